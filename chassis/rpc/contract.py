@@ -1,0 +1,111 @@
+"""What the contract says of services and methods, read from the descriptors once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from allocator.access.v1 import access_pb2
+from google.api import annotations_pb2, http_pb2
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """One method of a service.
+
+    Attributes:
+        path: as in gRPC, `/allocator.machines.v1.MachineService/GetMachine`.
+        name: `GetMachine`.
+        service: the full name of its service, `allocator.machines.v1.MachineService`.
+        descriptor: for whoever needs more.
+        request: the class of its requests.
+        response: the class of its responses.
+        streams: whether it answers with a stream.
+        rule: who may call it.
+        http: its HTTP rule; None for internal methods.
+    """
+
+    path: str
+    name: str
+    service: str
+    descriptor: MethodDescriptor
+    request: type[Message]
+    response: type[Message]
+    streams: bool
+    rule: access_pb2.Rule
+    http: http_pb2.HttpRule | None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than our own services may reach it."""
+        return self.http is not None
+
+
+class ContractBroken(Exception):
+    """A contract, or a servicer, is not as it must be; the process does not start."""
+
+
+def service_descriptor(full_name: str) -> ServiceDescriptor:
+    """The descriptor of a service whose stubs are imported.
+
+    Raises:
+        KeyError: no imported contract has it.
+    """
+    return descriptor_pool.Default().FindServiceByName(full_name)
+
+
+def methods_of(service: ServiceDescriptor) -> list[Method]:
+    """The methods of a service.
+
+    Raises:
+        ContractBroken: a method has no rule that says who may call it, or takes a stream.
+    """
+    return [_method(descriptor) for descriptor in service.methods]
+
+
+def _method(descriptor: MethodDescriptor) -> Method:
+    service = descriptor.containing_service.full_name
+    options = descriptor.GetOptions()
+    rule: access_pb2.Rule = options.Extensions[access_pb2.rule]
+    if rule.who == access_pb2.Rule.WHO_UNSPECIFIED:
+        raise ContractBroken(f"{service}.{descriptor.name} does not say who may call it")
+    if descriptor.client_streaming:
+        raise ContractBroken(f"{service}.{descriptor.name} takes a stream, which nothing here serves")
+    has_http = options.HasExtension(annotations_pb2.http)
+    return Method(
+        path=f"/{service}/{descriptor.name}",
+        name=descriptor.name,
+        service=service,
+        descriptor=descriptor,
+        request=message_factory.GetMessageClass(descriptor.input_type),
+        response=message_factory.GetMessageClass(descriptor.output_type),
+        streams=descriptor.server_streaming,
+        rule=rule,
+        http=options.Extensions[annotations_pb2.http] if has_http else None,
+    )
+
+
+def bind(servicers: Mapping[str, object]) -> Iterable[tuple[Method, Any]]:
+    """Pairs each method of the services with the function that serves it.
+
+    Args:
+        servicers: the object that serves each service, by the service's full name. It has one
+            function for each method of the contract, named as there:
+            `async def GetMachine(self, request, call)`, or an async generator where it streams.
+
+    Raises:
+        ContractBroken: a method is missing, or there is a public function that is no method.
+    """
+    for full_name, servicer in servicers.items():
+        methods = methods_of(service_descriptor(full_name))
+        names = {method.name for method in methods}
+        extra = [n for n in dir(servicer) if n[0].isupper() and n not in names]
+        missing = [n for n in sorted(names) if not callable(getattr(servicer, n, None))]
+        if extra or missing:
+            raise ContractBroken(f"{full_name}: missing {missing}, not in the contract {extra}")
+        for method in methods:
+            yield method, getattr(servicer, method.name)

@@ -1,0 +1,41 @@
+"""What a service gives to the process that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from starlette.routing import BaseRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work that a service does by itself, from the end of the start until the drain.
+
+    Attributes:
+        name: for logs and metrics, `allocation_svc.reconciler`.
+        run: runs until it is cancelled. If it raises, the process stops, with that as its reason.
+    """
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service, wired and ready to be served.
+
+    Attributes:
+        name: as in rules of the contract, `machines_svc`.
+        servicers: the object that serves each gRPC service, by its full name.
+        routes: HTTP beside what the contract says: WebSockets, key documents.
+        tasks: what it does by itself.
+        checks: the dependencies that /readyz shows, each by a function that answers None while it is
+            well, or a sentence that says what is degraded. They never hold traffic away.
+    """
+
+    name: str
+    servicers: Mapping[str, object]
+    routes: Sequence[BaseRoute] = ()
+    tasks: Sequence[Task] = ()
+    checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
