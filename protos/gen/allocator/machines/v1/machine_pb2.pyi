@@ -65,7 +65,9 @@ class Machine(message.Message):
         RUNNABLE: Machine._Availability.ValueType  # 1
         """It can."""
         NEEDS_CONTAINER_RUNTIME: Machine._Availability.ValueType  # 2
-        """It has no command, and the runtime runs commands only: it needs a container engine."""
+        """It has no command, or one that its image brings along, and the runtime runs commands only:
+        it needs a container engine.
+        """
         NEEDS_PROCESS_RUNTIME: Machine._Availability.ValueType  # 3
         """It has no image, and the runtime runs images only."""
 
@@ -77,7 +79,9 @@ class Machine(message.Message):
     RUNNABLE: Machine.Availability.ValueType  # 1
     """It can."""
     NEEDS_CONTAINER_RUNTIME: Machine.Availability.ValueType  # 2
-    """It has no command, and the runtime runs commands only: it needs a container engine."""
+    """It has no command, or one that its image brings along, and the runtime runs commands only:
+    it needs a container engine.
+    """
     NEEDS_PROCESS_RUNTIME: Machine.Availability.ValueType  # 3
     """It has no image, and the runtime runs images only."""
 
@@ -123,6 +127,7 @@ class Machine(message.Message):
     AVAILABILITY_FIELD_NUMBER: builtins.int
     RUN_AS_FIELD_NUMBER: builtins.int
     STOP_GRACE_FIELD_NUMBER: builtins.int
+    NEEDS_IMAGE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `machines/{machine}`, chosen at creation and never changed."""
     uid: builtins.str
@@ -149,6 +154,10 @@ class Machine(message.Message):
     """Whether the runtime of this installation can run it."""
     run_as: builtins.str
     """The user that the program runs as inside its container, `1000:1000`; empty for the image's own."""
+    needs_image: builtins.bool
+    """True where the program of `command` comes with the image, so that a runtime that runs commands
+    only cannot run it.
+    """
     @builtins.property
     def command(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The program and its arguments. Empty for what the image runs by itself. `PORT` and each
@@ -214,10 +223,11 @@ class Machine(message.Message):
         availability: Machine.Availability.ValueType = ...,
         run_as: builtins.str = ...,
         stop_grace: duration_pb2.Duration | None = ...,
+        needs_image: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "price_per_hour", b"price_per_hour", "probe", b"probe", "stop_grace", b"stop_grace", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "image", b"image", "labels", b"labels", "name", b"name", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "resource_class", b"resource_class", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "resource_class", b"resource_class", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
