@@ -74,7 +74,9 @@ def _method(descriptor: MethodDescriptor) -> Method:
     if rule.who == access_pb2.Rule.WHO_UNSPECIFIED:
         raise ContractBroken(f"{service}.{descriptor.name} does not say who may call it")
     if descriptor.client_streaming:
-        raise ContractBroken(f"{service}.{descriptor.name} takes a stream, which nothing here serves")
+        raise ContractBroken(
+            f"{service}.{descriptor.name} takes a stream, which nothing here serves"
+        )
     has_http = options.HasExtension(annotations_pb2.http)
     return Method(
         path=f"/{service}/{descriptor.name}",

@@ -1,0 +1,25 @@
+"""Who calls, and what is kept from everybody.
+
+Access tokens are JSON Web Tokens signed with Ed25519 by user_svc and verified here with its
+published keys; `Trust` follows those keys and the revocations, so that no call asks another service.
+Services know each other by short-lived tokens under a shared secret. The vault encrypts secrets at
+rest.
+"""
+
+from chassis.identity.caller import NOBODY, Caller
+from chassis.identity.secrets import kept_secret
+from chassis.identity.service_tokens import ServiceTokens
+from chassis.identity.trust import FRESH_SECONDS, Revocation, Trust, TrustUpdate
+from chassis.identity.vault import Vault
+
+__all__ = [
+    "FRESH_SECONDS",
+    "NOBODY",
+    "Caller",
+    "Revocation",
+    "ServiceTokens",
+    "Trust",
+    "TrustUpdate",
+    "Vault",
+    "kept_secret",
+]

@@ -1,0 +1,44 @@
+"""Secrets of an installation that nobody chose: made once, kept in a file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
+
+SECRET_BYTES = 32
+
+
+def kept_secret(given: str, file: Path) -> bytes:
+    """A secret of 32 bytes: the given one, or the one in the file, which is made where there is none.
+
+    Args:
+        given: base64url text; empty to use the file.
+        file: where it is kept, readable by its owner alone.
+
+    Raises:
+        ValueError: what is given, or what the file holds, is not 32 bytes in base64url.
+    """
+    text = given or _from_file(file)
+    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(raw) != SECRET_BYTES:
+        raise ValueError(f"a secret must be {SECRET_BYTES} bytes in base64url")
+    return raw
+
+
+def _from_file(file: Path) -> str:
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+        scratch = file.with_name(f".{file.name}.{os.getpid()}")
+        scratch.touch(mode=0o600)
+        scratch.write_text(made, encoding="ascii")
+        try:
+            # A link fails where another process was faster: then its secret is the one.
+            os.link(scratch, file)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink()
+    return file.read_text(encoding="ascii").strip()

@@ -1,0 +1,205 @@
+"""Which access tokens to trust."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from chassis.faults import Fault, Unauthenticated, Unavailable
+from chassis.identity.caller import Caller
+from chassis.identity.service_tokens import ServiceTokens
+from chassis.telemetry import log
+
+ISSUER = "allocator"
+AUDIENCE = "allocator"
+ALGORITHM = "Ed25519"
+FRESH_SECONDS = 30.0
+_MOST_REMEMBERED = 20_000
+_FIRST_RETRY_SECONDS = 0.02
+_LONGEST_RETRY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Tokens that must be refused: those of a person, or of one session, issued before a time.
+
+    Times are in seconds since 1970.
+    """
+
+    user: str
+    session: str
+    issued_before: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrustUpdate:
+    """A change of what is trusted; with nothing in it, a sign of life.
+
+    Attributes:
+        keys: all raw Ed25519 public keys by their id; empty where they have not changed.
+        revocations: new ones.
+    """
+
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+    revocations: Sequence[Revocation] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    caller: Caller
+    issued: float
+
+
+class Trust:
+    """Verifies access tokens with keys and revocations that it follows.
+
+    A verified signature is remembered until its token ends; a revocation never waits for that.
+    """
+
+    def __init__(self, service_tokens: ServiceTokens) -> None:
+        """Starts without keys: until they come, tokens are refused with TRUST_STALE."""
+        self._service_tokens = service_tokens
+        self._keys: dict[str, OKPKey] = {}
+        self._by_user: dict[str, Revocation] = {}
+        self._by_session: dict[str, Revocation] = {}
+        self._verified: dict[str, _Verified] = {}
+        self._heard = -FRESH_SECONDS
+        self._listeners: list[Callable[[Revocation], None]] = []
+        self._log = log("chassis.identity")
+
+    def verify(self, token: str) -> Caller:
+        """The person whose access token it is.
+
+        Raises:
+            Unauthenticated: the token is not good (TOKEN_INVALID), has ended (TOKEN_EXPIRED) or is
+                revoked (TOKEN_REVOKED).
+            Unavailable: no key is known yet (TRUST_STALE).
+        """
+        found = self._verified.get(token)
+        if found is None:
+            found = self._check(token)
+            if len(self._verified) >= _MOST_REMEMBERED:
+                self._verified.clear()
+            self._verified[token] = found
+        now = time.time()
+        if found.caller.token_expires <= now:
+            self._verified.pop(token, None)
+            raise Unauthenticated(
+                "The access token has ended; refresh the session.", reason="TOKEN_EXPIRED"
+            )
+        if self._is_revoked(found):
+            raise Unauthenticated("The session was ended; log in again.", reason="TOKEN_REVOKED")
+        return found.caller
+
+    def verify_service(self, token: str) -> str:
+        """The service whose service token it is.
+
+        Raises:
+            Unauthenticated: it is forged or has ended.
+        """
+        return self._service_tokens.verify(token)
+
+    def is_fresh(self) -> bool:
+        """Whether the source of revocations was heard within 30 seconds."""
+        return time.monotonic() - self._heard < FRESH_SECONDS
+
+    def on_revocation(self, listener: Callable[[Revocation], None]) -> Callable[[], None]:
+        """Calls the listener with each new revocation, until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def is_revoked(self, caller: Caller, issued: float) -> bool:
+        """Whether a token of the caller that was issued then is revoked by now."""
+        return self._is_revoked(_Verified(caller, issued))
+
+    def learn(self, update: TrustUpdate) -> None:
+        """Takes an update over."""
+        self._heard = time.monotonic()
+        if update.keys:
+            self._keys = {
+                key_id: OKPKey.import_key(Ed25519PublicKey.from_public_bytes(raw))
+                for key_id, raw in update.keys.items()
+            }
+            self._verified.clear()
+        now = time.time()
+        for revocation in update.revocations:
+            if revocation.expires <= now:
+                continue
+            if revocation.session:
+                self._by_session[revocation.session] = revocation
+            else:
+                self._by_user[revocation.user] = revocation
+            for listener in list(self._listeners):
+                listener(revocation)
+        for known in (self._by_session, self._by_user):
+            for name in [n for n, r in known.items() if r.expires <= now]:
+                del known[name]
+
+    async def run(self, watch: Callable[[], AsyncIterator[TrustUpdate]]) -> None:
+        """Follows the source of keys and revocations until cancelled, with growing delays.
+
+        Args:
+            watch: opens the stream of updates anew.
+        """
+        delay = _FIRST_RETRY_SECONDS
+        while True:
+            try:
+                async for update in watch():
+                    self.learn(update)
+                    delay = _FIRST_RETRY_SECONDS
+            except Fault as fault:
+                if delay >= _LONGEST_RETRY_SECONDS:
+                    self._log.warning("source of trust is away", reason=fault.reason)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
+
+    def _is_revoked(self, token: _Verified) -> bool:
+        for revocation in (
+            self._by_session.get(token.caller.session),
+            self._by_user.get(token.caller.user),
+        ):
+            if revocation is not None and token.issued < revocation.issued_before:
+                return True
+        return False
+
+    def _check(self, token: str) -> _Verified:
+        if not self._keys:
+            raise Unavailable(
+                "The keys that sign access tokens are not known yet; try again in a moment.",
+                reason="TRUST_STALE",
+                retry_after=1.0,
+            )
+        refused = Unauthenticated("The access token cannot be trusted; log in again.")
+        try:
+            header_key = jwt.decode(token, self._key_of, algorithms=[ALGORITHM])
+        except (JoseError, ValueError, KeyError, TypeError):
+            raise refused from None
+        claims = header_key.claims
+        try:
+            if claims["iss"] != ISSUER or claims["aud"] != AUDIENCE:
+                raise refused
+            return _Verified(
+                Caller(
+                    user=str(claims["sub"]),
+                    session=str(claims["sid"]),
+                    roles=frozenset(str(role) for role in claims.get("roles", ())),
+                    verified=bool(claims.get("verified", False)),
+                    token=token,
+                    token_expires=float(claims["exp"]),
+                ),
+                issued=float(claims["iat"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise refused from None
+
+    def _key_of(self, obj: object) -> OKPKey:
+        key_id = obj.headers().get("kid")  # type: ignore[attr-defined]
+        return self._keys[key_id]

@@ -1,0 +1,108 @@
+"""What a process gives to a service that it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import structlog
+
+from chassis.bus import Bus
+from chassis.clock import Clock
+from chassis.identity import ServiceTokens, Trust, Vault
+from chassis.rpc import PeerChannel
+from chassis.settings import LoadedSettings, ProcessSettings, ServiceSettings
+from chassis.sql import Database, open_database
+from chassis.telemetry import log
+
+if TYPE_CHECKING:
+    import grpc
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+@dataclass
+class Shared:
+    """What all services of one process share.
+
+    Attributes:
+        settings: of every service.
+        clock: the time.
+        exits: what is closed at the end, in reverse.
+        bus: facts.
+        trust: which access tokens are good.
+        service_tokens: how services know each other.
+        vault: secrets at rest.
+        draining: set when the process begins to stop.
+        internal_target: the gRPC target of this process's own services.
+        channels: the open channels, by (caller, peer).
+    """
+
+    settings: LoadedSettings
+    clock: Clock
+    exits: AsyncExitStack
+    bus: Bus
+    trust: Trust
+    service_tokens: ServiceTokens
+    vault: Vault
+    draining: asyncio.Event
+    internal_target: str
+    channels: dict[tuple[str, str], PeerChannel] = field(default_factory=dict)
+
+
+class Platform:
+    """The process as one service sees it; given to its `compose`."""
+
+    def __init__(self, service: str, shared: Shared) -> None:
+        """Makes the view of the named service."""
+        self.service = service
+        self._shared = shared
+        self.process = shared.settings.of(ProcessSettings)
+        self.clock = shared.clock
+        self.exits = shared.exits
+        self.bus = shared.bus
+        self.trust = shared.trust
+        self.vault = shared.vault
+        self.draining = shared.draining
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of everything that is kept."""
+        return self.process.data_dir
+
+    def settings(self, cls: type[S]) -> S:
+        """The service's settings, read when the process started."""
+        return self._shared.settings.of(cls)
+
+    def channel(self, peer: str) -> grpc.aio.Channel:
+        """A channel to a peer, over which this service calls in its own name."""
+        key = (self.service, peer)
+        found = self._shared.channels.get(key)
+        if found is None:
+            target = self.process.peers.get(peer, self._shared.internal_target)
+            tokens = self._shared.service_tokens
+            found = PeerChannel(peer, target, lambda: tokens.mint(self.service))
+            self._shared.channels[key] = found
+            self.exits.push_async_callback(found.close)
+        # Generated stubs ask for nothing of a channel but the four functions that it has.
+        return cast("grpc.aio.Channel", found)
+
+    async def database(self, name: str, schema: str, url: str = "") -> Database:
+        """Opens a database, migrated to the newest schema; closed when the process ends.
+
+        Args:
+            name: of the file in the data folder where no URL is given, `machines`.
+            schema: the package of its migrations, `machines_svc.schema`.
+            url: where it is, as SQLAlchemy writes it; empty for the file.
+        """
+        where = url or f"sqlite:///{(self.data_dir / f'{name}.sqlite3').resolve()}"
+        database = await open_database(where, schema, self.clock)
+        self.exits.push_async_callback(database.close)
+        return database
+
+    def log(self, name: str = "") -> structlog.typing.FilteringBoundLogger:
+        """A logger: of the service, or of a part of it."""
+        return log(f"{self.service}.{name}" if name else self.service)

@@ -1,0 +1,330 @@
+"""One process and the services in it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from allocator.access.v1 import trust_service_pb2, trust_service_pb2_grpc
+from starlette.types import ASGIApp
+
+from chassis.bus import open_bus
+from chassis.clock import SystemClock
+from chassis.identity import Revocation, ServiceTokens, Trust, TrustUpdate, Vault, kept_secret
+from chassis.rest import rest_app
+from chassis.rpc import Chain, ContractBroken, follow
+from chassis.rpc.server import RpcServer
+from chassis.serving.data_folder import DataFolder, DataFolderBusy
+from chassis.serving.platform import Platform, Shared
+from chassis.serving.service import Service, Task
+from chassis.serving.web import HttpServer, bound_socket, console_routes, http_server, life_routes
+from chassis.settings import (
+    LoadedSettings,
+    ProcessSettings,
+    SettingsInvalid,
+    load_settings,
+    read_settings_file,
+)
+from chassis.telemetry import TASKS_RUNNING, configure_logs, log
+
+Compose = Callable[[Platform], Awaitable[Service]]
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
+_WATCH_TRUST_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What can be said of a process that is ready.
+
+    Attributes:
+        http: where it serves HTTP, `127.0.0.1:8080`.
+        grpc: where it serves public gRPC.
+        services: what it runs.
+        settings: its settings.
+    """
+
+    http: str
+    grpc: str
+    services: Mapping[str, Service]
+    settings: LoadedSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What listens: gRPC for our own services, gRPC for everybody, HTTP at its socket."""
+
+    internal: RpcServer
+    public: RpcServer
+    http: HttpServer
+    listening: socket.socket
+
+
+class Process:
+    """Runs services in one process from start to end."""
+
+    def __init__(
+        self,
+        composers: Sequence[Compose],
+        settings: LoadedSettings,
+        on_ready: Callable[[Running], None] | None = None,
+    ) -> None:
+        """Prepares a process; `run` does everything.
+
+        Args:
+            composers: `compose` of each service.
+            settings: of all of them.
+            on_ready: called once, when calls can come.
+        """
+        self._composers = composers
+        self._settings = settings
+        self._process = settings.of(ProcessSettings)
+        self._on_ready = on_ready
+        self._ready = False
+        self._log = log("chassis.serving")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until `stop` is set or a task fails, then drains and closes everything.
+
+        Raises:
+            DataFolderBusy: another process holds the data folder.
+            ExceptionGroup: a task of a service has failed; it is the reason.
+        """
+        async with AsyncExitStack() as exits:
+            folder = exits.enter_context(DataFolder(self._process.data_dir))
+            shared = await self._shared(exits)
+            services = [await self._compose(compose, shared) for compose in self._composers]
+            servicers = {n: s for service in services for n, s in service.servicers.items()}
+            chain = Chain(servicers, shared.trust)
+            internal = RpcServer(
+                chain,
+                address=shared.internal_target,
+                internal=True,
+                max_request_bytes=self._process.max_body_bytes,
+            )
+            public = RpcServer(
+                chain,
+                address=self._process.grpc_address,
+                internal=False,
+                max_request_bytes=self._process.max_body_bytes,
+            )
+            listening = bound_socket(self._process.http_address)
+            exits.callback(listening.close)
+            http = http_server(self._app(chain, services), self._process.drain_seconds)
+            host = self._process.http_address.rpartition(":")[0]
+            http_at = f"{host}:{listening.getsockname()[1]}"
+            grpc_at = f"{self._process.grpc_address.rpartition(':')[0]}:{public.port}"
+
+            await internal.start()
+            await public.start()
+            running = Running(http_at, grpc_at, {s.name: s for s in services}, self._settings)
+            folder.say(pid=os.getpid(), http=http_at, grpc=grpc_at)
+            await self._serve(running, shared, Servers(internal, public, http, listening), stop)
+        self._log.info("process ended")
+
+    async def _serve(
+        self,
+        running: Running,
+        shared: Shared,
+        servers: Servers,
+        stop: asyncio.Event,
+    ) -> None:
+        """Runs everything that runs until the stop, then drains."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                web = group.create_task(servers.http.serve([servers.listening]), name="http")
+                follow_trust = Task("chassis.trust", lambda: self._follow_trust(shared))
+                of_services = [t for s in running.services.values() for t in s.tasks]
+                tasks = [
+                    group.create_task(_owned(task), name=task.name)
+                    for task in (follow_trust, *of_services)
+                ]
+                await self._announce(running, servers)
+                waiting = group.create_task(stop.wait(), name="stop")
+                await asyncio.wait({waiting, web}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                await self._drain(shared, servers)
+                await web
+                for begun in tasks:
+                    begun.cancel()
+                # After the public side, whose last calls still call here.
+                await servers.internal.stop(1.0)
+        finally:
+            await servers.public.stop(0)
+            await servers.internal.stop(0)
+
+    async def _drain(self, shared: Shared, servers: Servers) -> None:
+        """Lets no new call in, and those that are in go on for the grace."""
+        self._log.info("draining")
+        self._ready = False
+        await servers.public.set_ready(ready=False)
+        await servers.internal.set_ready(ready=False)
+        shared.draining.set()
+        servers.http.should_exit = True
+        await servers.public.stop(self._process.drain_seconds)
+
+    async def _announce(self, running: Running, servers: Servers) -> None:
+        """Says that calls can come, once they can."""
+        while not servers.http.started:
+            if servers.http.should_exit:
+                raise RuntimeError("HTTP could not be served")
+            await asyncio.sleep(0.005)
+        await servers.internal.set_ready(ready=True)
+        await servers.public.set_ready(ready=True)
+        self._ready = True
+        self._log.info("ready", http=running.http, grpc=running.grpc)
+        if self._on_ready is not None:
+            self._on_ready(running)
+
+    async def _shared(self, exits: AsyncExitStack) -> Shared:
+        settings = self._process
+        clock = SystemClock()
+        keys = settings.data_dir / "keys"
+        # Not in the data folder: a socket's path has 107 bytes at most.
+        runtime_folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="allocator-"))
+        tokens = ServiceTokens(
+            kept_secret(settings.service_secret.get_secret_value(), keys / "service.secret")
+        )
+        url = settings.bus_url or f"sqlite:///{(settings.data_dir / 'bus.sqlite3').resolve()}"
+        bus = await open_bus(url, clock)
+        exits.push_async_callback(bus.close)
+        return Shared(
+            settings=self._settings,
+            clock=clock,
+            exits=exits,
+            bus=bus,
+            trust=Trust(tokens),
+            service_tokens=tokens,
+            vault=Vault(kept_secret(settings.vault_key.get_secret_value(), keys / "vault.key")),
+            draining=asyncio.Event(),
+            internal_target=f"unix:{runtime_folder}/internal.sock",
+        )
+
+    async def _compose(self, compose: Compose, shared: Shared) -> Service:
+        return await compose(Platform(_service_of(compose), shared))
+
+    def _app(self, chain: Chain, services: Sequence[Service]) -> ASGIApp:
+        routes = [
+            *(route for service in services for route in service.routes),
+            *life_routes(services, lambda: self._ready),
+        ]
+        return rest_app(
+            chain,
+            extra_routes=routes,
+            fallback_routes=console_routes(self._process.web_dir),
+            allowed_hosts=_allowed_hosts(self._process),
+            trusted_proxies=_names(self._process.trusted_proxies),
+            max_body_bytes=self._process.max_body_bytes,
+        )
+
+    async def _follow_trust(self, shared: Shared) -> None:
+        platform = Platform(_service_of(self._composers[0]), shared)
+        stub = trust_service_pb2_grpc.TrustServiceStub(platform.channel("user_svc"))
+
+        async def watch() -> AsyncIterator[TrustUpdate]:
+            request = trust_service_pb2.WatchTrustRequest()
+            async for update in follow(stub.WatchTrust, request, timeout=_WATCH_TRUST_SECONDS):
+                yield _trust_update(update)
+
+        await shared.trust.run(watch)
+
+
+def _service_of(compose: Compose) -> str:
+    """The name of the service that a function composes: that of its package."""
+    return compose.__module__.partition(".")[0]
+
+
+def _trust_update(update: trust_service_pb2.TrustUpdate) -> TrustUpdate:
+    return TrustUpdate(
+        keys={key.id: key.public_key for key in update.keys},
+        revocations=[
+            Revocation(
+                user=one.user,
+                session=one.session,
+                issued_before=one.issued_before.ToNanoseconds() / 1e9,
+                expires=one.expire_time.ToNanoseconds() / 1e9,
+            )
+            for one in update.revocations
+        ],
+    )
+
+
+async def _owned(task: Task) -> None:
+    """Runs a task; that it ends by itself is as wrong as that it fails."""
+    running = TASKS_RUNNING.labels(task.name)
+    running.inc()
+    try:
+        await task.run()
+    finally:
+        running.dec()
+    raise RuntimeError(f"the task {task.name} has ended by itself")
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def _allowed_hosts(process: ProcessSettings) -> frozenset[str] | None:
+    if process.allowed_hosts:
+        return _names(process.allowed_hosts)
+    host = process.http_address.rpartition(":")[0]
+    return frozenset(_LOOPBACK_HOSTS) if host in _LOOPBACK_HOSTS else None
+
+
+def run_process(
+    composers: Sequence[Compose],
+    *,
+    arguments: Sequence[str] | None = None,
+    defaults: Mapping[str, str] | None = None,
+    on_ready: Callable[[Running], None] | None = None,
+) -> None:
+    """Runs services until SIGTERM or SIGINT, then exits with 0; 1 when something failed.
+
+    Args:
+        composers: `compose` of each service.
+        arguments: of the command line; the process's own by default.
+        defaults: settings for what the environment leaves open.
+        on_ready: called once, when calls can come.
+    """
+    options = argparse.ArgumentParser(description="Runs services of the allocator.")
+    options.add_argument("--settings", type=Path, help="a file of NAME=value lines")
+    options.add_argument("--check-config", action="store_true", help="read the settings, then end")
+    options.add_argument("--print-config", action="store_true", help="show the settings, then end")
+    chosen = options.parse_args(arguments)
+    try:
+        from_file = read_settings_file(chosen.settings) if chosen.settings else {}
+        settings = load_settings({**(defaults or {}), **from_file, **os.environ})
+    except SettingsInvalid as error:
+        sys.exit(f"The settings cannot be used:\n{error}")
+    if chosen.print_config:
+        sys.stdout.writelines(f"{name}={value}\n" for name, value in settings.shown().items())
+    if chosen.print_config or chosen.check_config:
+        return
+    process = settings.of(ProcessSettings)
+    configure_logs(process.log_level, Path(process.log_file) if process.log_file else None)
+    try:
+        asyncio.run(_until_signalled(Process(composers, settings, on_ready)))
+    except (DataFolderBusy, ContractBroken) as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"The process cannot start: {error}")
+    except BaseExceptionGroup as group:
+        for error in group.exceptions:
+            log("chassis.serving").error("process failed", exc_info=error)
+        sys.exit(f"The process has failed: {group.exceptions[0]}")
+
+
+async def _until_signalled(process: Process) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await process.run(stop)
