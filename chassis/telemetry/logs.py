@@ -59,6 +59,6 @@ def configure_logs(level: str, file: Path | None = None) -> None:
 
 
 def log(name: str) -> structlog.typing.FilteringBoundLogger:
-    """The logger of a service or a room; its lines carry the name as `logger`."""
-    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(name, logger=name)
+    """The logger of a service or a room; its lines carry the name as `source`."""
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(name, source=name)
     return bound
