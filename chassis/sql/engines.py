@@ -1,0 +1,121 @@
+"""SQLAlchemy engines, set up for each kind of database."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import NullPool, QueuePool
+
+BUSY_TIMEOUT = 5.0
+"""How long a connection waits for another process's lock, in seconds, before OVERLOADED."""
+
+_JOURNAL_LIMIT = 64 * 2**20
+_CACHE_KIB = 8192
+
+
+def path_of(url: str) -> Path | None:
+    """The file of a SQLite database; None for a server.
+
+    Raises:
+        ValueError: it is SQLite in memory, which has one connection only.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    if not parsed.database or parsed.database == ":memory:":
+        raise ValueError(f"{url} names no file; use sqlite:///path/to/file.sqlite3")
+    return Path(parsed.database).absolute()
+
+
+def make_sqlite_file(path: Path) -> None:
+    """Makes the file and its folder if they are not there, readable by nobody else."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def sqlite_engine(
+    path: Path,
+    *,
+    begin: str,
+    size: int,
+    query_only: bool = False,
+    foreign_keys: bool = True,
+    busy_timeout: float = BUSY_TIMEOUT,
+) -> Engine:
+    """An engine on a SQLite file.
+
+    Args:
+        path: the file.
+        begin: how its transactions begin: `BEGIN IMMEDIATE` takes the lock for writing at once, so
+            that no transaction fails half-way because another has written meanwhile.
+        size: how many connections; 0 for one that is closed after each use.
+        query_only: whether writing is refused.
+        foreign_keys: whether foreign keys are checked; migrations rebuild tables without.
+        busy_timeout: how long it waits for another process's lock, in seconds.
+    """
+    pragmas = [
+        f"PRAGMA busy_timeout={int(busy_timeout * 1000)}",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=NORMAL",
+        f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}",
+        f"PRAGMA journal_size_limit={_JOURNAL_LIMIT}",
+        f"PRAGMA cache_size=-{_CACHE_KIB}",
+        f"PRAGMA query_only={'ON' if query_only else 'OFF'}",
+    ]
+    pool: dict[str, Any] = (
+        {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0, "pool_timeout": 10}
+        if size
+        else {"poolclass": NullPool}
+    )
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"check_same_thread": False, "timeout": busy_timeout},
+        **pool,
+    )
+
+    # The documented way to keep the driver from beginning transactions at its own times.
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.execute(begin)
+
+    return engine
+
+
+def server_engine(url: str, *, size: int) -> Engine:
+    """An engine on a database server.
+
+    Args:
+        url: with user, password, host and database, `mysql+mysqlconnector://…`.
+        size: how many connections.
+    """
+    return create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        isolation_level="READ COMMITTED",
+    )
+
+
+def every(*engines: Engine) -> Callable[[], None]:
+    """A function that closes all connections of the engines, the last one first."""
+
+    def close() -> None:
+        for engine in reversed(engines):
+            engine.dispose()
+
+    return close

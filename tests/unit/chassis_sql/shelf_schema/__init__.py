@@ -1,0 +1,3 @@
+"""A schema for the tests: books on a shelf."""
+
+HEAD = "0002"
