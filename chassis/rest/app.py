@@ -1,0 +1,431 @@
+"""The HTTP application: REST from the descriptors, and the routes beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Any, Protocol, cast
+from urllib.parse import quote
+
+from google.protobuf.message import Message
+from starlette.routing import BaseRoute
+
+from chassis.faults import DeadlineExceeded, Fault, Forbidden, Internal
+from chassis.rest.binding import Binding, bindings_of
+from chassis.rest.decoding import refuse
+from chassis.rest.encoding import Encode, encoder_of, field_to_json, to_json
+from chassis.rest.incoming import (
+    ClientGone,
+    Receive,
+    Send,
+    client_address,
+    is_trusted,
+    metadata_of,
+    networks,
+    read_body,
+    refuse_large,
+    says_body,
+    timeout_of,
+    wanted_headers,
+)
+from chassis.rest.pages import document_routes
+from chassis.rest.problem import (
+    PROBLEM_JSON,
+    NoSuchPage,
+    NoSuchVerb,
+    PreconditionFailed,
+    problem_bytes,
+    problem_headers,
+    status_of,
+)
+from chassis.rest.router import PathMalformed, Router
+from chassis.rest.sideroutes import SideRoutes
+from chassis.rest.streams import HEARTBEAT_SECONDS, StreamAnswer, StreamCut, framing_for
+from chassis.rpc.call import Call
+from chassis.rpc.contract import Method
+from chassis.telemetry import log
+
+UNARY_SECONDS = 30.0
+"""How long a call with one answer may take."""
+MAX_BODY_BYTES = 1 << 20
+"""How large a body may be, by default."""
+
+Scope = dict[str, Any]
+AllowedHosts = Callable[[str], bool] | Collection[str]
+
+_JSON_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Calls(Protocol):
+    """What the application enters calls into; `chassis.rpc.Chain` is one."""
+
+    def methods(self) -> Iterable[Method]:
+        """Every method that is served, public and internal."""
+
+    async def unary(self, call: Call, request: Message) -> Message | bytes:
+        """Serves a call that has one answer. Raises only faults."""
+
+    def stream(self, call: Call, request: Message) -> AsyncIterator[Message | bytes]:
+        """Serves a call that is answered by a stream. Raises only faults."""
+
+
+class HostUnknown(Forbidden):
+    """The request is for a host that is not ours: a page of another site may have sent it."""
+
+    reason = "HOST_UNKNOWN"
+
+
+class RestApp:
+    """An ASGI application. Make it with `rest_app`."""
+
+    def __init__(
+        self,
+        chain: Calls,
+        side: SideRoutes,
+        allowed_hosts: AllowedHosts | None,
+        max_body_bytes: int,
+        trusted_proxies: Collection[str],
+        heartbeat: float,
+    ) -> None:
+        self._chain = chain
+        self._side = side
+        self._max_body_bytes = max_body_bytes
+        self._trusted = networks(trusted_proxies)
+        self._heartbeat = heartbeat
+        self._log = log("chassis.rest")
+        self._host_is_ours: Callable[[str], bool] | None = None
+        if callable(allowed_hosts):
+            self._host_is_ours = allowed_hosts
+        elif allowed_hosts is not None:
+            self._host_is_ours = frozenset(one.lower() for one in allowed_hosts).__contains__
+        self._router: Router[_Operation] = Router()
+        surfaces: set[str] = set()
+        for method in chain.methods():
+            for binding in bindings_of(method):
+                self._router.add(binding.http_method, binding.template, _Operation(binding))
+                surfaces.add(binding.template.segments[0])
+        self._surfaces = tuple(f"/{one}" for one in sorted(surfaces))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one HTTP request, one WebSocket, or the life of the application."""
+        kind = scope["type"]
+        if kind == "http":
+            await self._http(scope, receive, send)
+        elif kind == "websocket":
+            headers = wanted_headers(scope["headers"])
+            try:
+                self._check_host(headers)
+            except HostUnknown:
+                await receive()
+                await send({"type": "websocket.close", "code": 1008, "reason": "HOST_UNKNOWN"})
+                return
+            await self._side.serve(scope, receive, send)
+        else:
+            await _live(receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _raw_path(scope)
+        verb: str = scope["method"]
+        call_headers: list[tuple[str, str]] = []
+        try:
+            headers = wanted_headers(scope["headers"])
+            if self._host_is_ours is not None:
+                self._check_host(headers)
+            try:
+                found = self._router.find("GET" if verb == "HEAD" else verb, path)
+            except PathMalformed as error:
+                refuse((str(error),), "is not percent-encoded UTF-8 in the path")
+            operation = found.target if found else None
+            if operation is None or (verb == "HEAD" and operation.method.streams):
+                allowed = ("GET",) if operation else found.allowed if found else ()
+                await self._beside(scope, receive, send, path, allowed)
+                return
+            assert found is not None
+            body = b""
+            if operation.binding.takes_body or says_body(headers):
+                body = await self._body(headers, receive)
+            request = operation.binding.build(found.values, scope["query_string"], headers, body)
+            call = self._call(operation.method, scope, headers)
+            call_headers = call.response_headers
+            if operation.method.streams:
+                await self._stream(operation, call, request, path, headers, receive, send)
+            else:
+                answer = await self._unary(operation, call, request, headers)
+                status, out, payload = operation.answer(answer, call, headers, verb)
+                await send({"type": "http.response.start", "status": status, "headers": out})
+                await send(
+                    {"type": "http.response.body", "body": b"" if verb == "HEAD" else payload}
+                )
+        except Fault as fault:
+            await _send_problem(send, fault, path, call_headers, bodiless=verb == "HEAD")
+        except ClientGone:
+            return
+        except StreamCut:
+            # The server closes a connection whose body has not ended.
+            return
+        except Exception as error:  # noqa: BLE001: whatever it is, the caller gets an incident id
+            fault = self._mask(error, path)
+            await _send_problem(send, fault, path, call_headers, bodiless=verb == "HEAD")
+
+    def _check_host(self, headers: dict[str, str]) -> None:
+        if self._host_is_ours is None:
+            return
+        host = headers.get("host", "").lower()
+        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        if not name or not self._host_is_ours(name):
+            raise HostUnknown(
+                f"This server is not {name!r}; use the address that it printed when it started.",
+                host=name,
+            )
+
+    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        refuse_large(headers, self._max_body_bytes)
+        try:
+            async with asyncio.timeout(UNARY_SECONDS):
+                return await read_body(receive, self._max_body_bytes)
+        except TimeoutError:
+            raise DeadlineExceeded("The body did not come in time; send it again.") from None
+
+    def _call(self, method: Method, scope: Scope, headers: dict[str, str]) -> Call:
+        longest = math.inf if method.streams else UNARY_SECONDS
+        seconds = timeout_of(headers, longest)
+        client = scope.get("client")
+        address = client[0] if client else ""
+        proxied = bool(self._trusted) and is_trusted(address, self._trusted)
+        if proxied:
+            address = client_address(address, headers.get("x-forwarded-for", ""), self._trusted)
+        return Call(
+            method=method,
+            metadata=metadata_of(headers, proxied=proxied),
+            address=address,
+            deadline=time.monotonic() + seconds,
+            protocol="http",
+            trace=headers.get("traceparent", ""),
+        )
+
+    async def _unary(
+        self, operation: _Operation, call: Call, request: Message, headers: dict[str, str]
+    ) -> Message:
+        try:
+            answer = await self._chain.unary(call, request)
+        except Fault as fault:
+            if fault.reason == "ETAG_STALE" and "if-match" in headers:
+                raise _stale(fault) from fault
+            raise
+        return operation.method.response.FromString(answer) if isinstance(answer, bytes) else answer
+
+    async def _stream(
+        self,
+        operation: _Operation,
+        call: Call,
+        request: Message,
+        path: str,
+        headers: dict[str, str],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        binding = operation.binding
+        framing = framing_for(headers.get("accept", ""), operation.to_json, is_raw=binding.is_raw)
+        answer = StreamAnswer(
+            framing,
+            self._faults_only(self._chain.stream(call, request), path),
+            operation.method.response.FromString,
+            lambda: [
+                (b"x-content-type-options", b"nosniff"),
+                (b"cache-control", b"no-store"),
+                # nginx would keep the events in its buffer otherwise.
+                (b"x-accel-buffering", b"no"),
+                *_copied(call.response_headers),
+            ],
+            path,
+            heartbeat=self._heartbeat,
+        )
+        await answer.serve(receive, send)
+
+    async def _faults_only(
+        self, answers: AsyncIterator[Message | bytes], path: str
+    ) -> AsyncIterator[Message | bytes]:
+        """The same stream, which ends with a fault whatever it fails with."""
+        try:
+            async for answer in answers:
+                yield answer
+        except (Fault, asyncio.CancelledError, GeneratorExit):
+            raise
+        except Exception as error:  # noqa: BLE001: whatever it is, the caller gets an incident id
+            raise self._mask(error, path) from error
+        finally:
+            close = getattr(answers, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _beside(
+        self, scope: Scope, receive: Receive, send: Send, path: str, allowed: Sequence[str]
+    ) -> None:
+        """Serves what the contract does not know: the routes beside it, or a 404 or 405."""
+        on_surface = path.startswith(self._surfaces)
+        if await self._side.offer(scope, receive, send, on_surface=on_surface):
+            return
+        if allowed:
+            names = [*allowed, "HEAD"] if "GET" in allowed else allowed
+            raise NoSuchVerb(
+                f"{scope['method']} is not possible here; use {' or '.join(allowed)}.",
+                ", ".join(names),
+            )
+        raise NoSuchPage("There is nothing at this path; look it up in the API reference at /docs.")
+
+    def _mask(self, error: Exception, path: str) -> Fault:
+        incident = secrets.token_hex(6)
+        self._log.error("request failed by a bug", path=path, incident=incident, exc_info=error)
+        return Internal(
+            f"Something went wrong here; tell an admin the incident id {incident}.",
+            incident=incident,
+        )
+
+
+class _Operation:
+    """A binding, with what its answers need."""
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.method = binding.method
+        response = self.method.descriptor.output_type
+        self._encode: Encode = encoder_of(response)
+        etag = response.fields_by_name.get("etag")
+        self._has_etag = etag is not None and etag.type == etag.TYPE_STRING
+
+    def to_json(self, message: Message) -> bytes:
+        """The JSON of a response, or of the field that the rule names."""
+        if self.binding.response_field is not None:
+            return field_to_json(message, self.binding.response_field)
+        return to_json(message)
+
+    def answer(
+        self, message: Message, call: Call, headers: dict[str, str], verb: str
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """The status, the headers and the body of an answer."""
+        if self.binding.is_raw:
+            raw = cast("Any", message)
+            media_type = raw.content_type.encode("latin-1", "replace")
+            payload: bytes = raw.data
+            out = [
+                (b"content-type", media_type or b"application/octet-stream"),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        else:
+            payload = self.to_json(message)
+            out = list(_JSON_HEADERS)
+        etag = cast("Any", message).etag if self._has_etag else ""
+        if etag and etag.isascii() and etag.isprintable() and '"' not in etag and " " not in etag:
+            out.append((b"etag", b'"%b"' % etag.encode()))
+            out.append((b"cache-control", b"private, no-cache"))
+            if verb in ("GET", "HEAD") and etag in _known(headers.get("if-none-match", "")):
+                return 304, [*out[2:], *_copied(call.response_headers)], b""
+        else:
+            out.append((b"cache-control", b"no-store"))
+        out.append((b"content-length", b"%d" % len(payload)))
+        if call.response_headers:
+            out.extend(_copied(call.response_headers))
+        return 200, out, payload
+
+
+def rest_app(
+    chain: Calls,
+    *,
+    extra_routes: Sequence[BaseRoute] = (),
+    openapi: Callable[[], bytes] | None = None,
+    allowed_hosts: AllowedHosts | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    trusted_proxies: Collection[str] = (),
+    heartbeat: float = HEARTBEAT_SECONDS,
+) -> RestApp:
+    """The HTTP application of a process.
+
+    Args:
+        chain: what every call goes through. Its public methods are served.
+        extra_routes: WebSockets, static pages, metrics, health: served where the contract has no
+            path. Below the first segment of the contract's paths (`/v1`), a route is only asked
+            if its own path begins there too, so that a page for everything never hides a 404.
+        openapi: makes the OpenAPI document (`chassis.rest.openapi.document_bytes`), when it is
+            first asked for; None for neither `/openapi.json` nor `/docs`.
+        allowed_hosts: the names in the `Host` header that are ours, without port, IPv6 in
+            brackets; None for any. On loopback it keeps pages of other sites out that have bent
+            their own name to 127.0.0.1.
+        max_body_bytes: larger bodies are refused.
+        trusted_proxies: addresses and networks whose `X-Forwarded-For` is believed.
+        heartbeat: seconds after which a silent event stream shows a sign of life.
+
+    Raises:
+        ContractBroken: an HTTP rule of the contract is not as it must be.
+        ValueError: a trusted proxy is no address.
+    """
+    pages = document_routes(openapi) if openapi is not None else []
+    return RestApp(
+        chain,
+        SideRoutes([*extra_routes, *pages]),
+        allowed_hosts,
+        max_body_bytes,
+        trusted_proxies,
+        heartbeat,
+    )
+
+
+def _raw_path(scope: Scope) -> str:
+    raw = scope.get("raw_path")
+    if raw is None:
+        return quote(scope["path"], safe="/:@!$&'()*+,;=~-._")
+    return cast("bytes", raw).decode("latin-1")
+
+
+def _known(condition: str) -> set[str]:
+    return {one.strip().removeprefix("W/").strip('"') for one in condition.split(",")}
+
+
+def _stale(fault: Fault) -> PreconditionFailed:
+    failed = PreconditionFailed(fault.message, fields=fault.fields, reason=fault.reason)
+    failed.metadata = fault.metadata
+    return failed
+
+
+def _copied(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers of a call as HTTP has them. A line feed in one would begin another one."""
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in headers
+        if not any(char in name + value for char in "\r\n\0")
+    ]
+
+
+async def _send_problem(
+    send: Send,
+    fault: Fault,
+    path: str,
+    call_headers: Sequence[tuple[str, str]],
+    *,
+    bodiless: bool,
+) -> None:
+    payload = problem_bytes(fault, path)
+    headers = [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", b"%d" % len(payload)),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+        *problem_headers(fault),
+        *_copied(call_headers),
+    ]
+    await send({"type": "http.response.start", "status": status_of(fault), "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if bodiless else payload})
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Answers the server's questions about start and end; the process itself lives elsewhere."""
+    while True:
+        event = await receive()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return
