@@ -1,4 +1,4 @@
-"""Makes everything that is generated from the contracts: Python stubs and the descriptor set.
+"""Makes everything that is generated from the contracts: Python stubs, comments, the descriptor set.
 
 `python tools/stubs.py` writes into `protos/gen`; with `--check` it writes into a temporary folder
 instead and fails, naming the files, when what is committed differs. With `--image FILE` it also
@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import sys
 import tempfile
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
@@ -75,7 +77,48 @@ def compile_into(folder: Path, image: Path | None = None) -> None:
             f"--mypy_grpc_out=quiet:{folder}",
             *contracts(),
         )
+        write_comments(image or first_pass, folder / "allocator" / "comments.json")
     (folder / "allocator" / "py.typed").touch()
+
+
+def write_comments(image: Path, file: Path) -> None:
+    """Writes the comment of each element of our contracts, by the element's full name.
+
+    Stubs carry no comments, and the OpenAPI document is made from them.
+    """
+    found: dict[str, str] = {}
+    descriptors = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
+    for contract in descriptors.file:
+        if not contract.name.startswith("allocator/"):
+            continue
+        for location in contract.source_code_info.location:
+            text = location.leading_comments or location.trailing_comments
+            name = element_name(contract, list(location.path))
+            if text and name:
+                lines = (line.removeprefix(" ").rstrip() for line in text.splitlines())
+                found[name] = "\n".join(lines).strip()
+    file.write_text(json.dumps(found, indent=0, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def element_name(contract: descriptor_pb2.FileDescriptorProto, path: list[int]) -> str:
+    """The full name of the element at a path of source information.
+
+    Values of an enum are named inside it: `allocator.users.v1.User.State.ACTIVE`. Empty for what
+    is no element, such as an option; the package itself for its own line.
+    """
+    parts = [contract.package]
+    if path == [2]:
+        return contract.package
+    at: Any = contract
+    for number, index in zip(path[::2], path[1::2], strict=False):
+        field = at.DESCRIPTOR.fields_by_number.get(number)
+        if field is None or field.message_type is None or not field.is_repeated:
+            return ""
+        at = getattr(at, field.name)[index]
+        if not hasattr(at, "name"):
+            return ""
+        parts.append(at.name)
+    return ".".join(parts) if path and len(path) % 2 == 0 else ""
 
 
 def run(*arguments: str) -> None:

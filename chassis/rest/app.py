@@ -6,12 +6,13 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 from google.protobuf.message import Message
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from chassis.faults import DeadlineExceeded, Fault, Forbidden, Internal
 from chassis.rest.binding import Binding, bindings_of
@@ -19,8 +20,6 @@ from chassis.rest.decoding import refuse
 from chassis.rest.encoding import Encode, encoder_of, field_to_json, to_json
 from chassis.rest.incoming import (
     ClientGone,
-    Receive,
-    Send,
     client_address,
     is_trusted,
     metadata_of,
@@ -53,7 +52,6 @@ UNARY_SECONDS = 30.0
 MAX_BODY_BYTES = 1 << 20
 """How large a body may be, by default."""
 
-Scope = dict[str, Any]
 AllowedHosts = Callable[[str], bool] | Collection[str]
 
 _JSON_HEADERS = (
@@ -88,6 +86,7 @@ class RestApp:
         self,
         chain: Calls,
         side: SideRoutes,
+        *,
         allowed_hosts: AllowedHosts | None,
         max_body_bytes: int,
         trusted_proxies: Collection[str],
@@ -154,7 +153,9 @@ class RestApp:
             call = self._call(operation.method, scope, headers)
             call_headers = call.response_headers
             if operation.method.streams:
-                await self._stream(operation, call, request, path, headers, receive, send)
+                accept = headers.get("accept", "")
+                stream = self._stream(operation, call, request, path, accept)
+                await stream.serve(receive, send)
             else:
                 answer = await self._unary(operation, call, request, headers)
                 status, out, payload = operation.answer(answer, call, headers, verb)
@@ -169,9 +170,9 @@ class RestApp:
         except StreamCut:
             # The server closes a connection whose body has not ended.
             return
-        except Exception as error:  # noqa: BLE001: whatever it is, the caller gets an incident id
-            fault = self._mask(error, path)
-            await _send_problem(send, fault, path, call_headers, bodiless=verb == "HEAD")
+        except Exception as error:  # noqa: BLE001
+            masked = self._mask(error, path)
+            await _send_problem(send, masked, path, call_headers, bodiless=verb == "HEAD")
 
     def _check_host(self, headers: dict[str, str]) -> None:
         if self._host_is_ours is None:
@@ -220,49 +221,32 @@ class RestApp:
             raise
         return operation.method.response.FromString(answer) if isinstance(answer, bytes) else answer
 
-    async def _stream(
+    def _stream(
         self,
         operation: _Operation,
         call: Call,
         request: Message,
         path: str,
-        headers: dict[str, str],
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        binding = operation.binding
-        framing = framing_for(headers.get("accept", ""), operation.to_json, is_raw=binding.is_raw)
-        answer = StreamAnswer(
-            framing,
-            self._faults_only(self._chain.stream(call, request), path),
-            operation.method.response.FromString,
-            lambda: [
+        accept: str,
+    ) -> StreamAnswer:
+        def headers() -> list[tuple[bytes, bytes]]:
+            return [
                 (b"x-content-type-options", b"nosniff"),
                 (b"cache-control", b"no-store"),
                 # nginx would keep the events in its buffer otherwise.
                 (b"x-accel-buffering", b"no"),
                 *_copied(call.response_headers),
-            ],
-            path,
+            ]
+
+        return StreamAnswer(
+            framing_for(accept, operation.to_json, is_raw=operation.binding.is_raw),
+            self._chain.stream(call, request),
+            operation.method.response.FromString,
+            headers,
+            lambda error: self._mask(error, path),
+            path=path,
             heartbeat=self._heartbeat,
         )
-        await answer.serve(receive, send)
-
-    async def _faults_only(
-        self, answers: AsyncIterator[Message | bytes], path: str
-    ) -> AsyncIterator[Message | bytes]:
-        """The same stream, which ends with a fault whatever it fails with."""
-        try:
-            async for answer in answers:
-                yield answer
-        except (Fault, asyncio.CancelledError, GeneratorExit):
-            raise
-        except Exception as error:  # noqa: BLE001: whatever it is, the caller gets an incident id
-            raise self._mask(error, path) from error
-        finally:
-            close = getattr(answers, "aclose", None)
-            if close is not None:
-                await close()
 
     async def _beside(
         self, scope: Scope, receive: Receive, send: Send, path: str, allowed: Sequence[str]
@@ -368,10 +352,10 @@ def rest_app(
     return RestApp(
         chain,
         SideRoutes([*extra_routes, *pages]),
-        allowed_hosts,
-        max_body_bytes,
-        trusted_proxies,
-        heartbeat,
+        allowed_hosts=allowed_hosts,
+        max_body_bytes=max_body_bytes,
+        trusted_proxies=trusted_proxies,
+        heartbeat=heartbeat,
     )
 
 

@@ -149,7 +149,9 @@ class Binding:
         """Reads the body, and answers with the names of its top-level keys."""
         if not self.takes_body:
             raise Invalid("The request is not valid: this method takes no body.")
-        target = message if self.body_field is None else getattr(message, self.body_field.name)
+        target: Any = message
+        if self.body_field is not None:
+            target = getattr(message, self.body_field.name)
         if self._body_is_raw:
             target.content_type = media_type
             target.data = body

@@ -21,6 +21,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.faults import FieldViolation, Invalid
+from chassis.rest.encoding import descriptor_of
 
 MAX_DEPTH = 64
 """How deep messages may be nested in JSON."""
@@ -114,7 +115,7 @@ def read_message(message: Message, value: Any, place: Place = (), depth: int = 0
     Raises:
         Invalid: the value does not fit the message; the field is named.
     """
-    descriptor = message.DESCRIPTOR
+    descriptor = descriptor_of(message)
     full_name = descriptor.full_name
     if full_name.startswith("google.protobuf."):
         if full_name in _WRAPPERS:

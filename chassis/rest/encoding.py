@@ -18,7 +18,7 @@ import struct
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from google.protobuf import descriptor_pool, message_factory
@@ -36,13 +36,18 @@ _LARGE = {
 }
 
 
+def descriptor_of(message: Message) -> Descriptor:
+    """The descriptor of a message, by the name that the type checker knows it by."""
+    return cast("Descriptor", message.DESCRIPTOR)
+
+
 def to_json(message: Message) -> bytes:
     """The canonical JSON form of a message.
 
     Raises:
         ValueError: a time or an Any in it cannot be written.
     """
-    return orjson.dumps(encoder_of(message.DESCRIPTOR)(message))
+    return orjson.dumps(encoder_of(descriptor_of(message))(message))
 
 
 def field_to_json(message: Message, field: FieldDescriptor) -> bytes:
@@ -51,13 +56,14 @@ def field_to_json(message: Message, field: FieldDescriptor) -> bytes:
     Raises:
         ValueError: a time or an Any in it cannot be written.
     """
-    whole = encoder_of(message.DESCRIPTOR)(message)
+    whole = encoder_of(descriptor_of(message))(message)
     return orjson.dumps(whole.get(field.json_name))
 
 
 def encoder_of(descriptor: Descriptor) -> Encode:
-    """The function that turns messages of a type into what orjson writes: a dict, or for the
-    well-known types a string, a number, a list.
+    """The function that turns messages of a type into what orjson writes.
+
+    That is a dict, or for the well-known types a string, a number or a list.
     """
     kept = _encoders.get(descriptor.full_name)
     # Another pool may have another type of the same name.
@@ -68,10 +74,10 @@ def encoder_of(descriptor: Descriptor) -> Encode:
         encode = special
     else:
         # A type may contain itself: until its function is compiled, it is reached by name.
-        _encoders[descriptor.full_name] = (
-            descriptor,
-            lambda message: encoder_of(descriptor)(message),
-        )
+        def by_name(message: Message) -> Any:
+            return encoder_of(descriptor)(message)
+
+        _encoders[descriptor.full_name] = (descriptor, by_name)
         try:
             encode = _compiled(descriptor)
         except BaseException:

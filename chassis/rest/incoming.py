@@ -5,14 +5,13 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+
+from starlette.types import Receive
 
 from chassis.faults import Invalid
 from chassis.rest.problem import BodyTooLarge
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LET_THROUGH = (

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.rest.decoding import Place, field_named, read_message, refuse, scalar_from_text
+from chassis.rest.encoding import descriptor_of
 
 MAX_PARAMETERS = 200
 """How many parameters a query may have."""
@@ -80,7 +81,7 @@ def read_query(
     for name, text in pairs:
         if body_is_all:
             refuse((name,), "there is no such query parameter: the body is the whole request")
-        fields = find_field(message.DESCRIPTOR, name)
+        fields = find_field(descriptor_of(message), name)
         if fields is None:
             refuse((name,), "there is no such query parameter")
         path = ".".join(field.name for field in fields)

@@ -9,9 +9,10 @@ from contextlib import aclosing
 from typing import Any, Protocol, cast
 
 from google.protobuf.message import Message
+from starlette.types import Receive, Send
 
 from chassis.faults import Fault
-from chassis.rest.incoming import Receive, Send, quality
+from chassis.rest.incoming import quality
 from chassis.rest.problem import problem_bytes
 
 SETTLE_SECONDS = 1.0
@@ -148,8 +149,9 @@ class StreamAnswer:
         answers: AsyncIterator[Message | bytes],
         parse: Callable[[bytes], Message],
         headers: Callable[[], list[tuple[bytes, bytes]]],
-        path: str,
+        mask: Callable[[Exception], Fault],
         *,
+        path: str,
         heartbeat: float = HEARTBEAT_SECONDS,
         settle: float = SETTLE_SECONDS,
     ) -> None:
@@ -160,6 +162,7 @@ class StreamAnswer:
             answers: the stream; messages, or bytes of messages.
             parse: from bytes to a message.
             headers: the headers beside the media type, asked for when they are sent.
+            mask: from a bug to the fault that the client is told.
             path: the path that was asked for.
             heartbeat: seconds of silence at most.
             settle: seconds after which the headers are sent anyway.
@@ -168,6 +171,7 @@ class StreamAnswer:
         self._answers = answers
         self._parse = parse
         self._headers = headers
+        self._mask = mask
         self._path = path
         self._heartbeat = heartbeat
         self._settle = settle
@@ -195,20 +199,23 @@ class StreamAnswer:
             raise error
 
     async def _pump(self, send: Send) -> None:
-        framing = self._framing
         try:
-            async with aclosing(cast("Any", self._answers)) as answers:
-                async for answer in answers:
-                    message = self._parse(answer) if isinstance(answer, bytes) else answer
-                    await self._send(send, framing.message(message), message)
-        except Fault as fault:
+            await self._send_all(send)
+        except Exception as error:
+            fault = error if isinstance(error, Fault) else self._mask(error)
             if not self._started:
-                raise
-            last = framing.fault(fault, self._path)
+                raise fault from None
+            last = self._framing.fault(fault, self._path)
             if not last:
                 raise StreamCut from fault
             await self._send(send, last, is_last=True)
-            return
+
+    async def _send_all(self, send: Send) -> None:
+        framing = self._framing
+        async with aclosing(cast("Any", self._answers)) as answers:
+            async for answer in answers:
+                message = self._parse(answer) if isinstance(answer, bytes) else answer
+                await self._send(send, framing.message(message), message)
         await self._send(send, framing.end(), is_last=True)
 
     async def _beat(self, send: Send) -> None:
