@@ -30,6 +30,8 @@ class Service:
         servicers: the object that serves each gRPC service, by its full name.
         routes: HTTP beside what the contract says: WebSockets, key documents.
         tasks: what it does by itself.
+        notes: what to tell the person who starts it, by a label of one or two words: which runtime
+            was found, where mail goes.
         checks: the dependencies that /readyz shows, each by a function that answers None while it is
             well, or a sentence that says what is degraded. They never hold traffic away.
     """
@@ -38,4 +40,5 @@ class Service:
     servicers: Mapping[str, object]
     routes: Sequence[BaseRoute] = ()
     tasks: Sequence[Task] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
