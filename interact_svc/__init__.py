@@ -1,0 +1,1 @@
+"""Consoles: the live view of an allocation, over WebSocket, gRPC and server-sent events."""

@@ -1,0 +1,6 @@
+"""Runs the service alone."""
+
+from chassis.serving import run_process
+from interact_svc.composition import compose
+
+run_process([compose])

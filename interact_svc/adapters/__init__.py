@@ -1,0 +1,1 @@
+"""How the outside reaches each thing that the use cases need."""

@@ -1,0 +1,1 @@
+"""Asking allocation_svc."""

@@ -1,0 +1,1 @@
+"""Reading logs and statistics from docker_svc."""

@@ -1,0 +1,1 @@
+"""What a console is, without any wire."""

@@ -1,0 +1,1 @@
+"""The wire: WebSocket and gRPC."""

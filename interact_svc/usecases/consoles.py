@@ -1,0 +1,334 @@
+"""Consoles: who may open one, and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chassis.clock import Clock
+from chassis.faults import Fault
+from chassis.identity.caller import Caller
+from interact_svc.domain.faults import (
+    ServiceStopping,
+    TokenExpired,
+    TooManyConsoles,
+)
+from interact_svc.domain.frames import (
+    AllocationSnapshot,
+    AuthExpiring,
+    Bye,
+    Chunk,
+    Frame,
+    Heartbeat,
+    Hello,
+    LineFilter,
+    Measure,
+)
+from interact_svc.ports import AllocationView, LogFeed
+from interact_svc.usecases.upstream import Upstream
+
+NEWEST_LINES = -200
+_PAGE_LINES = 5000
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many consoles there may be, and how far behind one may be; as in the settings."""
+
+    per_person: int
+    per_allocation: int
+    buffer_bytes: int
+    slow_reader_lines: int
+    heartbeat_seconds: float
+    expiry_warning_seconds: float
+
+
+class Consoles:
+    """Opens consoles, and shares what they have in common."""
+
+    def __init__(
+        self, logs: LogFeed, allocations: AllocationView, clock: Clock, limits: Limits
+    ) -> None:
+        """Keeps what consoles are made of."""
+        self._logs = logs
+        self._allocations = allocations
+        self._clock = clock
+        self._limits = limits
+        self._upstreams: dict[str, Upstream] = {}
+        self._by_person: Counter[str] = Counter()
+        self._open: set[Console] = set()
+        self._stopping = False
+
+    @property
+    def open_count(self) -> int:
+        """How many consoles are open."""
+        return len(self._open)
+
+    async def authorise(self, allocation: str) -> AllocationSnapshot:
+        """Whether the person who is served may watch the allocation; fails closed.
+
+        Raises:
+            NotFound: it is not there, or not theirs.
+            Unauthenticated: their token is refused.
+            Unavailable: that cannot be found out now.
+        """
+        return await self._allocations.get(allocation)
+
+    @asynccontextmanager
+    async def open(
+        self, allocation: str, caller: Caller, is_revoked: Callable[[Caller], Fault | None]
+    ) -> AsyncIterator[Console]:
+        """Opens a console for somebody who may watch the allocation.
+
+        Args:
+            allocation: `allocations/…`.
+            caller: who watches.
+            is_revoked: why the caller's token is refused by now; None while it is good.
+
+        Raises:
+            TooManyConsoles: the person or the allocation has as many as it may.
+            ServiceStopping: no more consoles are opened.
+            Fault: it is not theirs, or that cannot be found out.
+        """
+        if self._stopping:
+            raise _stopping()
+        if self._by_person[caller.user] >= self._limits.per_person:
+            raise TooManyConsoles(
+                f"You have {self._limits.per_person} open consoles; close one.", limit="person"
+            )
+        upstream = self._upstreams.get(allocation)
+        if upstream and upstream.watchers >= self._limits.per_allocation:
+            raise TooManyConsoles(
+                f"{allocation} has {self._limits.per_allocation} open consoles; close one.",
+                limit="allocation",
+            )
+        self._by_person[caller.user] += 1
+        waker = asyncio.Event()
+        if upstream is None:
+            upstream = self._upstreams[allocation] = Upstream(
+                allocation, self._logs, self._allocations, self._clock, self._limits.buffer_bytes
+            )
+        upstream.join(waker)
+        console: Console | None = None
+        try:
+            snapshot = await self.authorise(allocation)
+            await upstream.start()
+            console = Console(
+                self,
+                upstream,
+                waker,
+                caller,
+                snapshot=snapshot,
+                logs=self._logs,
+                limits=self._limits,
+                is_revoked=is_revoked,
+            )
+            self._open.add(console)
+            yield console
+        finally:
+            if console is not None:
+                self._open.discard(console)
+            self._by_person[caller.user] -= 1
+            if not self._by_person[caller.user]:
+                del self._by_person[caller.user]
+            if upstream.leave(waker) == 0 and self._upstreams.get(allocation) is upstream:
+                del self._upstreams[allocation]
+                await upstream.stop()
+
+    def look_again(self) -> None:
+        """Has every console look whether its token is still good: something was revoked."""
+        for upstream in self._upstreams.values():
+            upstream.wake()
+
+    def stop(self) -> None:
+        """Says goodbye on every console; none is opened from now on."""
+        self._stopping = True
+        for console in self._open:
+            console.end(_stopping())
+
+
+class Console:
+    """One watcher's view of an allocation: pulls from what is shared, at its own pace."""
+
+    def __init__(
+        self,
+        consoles: Consoles,
+        upstream: Upstream,
+        waker: asyncio.Event,
+        caller: Caller,
+        *,
+        snapshot: AllocationSnapshot,
+        logs: LogFeed,
+        limits: Limits,
+        is_revoked: Callable[[Caller], Fault | None],
+    ) -> None:
+        """Made by `Consoles.open`."""
+        self.caller = caller
+        self._consoles = consoles
+        self._upstream = upstream
+        self._waker = waker
+        self._snapshot: AllocationSnapshot | None = snapshot
+        self._measure: Measure | None = None
+        self._logs = logs
+        self._limits = limits
+        self._is_revoked = is_revoked
+        self._next: int | None = None
+        self._filter = LineFilter()
+        self._end: Fault | None = None
+        self._warned_of = 0.0
+
+    def resume(self, cursor: int) -> None:
+        """Sends the log from a number on: 0 the oldest kept, negative so many from the end."""
+        first, end = max(1, self._upstream.first), self._upstream.recent.end
+        if cursor < 0:
+            self._next = max(first, end + cursor)
+        elif cursor == 0:
+            self._next = 1 if self._upstream.first == 0 else first
+        else:
+            self._next = cursor
+        self._waker.set()
+
+    def narrow(self, wanted: LineFilter) -> None:
+        """Sends only some lines from now on."""
+        self._filter = wanted
+
+    def renew(self, caller: Caller) -> None:
+        """Goes on under a newer token of the same person."""
+        self.caller = caller
+        self._waker.set()
+
+    def end(self, fault: Fault) -> None:
+        """Has the console say goodbye."""
+        self._end = fault
+        self._waker.set()
+
+    def hello(self) -> Hello:
+        """The first frame."""
+        return Hello(self._upstream.allocation, self._upstream.first, self._upstream.recent.end - 1)
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Everything that the console says, `hello` first and `bye` last."""
+        yield self.hello()
+        if self._snapshot is not None:
+            yield self._snapshot
+        while True:
+            fault = self._end or self._token_fault()
+            if fault is not None:
+                yield Bye(fault)
+                return
+            self._waker.clear()
+            said = False
+            for frame in self._changes():
+                said = True
+                yield frame
+            async for frame in self._log():
+                said = True
+                yield frame
+                if self._end is not None or self._waker.is_set():
+                    break
+            if not said and not await self._woken():
+                yield Heartbeat()
+
+    def _token_fault(self) -> Fault | None:
+        if self.caller.token_expires and self.caller.token_expires <= _now():
+            return TokenExpired("The access token has ended; log in again.")
+        return self._is_revoked(self.caller)
+
+    def _changes(self) -> list[Frame]:
+        """State, statistics and warnings that are new since the last time."""
+        new: list[Frame] = []
+        if self._upstream.snapshot is not None and self._upstream.snapshot is not self._snapshot:
+            is_same = self._snapshot and self._snapshot.wire == self._upstream.snapshot.wire
+            self._snapshot = self._upstream.snapshot
+            if not is_same:
+                new.append(self._snapshot)
+        if self._upstream.measure is not None and self._upstream.measure is not self._measure:
+            self._measure = self._upstream.measure
+            new.append(self._measure)
+        expires = self.caller.token_expires
+        if (
+            expires
+            and expires - _now() <= self._limits.expiry_warning_seconds
+            and self._warned_of != expires
+        ):
+            self._warned_of = expires
+            new.append(AuthExpiring(datetime.fromtimestamp(expires, UTC)))
+        return new
+
+    async def _log(self) -> AsyncIterator[Frame]:
+        """What the log has from where this watcher is, until it is at the end."""
+        while self._next is not None and self._end is None:
+            recent = self._upstream.recent
+            if self._next >= recent.end:
+                return
+            if recent.end - self._next > self._limits.slow_reader_lines:
+                gap = Chunk(first=self._next, last=recent.start - 1, gap="SLOW_READER")
+                self._next = recent.start
+                if gap.last >= gap.first:
+                    yield gap
+                continue
+            chunk = recent.at(self._next)
+            chunks = [chunk] if chunk is not None else await self._older(self._next)
+            if not chunks:
+                return
+            for one in chunks:
+                position = self._next
+                if one.last < position:
+                    continue
+                part = one.since(position)
+                if part.first > position:
+                    # The journal keeps no more than from there on.
+                    self._next = part.first
+                    yield Chunk(first=position, last=part.first - 1, gap="RETENTION")
+                    if self._next != part.first:
+                        break
+                self._next = part.last + 1
+                if part.gap or self._filter.lets_all_through:
+                    yield part
+                else:
+                    yield self._filter.select(part)
+                if self._next != part.last + 1:
+                    # The client has asked for another place meanwhile.
+                    break
+
+    async def _older(self, cursor: int) -> list[Chunk]:
+        """A page of the journal; an empty one only where the log has gone."""
+        try:
+            page = await self._logs.read(self._upstream.allocation, cursor, _PAGE_LINES)
+        except Fault as fault:
+            self.end(fault)
+            return []
+        if not page.chunks:
+            start = self._upstream.recent.start
+            return [Chunk(first=cursor, last=start - 1, gap="RETENTION")] if cursor < start else []
+        return list(page.chunks)
+
+    async def _woken(self) -> bool:
+        """Waits for news; False when it was time for a sign of life first."""
+        wait = self._limits.heartbeat_seconds
+        expires = self.caller.token_expires
+        if expires:
+            until_warning = expires - _now() - self._limits.expiry_warning_seconds
+            until_end = expires - _now()
+            for moment in (until_warning, until_end):
+                if 0 < moment < wait:
+                    wait = moment + 0.01
+        try:
+            async with asyncio.timeout(wait):
+                await self._waker.wait()
+        except TimeoutError:
+            return wait < self._limits.heartbeat_seconds
+        return True
+
+
+def _stopping() -> ServiceStopping:
+    return ServiceStopping("The service stops; open the console again.", retry_after=_RETRY_SECONDS)
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()
