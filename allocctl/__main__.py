@@ -1,0 +1,5 @@
+"""`python -m allocctl`."""
+
+from allocctl.main import main
+
+main()

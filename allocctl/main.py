@@ -1,0 +1,70 @@
+"""The commands.
+
+Each is imported when it is called, so that `allocctl ls` does not load what `allocctl up` needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from allocctl.commands import accounts, allocations, catalogue, logs, running
+from allocctl.failures import Failure, shown_failures
+
+app = typer.Typer(
+    name="allocctl",
+    help="Rents machines, and runs the allocator that rents them out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    running.up
+)
+app.command("signup")(accounts.sign_up)
+app.command("verify")(accounts.verify)
+app.command("login")(accounts.log_in)
+app.command("logout")(accounts.log_out)
+app.command("whoami")(accounts.who_am_i)
+app.command("machines")(catalogue.machines)
+app.command("allocate")(allocations.allocate)
+app.command("ls")(allocations.list_allocations)
+app.command("inspect")(allocations.inspect)
+app.command("logs")(logs.logs)
+app.command("stop")(allocations.stop)
+app.command("start")(allocations.start)
+app.command("restart")(allocations.restart)
+app.command("rm")(allocations.remove)
+
+
+@app.callback()
+def options(
+    server: Annotated[
+        str,
+        typer.Option(
+            envvar="ALLOCATOR_CLI_SERVER",
+            help="Where gRPC is served, host:port; that of the last login by default.",
+        ),
+    ] = "",
+) -> None:
+    """Rents machines, and runs the allocator that rents them out."""
+    from allocctl import session
+
+    session.chosen_server = server
+
+
+def main() -> None:
+    """Runs the command that the arguments name; says failures in a sentence."""
+    try:
+        with shown_failures():
+            app()
+    except Failure as failure:
+        sys.stderr.write(f"{failure}\n")
+        sys.exit(failure.exit_code)
+
+
+if __name__ == "__main__":
+    main()
