@@ -237,7 +237,8 @@ class Binding:
         if _text_field(request, "etag"):
             return ["etag"]
         field = self.body_field
-        if field is None or field.message_type is None or field.is_repeated:
+        # What is being created has no etag that a caller could know.
+        if field is None or field.message_type is None or self.http_method == "POST":
             return None
         return [field.name, "etag"] if _text_field(field.message_type, "etag") else None
 

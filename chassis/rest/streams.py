@@ -201,7 +201,7 @@ class StreamAnswer:
     async def _pump(self, send: Send) -> None:
         try:
             await self._send_all(send)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             fault = error if isinstance(error, Fault) else self._mask(error)
             if not self._started:
                 raise fault from None
