@@ -122,7 +122,12 @@ class Database:
             Unavailable: as in `chassis.sql.translation`.
         """
         if self._here is not None:
-            return self.read_here(work)
+            try:
+                return self.read_here(work)
+            except Unavailable as fault:
+                # Rare: another process recovers or closes the file. A thread can wait for it.
+                if fault.reason != "OVERLOADED":
+                    raise
         return await self.read(work)
 
     async def close(self) -> None:

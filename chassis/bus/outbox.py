@@ -1,0 +1,205 @@
+"""The transactional outbox: state and facts commit together, and are published afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from sqlalchemy import (
+    Column,
+    Connection,
+    Delete,
+    Insert,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
+
+from chassis.bus.delivery import backoff
+from chassis.bus.port import Bus, Record, check_records
+from chassis.clock import Clock, SystemClock
+from chassis.faults import Fault
+from chassis.sql.database import Database
+from chassis.sql.types import Instant, JsonText, RowNumber
+
+_POLL = 1.0
+_FEW = 16
+_MANY = 500
+_MAX_BYTES = 8 * 2**20
+_LAST_FLUSH = 5.0
+
+_log = structlog.get_logger("chassis.bus")
+
+
+def outbox_table(metadata: MetaData, name: str = "outbox") -> Table:
+    """The table of what waits to be published, for the service's metadata and its first migration."""
+    return Table(
+        name,
+        metadata,
+        Column("id", RowNumber, primary_key=True, autoincrement=True),
+        Column("topic", String(200), nullable=False),
+        Column("key", String(250), nullable=False),
+        Column("value", LargeBinary(2**24 - 1), nullable=False),
+        Column("headers", JsonText, nullable=False),
+        Column("time", Instant, nullable=False),
+    )
+
+
+def append(conn: Connection, table: Table, records: Sequence[Record], now: datetime) -> None:
+    """Adds records to be published once the transaction is committed.
+
+    Args:
+        conn: in the transaction that makes them true.
+        table: from `outbox_table`.
+        records: in the order in which they shall be consumed.
+        now: the present.
+
+    Raises:
+        Invalid: a record is not one that the bus can carry; do not commit.
+    """
+    if not records:
+        return
+    check_records(records)
+    rows = [
+        {
+            "topic": record.topic,
+            "key": record.key,
+            "value": record.value,
+            "headers": dict(record.headers),
+            "time": now,
+        }
+        for record in records
+    ]
+    conn.execute(_statements(table)[0], rows)
+
+
+class Relay:
+    """Publishes what is in an outbox: in order, at least once, and removes what is published.
+
+    Args:
+        database: where the outbox is.
+        table: from `outbox_table`.
+        bus: where to publish.
+        clock: for the delays while the bus is away.
+    """
+
+    def __init__(
+        self, database: Database, table: Table, bus: Bus, clock: Clock | None = None
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock or SystemClock()
+        self._woken = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        _, self._pending, self._published = _statements(table)
+
+    def wake(self) -> None:
+        """Says that something was committed to the outbox; it is published at once. From the loop only."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Publishes whatever there is, until it is cancelled.
+
+        It looks when it is woken, and each second for what other processes have committed. While the
+        bus or the database is away it tries again with growing delays, of up to 30 s.
+        """
+        failures = 0
+        while True:
+            self._woken.clear()
+            try:
+                published = await self._publish_some()
+            except Exception as error:  # noqa: BLE001 - nothing may be lost, so nothing gives up
+                failures += 1
+                _log.warning(
+                    "the outbox waits for the bus",
+                    reason=error.reason if isinstance(error, Fault) else "INTERNAL_ERROR",
+                    exc_info=not isinstance(error, Fault),
+                )
+                await self._clock.sleep(backoff(failures))
+                continue
+            failures = 0
+            if not published:
+                await self._until_woken()
+
+    async def flush(self, timeout: float = _LAST_FLUSH) -> bool:  # noqa: ASYNC109 - it does not raise
+        """Publishes what is there, once, at the end of a process.
+
+        Args:
+            timeout: how long it may take, in seconds.
+
+        Returns:
+            Whether the outbox is empty; what is left is published by the next process.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while await self._publish_some():
+                    pass
+        except (TimeoutError, Fault) as error:
+            _log.warning("the outbox could not be emptied", error=str(error))
+            return False
+        return True
+
+    async def _until_woken(self) -> None:
+        try:
+            async with asyncio.timeout(_POLL):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _publish_some(self) -> int:
+        # A cancelled relay finishes its batch, or the same records would be published twice.
+        batch = asyncio.ensure_future(self._publish_batch())
+        try:
+            return await asyncio.shield(batch)
+        except asyncio.CancelledError:
+            await asyncio.wait([batch], timeout=_LAST_FLUSH)
+            if not batch.done():
+                batch.cancel()
+            elif not batch.cancelled():
+                batch.exception()
+            raise
+
+    async def _publish_batch(self) -> int:
+        async with self._one_at_a_time:
+            rows = await self._database.get(lambda conn: self._rows(conn, _FEW))
+            if len(rows) == _FEW:
+                rows = await self._database.read(lambda conn: self._rows(conn, _MANY))
+            if not rows:
+                return 0
+            await self._bus.publish([record for _, record in rows])
+            # One by one, not as a range: on a server, a transaction that took its number earlier may
+            # commit in between.
+            ids = [{"of_id": number} for number, _ in rows]
+            await self._database.write(lambda conn: conn.execute(self._published, ids).rowcount)
+            return len(rows)
+
+    def _rows(self, conn: Connection, limit: int) -> list[tuple[int, Record]]:
+        rows: list[tuple[int, Record]] = []
+        size = 0
+        for row in conn.execute(self._pending, {"limit": limit}):
+            rows.append((row.id, Record(row.topic, row.key, row.value, row.headers)))
+            size += len(row.value)
+            if size >= _MAX_BYTES:
+                break
+        return rows
+
+
+@lru_cache(maxsize=64)
+def _statements(table: Table) -> tuple[Insert, Select[Any], Delete]:
+    pending = (
+        select(table.c.id, table.c.topic, table.c.key, table.c.value, table.c.headers)
+        .order_by(table.c.id)
+        .limit(bindparam("limit"))
+    )
+    published = delete(table).where(table.c.id == bindparam("of_id"))
+    return insert(table), pending, published

@@ -1,0 +1,186 @@
+"""The bus as a port, and the promises that every adapter keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from chassis.faults import FieldViolation, Invalid
+
+MAX_VALUE = 1_000_000
+"""The largest value of a record, in bytes."""
+
+MAX_KEY = 250
+"""The longest key of a record, in characters."""
+
+_MAX_HEADERS = 16_384
+_TOPIC = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
+_COMPACTED = re.compile(r".*\.state\.v[0-9]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is published.
+
+    Attributes:
+        topic: `allocator.<noun>.facts.v1`, kept for a time, or `allocator.<noun>.state.v1`, of which
+            the newest record of each key is kept.
+        key: the resource name; records of one key stay in order. At most 250 characters.
+        value: a protobuf message, at most 1,000,000 bytes; empty on a state topic where the resource
+            is gone (a tombstone).
+        headers: the CloudEvents attributes `ce-id`, `ce-type`, `ce-source`, `ce-time`, `ce-subject`,
+            and `version` and `traceparent`; see `chassis.bus.facts`.
+    """
+
+    topic: str
+    key: str
+    value: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether it says that the resource is gone."""
+        return not self.value and is_compacted(self.topic)
+
+
+Effect = Callable[[Record], Awaitable[None]]
+"""What a consumer does with a record. It may be called again with a record that it has had: idempotent
+by `ce-id` or `version`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that a group could not consume.
+
+    Attributes:
+        id: of the dead letter; increases.
+        group: whose effect failed.
+        record: as it was published.
+        reason: of the fault, from the closed list; INTERNAL_ERROR for a bug.
+        message: what the fault, or the error, says.
+        attempts: how often the effect was tried since it was published or replayed.
+        time: when it was given up.
+        replaying: whether it waits to be consumed again.
+    """
+
+    id: int
+    group: str
+    record: Record
+    reason: str
+    message: str
+    attempts: int
+    time: datetime
+    replaying: bool = False
+
+
+class Bus(Protocol):
+    """Carries records from those who publish to every group that consumes."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Publishes records; when it returns, they survive the end of the process.
+
+        Records of one topic and key are consumed in the order in which they were published.
+
+        Raises:
+            Invalid: a topic, key, header or value is not as `Record` says; nothing was published.
+            Unavailable: the bus is away; perhaps some of the records were published.
+        """
+        ...
+
+    async def consume(self, group: str, topics: Sequence[str], effect: Effect) -> None:
+        """Calls the effect with every record of the topics; runs until it is cancelled.
+
+        Each group gets every record at least once, the first time from the oldest that is kept; what
+        it had is remembered after the effect. The records of one topic come one after the other, in
+        order; the topics do not wait for each other. Of a state topic, a record that a newer one of
+        its key has replaced may be left out.
+
+        When the effect raises Unavailable, the record waits and is tried again for as long as it
+        takes. When it raises anything else five times, the record becomes a dead letter of the group
+        and the next one follows.
+
+        Of several consumers of a group, one at a time gets the records of a topic.
+
+        Args:
+            group: `broker.timeline`: who consumes, and for what.
+            topics: which topics; they need not exist yet.
+            effect: what to do with each record.
+        """
+        ...
+
+    async def dead_letters(self, limit: int, after: int = 0) -> list[DeadLetter]:
+        """A page of the dead letters, the oldest first.
+
+        Args:
+            limit: how many at most.
+            after: the id after which they begin.
+
+        Raises:
+            Unavailable: the bus is away.
+        """
+        ...
+
+    async def replay(self, dead_letter: int) -> bool:
+        """Has a dead letter consumed again, by its own group only, as soon as that group consumes.
+
+        If it fails again it is a dead letter again, under the same id.
+
+        Returns:
+            Whether there is such a dead letter.
+
+        Raises:
+            Unavailable: the bus is away.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes it. Whoever consumes must have been cancelled before. May be called twice."""
+        ...
+
+
+def facts_topic(noun: str) -> str:
+    """The topic of the facts about a noun: `machines` → `allocator.machines.facts.v1`."""
+    return f"allocator.{noun}.facts.v1"
+
+
+def state_topic(noun: str) -> str:
+    """The topic of the present state of each resource of a noun."""
+    return f"allocator.{noun}.state.v1"
+
+
+def is_compacted(topic: str) -> bool:
+    """Whether only the newest record of each key is kept."""
+    return _COMPACTED.fullmatch(topic) is not None
+
+
+def check_records(records: Sequence[Record]) -> None:
+    """Checks what every adapter can carry.
+
+    Raises:
+        Invalid: a topic, key, header or value is not as `Record` says.
+    """
+    for record in records:
+        problem = _problem(record)
+        if problem:
+            message = f"A record for {record.topic!r} with key {record.key[:80]!r} {problem}."
+            raise Invalid(message, fields=[FieldViolation("record", message)])
+
+
+def _problem(record: Record) -> str:
+    if not _TOPIC.fullmatch(record.topic):
+        return "has a topic that is not lower-case words joined by dots"
+    if not 0 < len(record.key) <= MAX_KEY:
+        return f"must have a key of 1 to {MAX_KEY} characters"
+    if len(record.value) > MAX_VALUE:
+        return f"has a value of {len(record.value)} bytes; {MAX_VALUE} are the most"
+    if sum(len(name) + len(value) for name, value in record.headers.items()) > _MAX_HEADERS:
+        return f"has headers of more than {_MAX_HEADERS} characters"
+    try:
+        record.key.encode()
+        "".join(record.headers.values()).encode()
+    except UnicodeEncodeError:
+        return "has text that is not Unicode"
+    return ""

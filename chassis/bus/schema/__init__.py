@@ -1,0 +1,3 @@
+"""The schema of the log in SQLite."""
+
+HEAD = "0001"

@@ -1,0 +1,214 @@
+"""The bus as a log in a SQLite file, for the services of one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from chassis.bus import sqlite_statements as log
+from chassis.bus.delivery import Rejection, backoff, deliver
+from chassis.bus.port import DeadLetter, Effect, Record, check_records
+from chassis.clock import Clock
+from chassis.faults import Invalid, Unavailable
+from chassis.sql import Database, open_database
+
+T = TypeVar("T")
+
+_POLL = 1.0
+_BATCH = 500
+_SWEEP_EVERY = 60.0
+_REMEMBER_EVERY = 1.0
+_MAX_PAGE = 1000
+_MAX_NAME = 200
+
+_log = structlog.get_logger("chassis.bus")
+
+
+async def open_sqlite_log(url: str, clock: Clock, *, retention: timedelta) -> SqliteLog:
+    """Opens the log, and makes the file if it is not there.
+
+    Args:
+        url: `sqlite:///path/to/bus.sqlite3`.
+        clock: for the times of records and the delays of retries.
+        retention: how long facts are kept.
+    """
+    database = await open_database(url, "chassis.bus.schema", clock)
+    return SqliteLog(database, clock, retention)
+
+
+class SqliteLog:
+    """The bus as a log in a SQLite file.
+
+    A record is a row; a group's progress is a position per topic. Consumers in this process hear of
+    new records at once, those of other processes by looking each second.
+
+    Args:
+        database: the log's own.
+        clock: for the times of records and the delays of retries.
+        retention: how long facts are kept.
+    """
+
+    def __init__(self, database: Database, clock: Clock, retention: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._retention = retention
+        self._swept = clock.monotonic()
+        self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """See `chassis.bus.Bus`."""
+        if not records:
+            return
+        check_records(records)
+        now = self._clock.now()
+        await self._database.write(lambda conn: log.add(conn, records, now))
+        self._tell({record.topic for record in records})
+        await self._sweep_sometimes()
+
+    async def consume(self, group: str, topics: Sequence[str], effect: Effect) -> None:
+        """See `chassis.bus.Bus`."""
+        if not 0 < len(group) <= _MAX_NAME:
+            raise Invalid(f"The name of a group has 1 to {_MAX_NAME} characters.")
+        async with asyncio.TaskGroup() as consumers:
+            for topic in dict.fromkeys(topics):
+                consumers.create_task(
+                    self._consume(group, topic, effect), name=f"bus {group} {topic}"
+                )
+
+    async def dead_letters(self, limit: int, after: int = 0) -> list[DeadLetter]:
+        """See `chassis.bus.Bus`."""
+        at_most = max(0, min(limit, _MAX_PAGE))
+        return await self._database.read(lambda conn: log.dead_letters(conn, at_most, after))
+
+    async def replay(self, dead_letter: int) -> bool:
+        """See `chassis.bus.Bus`."""
+        topic = await self._database.write(lambda conn: log.mark_for_replay(conn, dead_letter))
+        if topic is None:
+            return False
+        self._tell({topic})
+        return True
+
+    async def close(self) -> None:
+        """See `chassis.bus.Bus`."""
+        await self._database.close()
+
+    async def _consume(self, group: str, topic: str, effect: Effect) -> None:
+        # A second consumer of the group stands by until the first one has gone.
+        with self._listening(topic) as news:
+            async with self._turns[group, topic]:
+                work = partial(log.position, group=group, topic=topic)
+                position = await self._patiently(self._database.get, work)
+                while True:
+                    news.clear()
+                    await self._consume_replayed(group, topic, effect)
+                    records = await self._patiently(
+                        self._database.read,
+                        partial(log.records_after, topic=topic, position=position, limit=_BATCH),
+                    )
+                    if records:
+                        position = await self._consume_batch(group, topic, records, effect)
+                    else:
+                        await _heard(news)
+
+    async def _consume_batch(
+        self, group: str, topic: str, records: Sequence[tuple[int, Record]], effect: Effect
+    ) -> int:
+        done = remembered = records[0][0] - 1
+        since = self._clock.monotonic()
+        try:
+            for position, record in records:
+                rejection = await deliver(group, record, effect, self._clock)
+                if rejection is not None:
+                    await self._bury(group, position, record, rejection)
+                    remembered = position
+                done = position
+                if self._clock.monotonic() - since > _REMEMBER_EVERY:
+                    await self._remember(group, topic, done)
+                    remembered, since = done, self._clock.monotonic()
+            if done > remembered:
+                await self._remember(group, topic, done)
+        except asyncio.CancelledError:
+            # What it has done need not be done again; if this fails, it is, which is allowed.
+            if done > remembered:
+                with suppress(Unavailable):
+                    await self._database.write(
+                        partial(log.remember, group=group, topic=topic, position=done)
+                    )
+            raise
+        return done
+
+    async def _consume_replayed(self, group: str, topic: str, effect: Effect) -> None:
+        work = partial(log.replaying, group=group, topic=topic)
+        for letter in await self._patiently(self._database.get, work):
+            rejection = await deliver(group, letter.record, effect, self._clock)
+            settled = partial(
+                log.settle, letter=letter.id, rejection=rejection, now=self._clock.now()
+            )
+            await self._patiently(self._database.write, settled)
+
+    async def _bury(self, group: str, position: int, record: Record, rejection: Rejection) -> None:
+        now = self._clock.now()
+
+        def work(conn: Connection) -> None:
+            log.bury(conn, group, record, rejection, now)
+            log.remember(conn, group, record.topic, position)
+
+        await self._patiently(self._database.write, work)
+
+    async def _remember(self, group: str, topic: str, position: int) -> None:
+        work = partial(log.remember, group=group, topic=topic, position=position)
+        await self._patiently(self._database.write, work)
+
+    async def _patiently(
+        self,
+        run: Callable[[Callable[[Connection], T]], Awaitable[T]],
+        work: Callable[[Connection], T],
+    ) -> T:
+        waits = 0
+        while True:
+            try:
+                return await run(work)
+            except Unavailable as fault:
+                if fault.reason == "SERVICE_STOPPING":
+                    raise
+                waits += 1
+                _log.warning("a consumer waits for the log", reason=fault.reason)
+                await self._clock.sleep(max(backoff(waits), fault.retry_after or 0.0))
+
+    async def _sweep_sometimes(self) -> None:
+        if self._clock.monotonic() - self._swept < _SWEEP_EVERY:
+            return
+        self._swept = self._clock.monotonic()
+        now = self._clock.now()
+        await self._database.write(lambda conn: log.sweep(conn, now, self._retention))
+
+    def _tell(self, topics: set[str]) -> None:
+        for topic in topics:
+            for news in self._listeners.get(topic, ()):
+                news.set()
+
+    @contextmanager
+    def _listening(self, topic: str) -> Iterator[asyncio.Event]:
+        news = asyncio.Event()
+        self._listeners[topic].add(news)
+        try:
+            yield news
+        finally:
+            self._listeners[topic].discard(news)
+
+
+async def _heard(news: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_POLL):
+            await news.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,206 @@
+"""What the log in SQLite asks of its tables; each function is work within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, literal_column, select, update
+
+from chassis.bus.delivery import Rejection
+from chassis.bus.port import DeadLetter, Record, is_compacted
+from chassis.bus.schema.tables import DEAD_LETTERS, POSITIONS, RECORDS, Kept
+from chassis.sql.upserts import upsert
+
+TOMBSTONES_KEPT = timedelta(days=7)
+"""How long a group may be away and still hear that a resource is gone."""
+
+_SWEPT_AT_ONCE = 2000
+_REPLAYED_AT_ONCE = 20
+_MAX_BYTES = 8 * 2**20
+
+_ADD = insert(RECORDS)
+_REPLACE = delete(RECORDS).where(
+    RECORDS.c.topic == bindparam("of_topic"),
+    RECORDS.c.key == bindparam("of_key"),
+    # Written out, not bound: only so does SQLite see that its partial index is enough.
+    RECORDS.c.kept > literal_column("0"),
+)
+_AFTER = (
+    select(RECORDS.c.position, RECORDS.c.topic, RECORDS.c.key, RECORDS.c.value, RECORDS.c.headers)
+    .where(RECORDS.c.topic == bindparam("topic"), RECORDS.c.position > bindparam("position"))
+    .order_by(RECORDS.c.position)
+    .limit(bindparam("limit"))
+)
+_OUTDATED = (
+    select(RECORDS.c.position.label("of_position"))
+    .where(RECORDS.c.kept == bindparam("kept"), RECORDS.c.time < bindparam("since"))
+    .order_by(RECORDS.c.time)
+    .limit(_SWEPT_AT_ONCE)
+)
+_SWEEP = delete(RECORDS).where(RECORDS.c.position == bindparam("of_position"))
+
+_POSITION = select(POSITIONS.c.position).where(
+    POSITIONS.c.consumers == bindparam("group"), POSITIONS.c.topic == bindparam("topic")
+)
+_REMEMBER = upsert(POSITIONS, None, ["consumers", "topic"], ["position"])
+
+_BURY = insert(DEAD_LETTERS)
+_LETTERS = (
+    select(DEAD_LETTERS)
+    .where(DEAD_LETTERS.c.id > bindparam("after"))
+    .order_by(DEAD_LETTERS.c.id)
+    .limit(bindparam("limit"))
+)
+_REPLAYING = (
+    select(DEAD_LETTERS)
+    .where(
+        DEAD_LETTERS.c.replaying.is_(True),
+        DEAD_LETTERS.c.consumers == bindparam("group"),
+        DEAD_LETTERS.c.topic == bindparam("topic"),
+    )
+    .order_by(DEAD_LETTERS.c.id)
+    .limit(_REPLAYED_AT_ONCE)
+)
+_TOPIC_OF = select(DEAD_LETTERS.c.topic).where(DEAD_LETTERS.c.id == bindparam("of_id"))
+_MARK = update(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("of_id")).values(replaying=True)
+_SETTLED = delete(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("of_id"))
+_FAILED_AGAIN = update(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("of_id"))
+
+
+def add(conn: Connection, records: Sequence[Record], now: datetime) -> None:
+    """Adds records; on state topics each replaces the one of its key."""
+    newest = {(r.topic, r.key): place for place, r in enumerate(records) if is_compacted(r.topic)}
+    replaced = [{"of_topic": topic, "of_key": key} for topic, key in newest]
+    if replaced:
+        conn.execute(_REPLACE, replaced)
+    conn.execute(
+        _ADD,
+        [
+            {
+                "topic": record.topic,
+                "key": record.key,
+                "value": record.value,
+                "headers": dict(record.headers),
+                "time": now,
+                "kept": _kept(record),
+            }
+            for place, record in enumerate(records)
+            if newest.get((record.topic, record.key), place) == place
+        ],
+    )
+
+
+def records_after(
+    conn: Connection, topic: str, position: int, limit: int
+) -> list[tuple[int, Record]]:
+    """The records of a topic after a position, at most 8 MiB of them, with their positions."""
+    found: list[tuple[int, Record]] = []
+    size = 0
+    rows = conn.execute(_AFTER, {"topic": topic, "position": position, "limit": limit})
+    for row in rows.yield_per(50):
+        found.append((row.position, Record(row.topic, row.key, row.value, row.headers)))
+        size += len(row.value)
+        if size >= _MAX_BYTES:
+            break
+    rows.close()
+    return found
+
+
+def sweep(conn: Connection, now: datetime, retention: timedelta) -> int:
+    """Removes some of the facts and tombstones that are older than they are kept; says how many."""
+    outdated: list[dict[str, Any]] = []
+    for kept, span in ((Kept.FOR_A_TIME, retention), (Kept.AS_TOMBSTONE, TOMBSTONES_KEPT)):
+        rows = conn.execute(_OUTDATED, {"kept": int(kept), "since": now - span})
+        outdated += [dict(row) for row in rows.mappings()]
+    if outdated:
+        conn.execute(_SWEEP, outdated)
+    return len(outdated)
+
+
+def position(conn: Connection, group: str, topic: str) -> int:
+    """How far a group is; 0 at first."""
+    found = conn.execute(_POSITION, {"group": group, "topic": topic}).scalar()
+    return int(found or 0)
+
+
+def remember(conn: Connection, group: str, topic: str, position: int) -> None:
+    """Keeps how far a group is."""
+    conn.execute(_REMEMBER, {"consumers": group, "topic": topic, "position": position})
+
+
+def bury(conn: Connection, group: str, record: Record, rejection: Rejection, now: datetime) -> None:
+    """Keeps a record that a group could not consume."""
+    conn.execute(
+        _BURY,
+        {
+            "consumers": group,
+            "topic": record.topic,
+            "key": record.key,
+            "value": record.value,
+            "headers": dict(record.headers),
+            "reason": rejection.reason,
+            "message": rejection.message,
+            "attempts": rejection.attempts,
+            "time": now,
+            "replaying": False,
+        },
+    )
+
+
+def dead_letters(conn: Connection, limit: int, after: int) -> list[DeadLetter]:
+    """A page of the dead letters."""
+    return [_letter(row) for row in conn.execute(_LETTERS, {"limit": limit, "after": after})]
+
+
+def mark_for_replay(conn: Connection, letter: int) -> str | None:
+    """Marks a dead letter to be consumed again; gives its topic, None if there is no such letter."""
+    topic = conn.execute(_TOPIC_OF, {"of_id": letter}).scalar()
+    if topic is None:
+        return None
+    conn.execute(_MARK, {"of_id": letter})
+    return str(topic)
+
+
+def replaying(conn: Connection, group: str, topic: str) -> list[DeadLetter]:
+    """Some dead letters that wait to be consumed again."""
+    rows = conn.execute(_REPLAYING, {"group": group, "topic": topic})
+    return [_letter(row) for row in rows]
+
+
+def settle(conn: Connection, letter: int, rejection: Rejection | None, now: datetime) -> None:
+    """Removes a dead letter that was consumed, or keeps why it failed again."""
+    if rejection is None:
+        conn.execute(_SETTLED, {"of_id": letter})
+        return
+    conn.execute(
+        _FAILED_AGAIN,
+        {
+            "of_id": letter,
+            "reason": rejection.reason,
+            "message": rejection.message,
+            "attempts": rejection.attempts,
+            "time": now,
+            "replaying": False,
+        },
+    )
+
+
+def _kept(record: Record) -> int:
+    if not is_compacted(record.topic):
+        return int(Kept.FOR_A_TIME)
+    return int(Kept.UNTIL_REPLACED if record.value else Kept.AS_TOMBSTONE)
+
+
+def _letter(row: Row[Any]) -> DeadLetter:
+    return DeadLetter(
+        id=row.id,
+        group=row.consumers,
+        record=Record(row.topic, row.key, row.value, row.headers),
+        reason=row.reason,
+        message=row.message,
+        attempts=row.attempts,
+        time=row.time,
+        replaying=row.replaying,
+    )
