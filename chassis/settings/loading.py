@@ -27,6 +27,10 @@ class ServiceSettings(BaseModel):
     prefix: ClassVar[str] = ""
     declared: ClassVar[list[type[ServiceSettings]]] = []
 
+    def __init_subclass__(cls, *, prefix: str = "", **rest: Any) -> None:
+        """Takes the prefix out of the way of `object`, which knows no such argument."""
+        super().__init_subclass__(**rest)
+
     @classmethod
     def __pydantic_init_subclass__(cls, *, prefix: str = "", **rest: Any) -> None:
         """Remembers each class with a prefix, so that the process knows every name."""
