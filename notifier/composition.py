@@ -1,0 +1,75 @@
+"""How notifier is wired; the only place that knows concrete classes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from chassis.serving import Platform, Service, Task
+from notifier.adapters.delivery_store.sql import SqlDeliveryStore
+from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
+from notifier.adapters.mail_channel.smtp import SmtpMailChannel, read_smtp_url
+from notifier.domain.delivery import Delivery, Persistence
+from notifier.ports import MailChannel
+from notifier.settings import Settings
+from notifier.transport.servicer import DeliveryServicer
+from notifier.usecases.delivering import Delivering
+
+MAILBOX = "mailbox"
+"""The folder of mails in the data folder, where no mail server is set."""
+
+_SPREAD = 0.3
+_STEPS_OF_A_CONVERSATION = 8
+
+
+async def compose(platform: Platform) -> Service:
+    """Wires the service."""
+    settings = platform.settings(Settings)
+    log = platform.log()
+
+    # store and channel
+    url = settings.database_url.get_secret_value()
+    database = await platform.database("notifications", "notifier.schema", url)
+    store = SqlDeliveryStore(database, platform.vault)
+    channel = _channel(settings, platform.process.data_dir)
+
+    # what it does
+    def told(outcome: str, delivery: Delivery, reason: str) -> None:
+        # Neither the address nor what the message says.
+        log.info(
+            "delivery", outcome=outcome, delivery=delivery.id, attempt=delivery.attempts, why=reason
+        )
+
+    persistence = Persistence(
+        settings.most_attempts,
+        timedelta(seconds=settings.first_pause_seconds),
+        timedelta(seconds=settings.longest_pause_seconds),
+        _SPREAD,
+    )
+    delivering = Delivering(
+        store,
+        channel,
+        persistence=persistence,
+        most_waiting=settings.most_waiting,
+        at_once=settings.sent_at_once,
+        lease=timedelta(seconds=settings.mail_seconds * _STEPS_OF_A_CONVERSATION),
+        clock=platform.clock,
+        told=told,
+    )
+    return Service(
+        name="notifier",
+        servicers={
+            "allocator.notifications.v1.DeliveryService": DeliveryServicer(
+                delivering, platform.clock
+            )
+        },
+        tasks=[Task("notifier.delivering", delivering.run)],
+    )
+
+
+def _channel(settings: Settings, data_dir: Path) -> MailChannel:
+    """The channel that the mail URL chooses."""
+    url = settings.mail_url.get_secret_value()
+    if not url:
+        return MailboxMailChannel(data_dir / MAILBOX, settings.mail_from)
+    return SmtpMailChannel(read_smtp_url(url), settings.mail_from, settings.mail_seconds)

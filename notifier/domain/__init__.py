@@ -1,0 +1,1 @@
+"""Deliveries and mails, in pure Python."""

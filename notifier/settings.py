@@ -1,0 +1,72 @@
+"""The settings of notifier."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
+    """What can be set, each with a default that works embedded."""
+
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where deliveries are kept, as SQLAlchemy writes it; by default "
+        "notifications.sqlite3 in the data folder.",
+    )
+    mail_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="The mail server: smtp://user:password@host:587, or smtps://… where the "
+        "connection begins with TLS. By default mails are files in the folder mailbox of the data "
+        "folder.",
+    )
+    mail_from: str = Field(
+        default="Allocator <no-reply@allocator.local>",
+        description="Whom mails come from: an address, with a name if wished.",
+    )
+    mail_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        le=60,
+        description="How long each step of the conversation with the mail server may take, seconds.",
+    )
+    most_attempts: int = Field(
+        default=10, ge=1, description="After so many attempts a message has failed."
+    )
+    first_pause_seconds: float = Field(
+        default=1.0, gt=0, description="The pause after the first attempt, seconds; it doubles."
+    )
+    longest_pause_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="The longest pause, seconds: a code is of no use after ten minutes.",
+    )
+    sent_at_once: int = Field(
+        default=4, ge=1, le=100, description="How many mails are sent at the same moment."
+    )
+    most_waiting: int = Field(
+        default=10_000,
+        ge=1,
+        description="How many messages may wait; more are refused, so that a flood of sign-ups "
+        "fills no disk.",
+    )
+
+    @field_validator("mail_url")
+    @classmethod
+    def _is_a_mail_url(cls, value: SecretStr) -> SecretStr:
+        """Says at the start, not at the first mail, that the URL is none."""
+        if value.get_secret_value():
+            from notifier.adapters.mail_channel.smtp import read_smtp_url
+
+            read_smtp_url(value.get_secret_value())
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        """Says at the start, not at the first mail, that the sender is none."""
+        from notifier.adapters.mail_channel.message import check_sender
+
+        check_sender(value)
+        return value

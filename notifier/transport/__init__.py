@@ -1,0 +1,1 @@
+"""How notifier is reached."""

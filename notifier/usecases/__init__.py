@@ -1,0 +1,1 @@
+"""What notifier can do, one file per capability."""

@@ -1,0 +1,1 @@
+"""Accounts, sessions and roles, and the keys that everybody else trusts."""

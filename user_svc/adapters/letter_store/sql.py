@@ -1,0 +1,114 @@
+"""Letters in SQL, beside the accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+
+from chassis.identity import Vault
+from chassis.sql import Database
+from user_svc.domain.code import Letter, LetterKind
+from user_svc.schema.tables import LETTERS
+
+_DUE = (
+    select(LETTERS)
+    .where(LETTERS.c.due_time <= bindparam("present"))
+    .order_by(LETTERS.c.due_time, LETTERS.c.delivery_id)
+    .limit(bindparam("most"))
+)
+_LEASE = (
+    update(LETTERS)
+    .where(LETTERS.c.delivery_id == bindparam("by_id"), LETTERS.c.due_time == bindparam("was_due"))
+    .values(due_time=bindparam("lease_end"))
+)
+_POSTPONE = (
+    update(LETTERS)
+    .where(LETTERS.c.delivery_id == bindparam("by_id"))
+    .values(due_time=bindparam("until"), attempts=LETTERS.c.attempts + 1)
+)
+_DROP = delete(LETTERS).where(LETTERS.c.delivery_id == bindparam("by_id"))
+_NEXT = select(func.min(LETTERS.c.due_time))
+
+
+def put_letter(connection: Connection, vault: Vault, letter: Letter, now: datetime) -> None:
+    """Stores a letter in somebody else's transaction; it is due at once."""
+    sealed = vault.seal(letter.digits.encode(), _context(letter.delivery_id))
+    connection.execute(
+        insert(LETTERS),
+        {
+            "delivery_id": letter.delivery_id,
+            "email": letter.email,
+            "kind": letter.kind.value,
+            "digits": sealed if letter.digits else b"",
+            "expire_time": letter.expire_time,
+            "due_time": now,
+            "attempts": 0,
+        },
+    )
+
+
+class SqlLetterStore:
+    """A LetterStore on MySQL and SQLite.
+
+    Args:
+        database: where the tables are.
+        vault: opens the sealed codes.
+    """
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def due(self, now: datetime, lease_end: datetime, limit: int) -> list[tuple[Letter, int]]:
+        """Takes letters whose time has come, each with how often it was tried."""
+
+        def look(connection: Connection) -> bool:
+            return bool(connection.execute(_DUE, {"present": now, "most": 1}).first())
+
+        def take(connection: Connection) -> list[tuple[Letter, int]]:
+            rows = connection.execute(_DUE, {"present": now, "most": limit}).all()
+            return [
+                (self._letter(row), row.attempts)
+                for row in rows
+                if connection.execute(
+                    _LEASE,
+                    {
+                        "by_id": row.delivery_id,
+                        "was_due": row.due_time,
+                        "lease_end": lease_end,
+                    },
+                ).rowcount
+            ]
+
+        # Mostly there is none, and then nobody has to write.
+        return await self._database.write(take) if await self._database.get(look) else []
+
+    async def postpone(self, delivery_id: str, until: datetime) -> None:
+        """Gives a letter back, to be tried again then."""
+        keys = {"by_id": delivery_id, "until": until}
+        await self._database.write(lambda connection: connection.execute(_POSTPONE, keys).rowcount)
+
+    async def drop(self, delivery_id: str) -> None:
+        """Forgets a letter."""
+        keys = {"by_id": delivery_id}
+        await self._database.write(lambda connection: connection.execute(_DROP, keys).rowcount)
+
+    async def next_due(self) -> datetime | None:
+        """When the first letter is due."""
+
+        def work(connection: Connection) -> datetime | None:
+            found: datetime | None = connection.execute(_NEXT).scalar()
+            return found
+
+        return await self._database.get(work)
+
+    def _letter(self, row: Row[Any]) -> Letter:
+        sealed = bytes(row.digits)
+        digits = self._vault.open(sealed, _context(row.delivery_id)).decode() if sealed else ""
+        return Letter(row.delivery_id, row.email, LetterKind(row.kind), row.expire_time, digits)
+
+
+def _context(delivery_id: str) -> str:
+    return f"letters/{delivery_id}"

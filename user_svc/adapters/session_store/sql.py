@@ -1,0 +1,214 @@
+"""Sessions in SQL."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
+
+from chassis.identity import Vault
+from chassis.sql import Database
+from user_svc.adapters.trust_store.sql import put_revocation
+from user_svc.domain.names import session_name, user_name
+from user_svc.domain.session import Session
+from user_svc.domain.trust import Revocation
+from user_svc.schema.tables import SESSIONS
+
+_ADD = insert(SESSIONS)
+_ONE = select(SESSIONS).where(SESSIONS.c.id == bindparam("by_id"))
+_OPEN = select(SESSIONS.c.id).where(
+    SESSIONS.c.user_id == bindparam("by_user"),
+    SESSIONS.c.end_time.is_(None),
+    SESSIONS.c.expire_time > bindparam("present"),
+)
+_OPEN_NEWEST_FIRST = _OPEN.order_by(SESSIONS.c.create_time.desc(), SESSIONS.c.id.desc())
+_END = (
+    update(SESSIONS)
+    .where(SESSIONS.c.id == bindparam("by_id"), SESSIONS.c.end_time.is_(None))
+    .values(end_time=bindparam("present"))
+)
+_ROTATE = (
+    update(SESSIONS)
+    .where(
+        SESSIONS.c.id == bindparam("by_id"),
+        SESSIONS.c.turn_hash == bindparam("was_turn_hash"),
+        SESSIONS.c.end_time.is_(None),
+    )
+    .values(
+        turn_hash=bindparam("turn_hash"),
+        last_turn_hash=bindparam("last_turn_hash"),
+        refresh_time=bindparam("refresh_time"),
+        expire_time=bindparam("expire_time"),
+    )
+)
+_SWEEP = delete(SESSIONS).where(
+    or_(SESSIONS.c.expire_time < bindparam("before"), SESSIONS.c.end_time < bindparam("before"))
+)
+
+
+def end_sessions(
+    connection: Connection,
+    user_id: str,
+    session_id: str,
+    now: datetime,
+    revoked_until: datetime,
+    *,
+    keep: str = "",
+) -> list[str]:
+    """Ends open sessions of a person and revokes their tokens, in somebody else's transaction.
+
+    Args:
+        connection: in the transaction.
+        user_id: whose.
+        session_id: which one; empty for all but `keep`.
+        now: when.
+        revoked_until: when the last of their tokens has ended by itself.
+        keep: the identifier of one that goes on.
+
+    Returns:
+        The identifiers of those that have ended by it.
+    """
+    keys = {"by_user": user_id, "present": now}
+    open_now = connection.execute(_OPEN, keys).scalars().all()
+    ended = []
+    for one in open_now:
+        if one == keep or (session_id and one != session_id):
+            continue
+        if connection.execute(_END, {"by_id": one, "present": now}).rowcount:
+            ended.append(one)
+            # Nothing is issued for it from now on, so the time may be that of the last token: this
+            # holds where the clocks of replicas differ.
+            put_revocation(
+                connection,
+                Revocation(
+                    str(uuid.uuid4()),
+                    user_name(user_id),
+                    session_name(one),
+                    revoked_until,
+                    revoked_until,
+                    now,
+                ),
+            )
+    return ended
+
+
+class SqlSessionStore:
+    """A SessionStore on MySQL and SQLite.
+
+    Args:
+        database: where the tables are.
+        vault: seals the keys that make the next token.
+    """
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def add(self, session: Session, most: int) -> None:
+        """Stores a new session; the oldest open ones of the person end where they exceed `most`."""
+        sealed = self._vault.seal(session.rotation_key, session.name)
+        row = {
+            "id": session.id,
+            "user_id": session.user_id,
+            "family_hash": session.family_hash,
+            "turn_hash": session.turn_hash,
+            "last_turn_hash": session.last_turn_hash,
+            "rotation_key": sealed,
+            "create_time": session.create_time,
+            "refresh_time": session.refresh_time,
+            "expire_time": session.expire_time,
+            "end_time": session.end_time,
+            "user_agent": session.user_agent,
+            "address": session.address,
+        }
+        keys = {"by_user": session.user_id, "present": session.create_time}
+
+        def work(connection: Connection) -> None:
+            connection.execute(_ADD, row)
+            open_now = connection.execute(_OPEN_NEWEST_FIRST, keys).scalars().all()
+            for one in open_now[most:]:
+                connection.execute(_END, {"by_id": one, "present": session.create_time})
+
+        await self._database.write(work)
+
+    async def get(self, session_id: str) -> Session | None:
+        """The session, also one that has ended, until it is swept."""
+
+        def work(connection: Connection) -> Session | None:
+            row = connection.execute(_ONE, {"by_id": session_id}).first()
+            return None if row is None else self._session(row)
+
+        return await self._database.get(work)
+
+    async def rotate(self, was: Session, becomes: Session) -> bool:
+        """Stores a session after its refresh token was used; False if it had changed before."""
+        row = {
+            "by_id": was.id,
+            "was_turn_hash": was.turn_hash,
+            "turn_hash": becomes.turn_hash,
+            "last_turn_hash": becomes.last_turn_hash,
+            "refresh_time": becomes.refresh_time,
+            "expire_time": becomes.expire_time,
+        }
+        return await self._database.write(
+            lambda connection: bool(connection.execute(_ROTATE, row).rowcount)
+        )
+
+    async def end(
+        self, user_id: str, session_id: str, now: datetime, revoked_until: datetime
+    ) -> list[str]:
+        """Ends open sessions of a person, and revokes their tokens in the same step."""
+        return await self._database.write(
+            lambda connection: end_sessions(connection, user_id, session_id, now, revoked_until)
+        )
+
+    async def open_of(
+        self, user_id: str, now: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Session]:
+        """A person's open sessions, newest first."""
+        statement = (
+            select(SESSIONS)
+            .where(
+                SESSIONS.c.user_id == user_id,
+                SESSIONS.c.end_time.is_(None),
+                SESSIONS.c.expire_time > now,
+            )
+            .order_by(SESSIONS.c.create_time.desc(), SESSIONS.c.id.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            time, session_id = after
+            statement = statement.where(
+                or_(
+                    SESSIONS.c.create_time < time,
+                    and_(SESSIONS.c.create_time == time, SESSIONS.c.id < session_id),
+                )
+            )
+        return await self._database.read(
+            lambda connection: [self._session(row) for row in connection.execute(statement)]
+        )
+
+    async def sweep(self, before: datetime) -> int:
+        """Forgets sessions that ended or lapsed before then."""
+        return await self._database.write(
+            lambda connection: connection.execute(_SWEEP, {"before": before}).rowcount
+        )
+
+    def _session(self, row: Row[Any]) -> Session:
+        name = session_name(row.id)
+        return Session(
+            id=row.id,
+            user_id=row.user_id,
+            family_hash=bytes(row.family_hash),
+            turn_hash=bytes(row.turn_hash),
+            rotation_key=self._vault.open(bytes(row.rotation_key), name),
+            create_time=row.create_time,
+            refresh_time=row.refresh_time,
+            expire_time=row.expire_time,
+            user_agent=row.user_agent,
+            address=row.address,
+            last_turn_hash=bytes(row.last_turn_hash),
+            end_time=row.end_time,
+        )

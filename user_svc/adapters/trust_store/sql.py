@@ -1,0 +1,117 @@
+"""Signing keys and revocations in SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from chassis.identity import Vault
+from chassis.sql import Database
+from user_svc.domain.trust import Revocation, SigningKey
+from user_svc.schema.tables import REVOCATIONS, SIGNING_KEYS
+
+_KEYS = select(SIGNING_KEYS).order_by(SIGNING_KEYS.c.create_time, SIGNING_KEYS.c.id)
+_ADD_KEY = insert(SIGNING_KEYS)
+_DROP_KEY = delete(SIGNING_KEYS).where(SIGNING_KEYS.c.id == bindparam("by_id"))
+_ADD_REVOCATION = insert(REVOCATIONS)
+_REVOCATIONS = (
+    select(REVOCATIONS)
+    .where(
+        REVOCATIONS.c.create_time >= bindparam("since"),
+        REVOCATIONS.c.expire_time > bindparam("present"),
+    )
+    .order_by(REVOCATIONS.c.create_time, REVOCATIONS.c.id)
+)
+_SWEEP = delete(REVOCATIONS).where(REVOCATIONS.c.expire_time <= bindparam("present"))
+
+
+def put_revocation(connection: Connection, revocation: Revocation) -> None:
+    """Stores a revocation in somebody else's transaction."""
+    connection.execute(
+        _ADD_REVOCATION,
+        {
+            "id": revocation.id,
+            "user_name": revocation.user,
+            "session_name": revocation.session,
+            "issued_before": revocation.issued_before,
+            "expire_time": revocation.expire_time,
+            "create_time": revocation.create_time,
+        },
+    )
+
+
+class SqlTrustStore:
+    """A TrustStore on MySQL and SQLite.
+
+    Args:
+        database: where the tables are.
+        vault: seals the private keys.
+    """
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def keys(self) -> list[SigningKey]:
+        """All keys, oldest first."""
+        return await self._database.get(
+            lambda connection: [self._key(row) for row in connection.execute(_KEYS)]
+        )
+
+    async def add_key(self, key: SigningKey, newest: str) -> bool:
+        """Stores a new key, unless somebody else was faster."""
+        row = {
+            "id": key.id,
+            "follows": newest,
+            "public_key": key.public_key,
+            "private_key": self._vault.seal(key.private_key, _context(key.id)),
+            "create_time": key.create_time,
+        }
+        try:
+            await self._database.write(
+                lambda connection: connection.execute(_ADD_KEY, row).rowcount
+            )
+        except IntegrityError:
+            return False
+        return True
+
+    async def drop_key(self, key_id: str) -> None:
+        """Forgets a key."""
+        await self._database.write(
+            lambda connection: connection.execute(_DROP_KEY, {"by_id": key_id}).rowcount
+        )
+
+    async def revocations(self, since: datetime, now: datetime) -> list[Revocation]:
+        """Revocations made at `since` or later that have not ended, oldest first."""
+        keys = {"since": since, "present": now}
+        return await self._database.get(
+            lambda connection: [_revocation(row) for row in connection.execute(_REVOCATIONS, keys)]
+        )
+
+    async def sweep(self, now: datetime) -> int:
+        """Forgets revocations that have ended."""
+        return await self._database.write(
+            lambda connection: connection.execute(_SWEEP, {"present": now}).rowcount
+        )
+
+    def _key(self, row: Row[Any]) -> SigningKey:
+        private = self._vault.open(bytes(row.private_key), _context(row.id))
+        return SigningKey(row.id, bytes(row.public_key), private, row.create_time)
+
+
+def _revocation(row: Row[Any]) -> Revocation:
+    return Revocation(
+        row.id,
+        row.user_name,
+        row.session_name,
+        row.issued_before,
+        row.expire_time,
+        row.create_time,
+    )
+
+
+def _context(key_id: str) -> str:
+    return f"signing_keys/{key_id}"

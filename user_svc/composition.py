@@ -1,0 +1,173 @@
+"""How user_svc is wired; the only place that knows concrete classes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chassis.bus.outbox import Relay
+from chassis.faults import Fault
+from chassis.serving import Platform, Service, Task
+from user_svc.adapters.account_store.sql import SqlAccountStore
+from user_svc.adapters.admin_file.disk import DiskAdminFile
+from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
+from user_svc.adapters.failure_delays.memory import MemoryFailureDelays
+from user_svc.adapters.letter_store.sql import SqlLetterStore
+from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
+from user_svc.adapters.rate_limiter.memory import MemoryRateLimiter
+from user_svc.adapters.session_store.sql import SqlSessionStore
+from user_svc.adapters.token_signer.joserfc import JoseTokenSigner
+from user_svc.adapters.trust_store.sql import SqlTrustStore
+from user_svc.domain.code import Letter
+from user_svc.domain.trust import KeyPlan
+from user_svc.ports import Delays
+from user_svc.schema.tables import OUTBOX
+from user_svc.settings import Settings
+from user_svc.transport.cookies import RefreshCookies
+from user_svc.transport.key_document import key_document
+from user_svc.transport.mapping import user_records
+from user_svc.transport.servicer import SessionServicer, TrustServicer, UserServicer
+from user_svc.usecases.accounts import Accounts
+from user_svc.usecases.first_admin import FirstAdmin
+from user_svc.usecases.letters import LetterDispatch
+from user_svc.usecases.log_in import LogIn, SessionRules
+from user_svc.usecases.sign_up import SignUp, SignUpRules
+from user_svc.usecases.sweeping import Sweeping
+from user_svc.usecases.trust_feed import FeedPace, TrustFeed
+
+_SKEW = timedelta(minutes=1)
+_KEY_NOTICE = timedelta(minutes=2)
+_HEARTBEAT = timedelta(seconds=5)
+_ADMIN_FILE = "admin.json"
+
+
+async def compose(platform: Platform) -> Service:
+    """Wires the service, and makes the first admin and the first signing key."""
+    settings = platform.settings(Settings)
+    log, clock, vault = platform.log(), platform.clock, platform.vault
+
+    # stores
+    url = settings.database_url.get_secret_value()
+    database = await platform.database("users", "user_svc.schema", url)
+    relay = Relay(database, OUTBOX, platform.bus)
+    accounts = SqlAccountStore(database, vault, user_records, relay.wake)
+    sessions = SqlSessionStore(database, vault)
+    letters = SqlLetterStore(database, vault)
+    trust_store = SqlTrustStore(database, vault)
+
+    # passwords, tokens, limits
+    hasher = Argon2PasswordHasher(
+        settings.argon2_memory_kib,
+        settings.argon2_passes,
+        settings.argon2_threads,
+        settings.argon2_waiting,
+    )
+    platform.exits.callback(hasher.close)
+    signer = JoseTokenSigner()
+    limiter = MemoryRateLimiter(clock)
+    failures = MemoryFailureDelays(clock)
+    admin_file = DiskAdminFile(platform.process.data_dir / _ADMIN_FILE)
+
+    # what others trust
+    token_lifetime = timedelta(seconds=settings.access_token_seconds)
+
+    def trust_unread(fault: Fault) -> None:
+        log.warning("keys and revocations cannot be read", reason=fault.reason)
+
+    poll = timedelta(seconds=settings.trust_poll_seconds)
+    feed = TrustFeed(
+        trust_store,
+        signer,
+        plan=KeyPlan(timedelta(days=settings.key_rotation_days), _KEY_NOTICE, token_lifetime),
+        pace=FeedPace(poll, _SKEW, _HEARTBEAT),
+        clock=clock,
+        stopping=platform.draining,
+        failed=trust_unread,
+    )
+    await feed.refresh()
+
+    # letters to notifier
+    def letter_refused(letter: Letter, fault: Fault) -> None:
+        log.warning("letter not handed over", delivery=letter.delivery_id, reason=fault.reason)
+
+    delivery = GrpcCodeDelivery(platform.channel("notifier"), settings.delivery_seconds)
+    dispatch = LetterDispatch(letters, delivery, clock, letter_refused)
+
+    # what people do
+    session_rules = _session_rules(settings, token_lifetime)
+    sign_up = SignUp(
+        accounts,
+        hasher=hasher,
+        limiter=limiter,
+        rules=_sign_up_rules(settings),
+        clock=clock,
+        letter_waits=dispatch.wake,
+    )
+    log_in = LogIn(
+        accounts,
+        sessions,
+        hasher=hasher,
+        signer=signer,
+        signing_key=feed.signing_key,
+        failures=failures,
+        rules=session_rules,
+        clock=clock,
+        revoked=feed.wake,
+    )
+    keeping = Accounts(
+        accounts,
+        hasher=hasher,
+        failures=failures,
+        admin_file=admin_file,
+        rules=session_rules,
+        clock=clock,
+        revoked=feed.wake,
+    )
+    if settings.first_admin == "yes" or (settings.first_admin == "auto" and not url):
+        made = await FirstAdmin(accounts, hasher, admin_file, clock).ensure()
+        log.info("first admin", made=made)
+
+    origins = frozenset(part.strip() for part in settings.origins.split(",") if part.strip())
+    cookies = RefreshCookies(origins, always_secure=settings.secure_cookie == "yes")
+    return Service(
+        name="user_svc",
+        servicers={
+            "allocator.users.v1.UserService": UserServicer(sign_up, keeping),
+            "allocator.users.v1.SessionService": SessionServicer(log_in, cookies),
+            "allocator.access.v1.TrustService": TrustServicer(feed),
+        },
+        routes=[key_document(feed.published)],
+        tasks=[
+            Task("user_svc.relay", relay.run),
+            Task("user_svc.trust", feed.run),
+            Task("user_svc.letters", dispatch.run),
+            Task("user_svc.sweeping", Sweeping(sessions, feed.sweep, clock).run),
+        ],
+    )
+
+
+def _session_rules(settings: Settings, token_lifetime: timedelta) -> SessionRules:
+    return SessionRules(
+        token_lifetime=token_lifetime,
+        lifetime=timedelta(days=settings.session_days),
+        grace=timedelta(seconds=settings.refresh_grace_seconds),
+        skew=_SKEW,
+        most=settings.sessions_per_user,
+        account_delays=Delays(
+            settings.free_failures_per_user, 1.0, settings.longest_wait_per_user_seconds
+        ),
+        address_delays=Delays(
+            settings.free_failures_per_address, 1.0, settings.longest_wait_per_address_seconds
+        ),
+    )
+
+
+def _sign_up_rules(settings: Settings) -> SignUpRules:
+    return SignUpRules(
+        is_open=settings.sign_up == "open",
+        code_lifetime=timedelta(seconds=settings.code_seconds),
+        code_pause=timedelta(seconds=settings.code_pause_seconds),
+        address_burst=settings.sign_ups_at_once,
+        address_refill=timedelta(seconds=settings.sign_up_pause_seconds),
+        email_burst=settings.sign_up_mails_at_once,
+        email_refill=timedelta(seconds=settings.sign_up_mail_pause_seconds),
+    )

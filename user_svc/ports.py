@@ -1,0 +1,335 @@
+"""What the use cases need from outside.
+
+The docstrings are the contract that the conformance tests check on every adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from chassis.listing import Condition, Once
+from user_svc.domain.account import Account, Fact
+from user_svc.domain.code import Code, Letter
+from user_svc.domain.session import Session
+from user_svc.domain.trust import Revocation, SigningKey
+
+
+class AddressTaken(Exception):
+    """Another account has the e-mail address. No caller is ever told: see `usecases/sign_up.py`."""
+
+
+class PhoneTaken(Exception):
+    """Another account has the phone number. No caller is ever told: see `usecases/sign_up.py`."""
+
+
+class AlreadyDone(Exception):
+    """The same request, by its request id, was carried out before."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsEnded:
+    """Which sessions of a person end together with a change of the account.
+
+    Attributes:
+        end_time: when.
+        keep: the identifier of one that goes on; empty to end them all.
+        revoked_until: how long the tokens of each session that ends are to be refused: until the
+            last of them has ended by itself.
+    """
+
+    end_time: datetime
+    revoked_until: datetime
+    keep: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of an account with all that is committed with it, or not at all.
+
+    Attributes:
+        account: as it becomes; its version is one more than the version that must be stored.
+        facts: what others are told.
+        code: replaces the account's one-time code.
+        letter: is sent.
+        revocation: of the person's tokens.
+        sessions: which sessions end.
+        once: the request that asks for it; the same one is carried out once.
+        keeps_an_admin: True to refuse the change where nobody active would be an admin after it.
+    """
+
+    account: Account
+    facts: Sequence[Fact] = ()
+    code: Code | None = None
+    letter: Letter | None = None
+    revocation: Revocation | None = None
+    sessions: SessionsEnded | None = None
+    once: Once | None = None
+    keeps_an_admin: bool = False
+
+
+class AccountStore(Protocol):
+    """Keeps accounts, their one-time codes, the facts and the letters that go out with a change.
+
+    E-mail addresses are unique in the form of `email_key`, phone numbers as they are, both by a
+    constraint of the store. Instants are kept in whole milliseconds. Every method raises Unavailable
+    where the store does not answer.
+    """
+
+    async def add(self, change: Change) -> None:
+        """Stores a new account with all that goes with it: all of it, or nothing.
+
+        Raises:
+            AlreadyDone: the request of the change was carried out before.
+            AddressTaken: another account has the address, also where that account is being stored
+                by somebody else at this moment.
+            PhoneTaken: the same for the phone number.
+        """
+
+    async def get(self, account_id: str) -> Account | None:
+        """The account with that identifier."""
+
+    async def by_email(self, email: str) -> Account | None:
+        """The account with that address, whatever its case."""
+
+    async def find(
+        self, conditions: Sequence[Condition], after: tuple[datetime, str] | None, limit: int
+    ) -> list[Account]:
+        """Accounts, newest first, then by identifier, descending.
+
+        Args:
+            conditions: on `state`, `verified` (compared by `=` and `!=`) and `email` (also `:`,
+                which finds a part of the address); all of them hold.
+            after: creation time and identifier of the last account of the page before.
+            limit: how many at most.
+        """
+
+    async def save(self, change: Change) -> None:
+        """Applies a change, in one step that nobody sees half of.
+
+        Raises:
+            AlreadyDone: the request of the change was carried out before.
+            AccountChanged: the stored version is not the one before the new one.
+            LastAdmin: nobody active would be an admin.
+        """
+
+    async def replace_code(self, account_id: str, code: Code, letter: Letter) -> None:
+        """Replaces the account's one-time code, and stores the letter that carries it."""
+
+    async def try_code(
+        self, account_id: str, digits: str, now: datetime, change: Change | None
+    ) -> bool:
+        """Tries a one-time code.
+
+        Counts the attempt; if it fits, uses the code up and applies the change in the same step. A
+        code that has ended or was tried too often is False whatever the digits. Of two calls at
+        once with the right digits, one gets True; of many calls at once with wrong ones, each is
+        counted. Works as long where there is no such account.
+
+        Raises:
+            AccountChanged: it fits, but the change is not of the stored version; nothing is done.
+        """
+
+    async def send(self, letter: Letter, once: Once | None, now: datetime) -> None:
+        """Stores a letter that goes with no change.
+
+        Raises:
+            AlreadyDone: the request was carried out before.
+        """
+
+
+class LetterStore(Protocol):
+    """The letters that wait to be handed to notifier, in the same store as the accounts."""
+
+    async def due(self, now: datetime, lease_end: datetime, limit: int) -> list[tuple[Letter, int]]:
+        """Takes letters whose time has come, the oldest first, each with how often it was tried.
+
+        They are nobody else's until `lease_end`; after it they are due again, so a process that
+        dies loses none.
+        """
+
+    async def postpone(self, delivery_id: str, until: datetime) -> None:
+        """Gives a letter back, to be tried again then, with one attempt more."""
+
+    async def drop(self, delivery_id: str) -> None:
+        """Forgets a letter: it has been handed over, or nobody needs it any more."""
+
+    async def next_due(self) -> datetime | None:
+        """When the first letter is due; None where none waits."""
+
+
+class SessionStore(Protocol):
+    """Keeps sessions. Every method raises Unavailable where the store does not answer."""
+
+    async def add(self, session: Session, most: int) -> None:
+        """Stores a new session; the oldest open ones of the person end where they exceed `most`."""
+
+    async def get(self, session_id: str) -> Session | None:
+        """The session, also one that has ended, until it is swept."""
+
+    async def rotate(self, was: Session, becomes: Session) -> bool:
+        """Stores a session after its refresh token was used.
+
+        False if it was not as in `was` any more: of two calls at once, one gets True.
+        """
+
+    async def end(
+        self, user_id: str, session_id: str, now: datetime, revoked_until: datetime
+    ) -> list[str]:
+        """Ends open sessions of a person, and revokes their tokens in the same step.
+
+        Args:
+            user_id: whose; another's session is not touched.
+            session_id: which one; empty for all.
+            now: when.
+            revoked_until: when the last of their tokens has ended by itself.
+
+        Returns:
+            The identifiers of those that have ended by it.
+        """
+
+    async def open_of(
+        self, user_id: str, now: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Session]:
+        """A person's open sessions, newest first, then by identifier, descending."""
+
+    async def sweep(self, before: datetime) -> int:
+        """Forgets sessions that ended or lapsed before then; returns how many."""
+
+
+class TrustStore(Protocol):
+    """Keeps signing keys and revocations; shared by all replicas."""
+
+    async def keys(self) -> list[SigningKey]:
+        """All keys, oldest first."""
+
+    async def add_key(self, key: SigningKey, newest: str) -> bool:
+        """Stores a new key, unless somebody else was faster.
+
+        Args:
+            key: the new key.
+            newest: the identifier of the newest key so far; empty where there was none. Where it is
+                another by now, nothing is stored.
+
+        Returns:
+            Whether the key is stored.
+        """
+
+    async def drop_key(self, key_id: str) -> None:
+        """Forgets a key."""
+
+    async def revocations(self, since: datetime, now: datetime) -> list[Revocation]:
+        """Revocations made at `since` or later that have not ended, oldest first."""
+
+    async def sweep(self, now: datetime) -> int:
+        """Forgets revocations that have ended; returns how many."""
+
+
+class CodeDelivery(Protocol):
+    """Hands letters to whoever delivers them."""
+
+    async def deliver(self, letter: Letter, now: datetime) -> None:
+        """Hands a letter over.
+
+        Once it returns, the letter is the other's to keep. The same letter again changes nothing.
+
+        Raises:
+            Fault: it was not taken.
+        """
+
+
+class PasswordHasher(Protocol):
+    """Makes and checks password hashes, a few at a time."""
+
+    async def hash(self, password: str) -> str:
+        """A salted hash, as text of at most 255 characters.
+
+        Raises:
+            Overloaded: too many wait.
+        """
+
+    async def fits(self, password_hash: str, password: str) -> bool:
+        """Whether it is the password. With an empty hash it works as long, and says False.
+
+        Raises:
+            Overloaded: too many wait.
+        """
+
+
+class TokenSigner(Protocol):
+    """Makes access tokens and keys."""
+
+    def new_key(self, now: datetime) -> SigningKey:
+        """A new random key pair."""
+
+    def sign(
+        self, key: SigningKey, account: Account, session: Session, now: datetime, end: datetime
+    ) -> str:
+        """A token with which the person acts in that session until `end`."""
+
+
+class RateLimiter(Protocol):
+    """Says how often something may be done: a bucket of tokens for each key."""
+
+    def take(self, key: str, burst: int, refill_seconds: float) -> float:
+        """Takes a token from the bucket of `key`.
+
+        Args:
+            key: what is limited; the store of keys is bounded and forgets the least recently used.
+            burst: how many tokens the bucket holds; it is full at first.
+            refill_seconds: how long one token takes to come back.
+
+        Returns:
+            0 if there was one; else the seconds until there is one, and nothing was taken.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """How failures slow down whoever fails.
+
+    Attributes:
+        free: how many failures cost nothing.
+        first_seconds: the wait after the next one; it doubles with each further failure.
+        longest_seconds: the longest wait. Failures are forgotten after ten times as long.
+    """
+
+    free: int
+    first_seconds: float
+    longest_seconds: float
+
+
+class FailureDelays(Protocol):
+    """Makes whoever fails again and again wait longer and longer."""
+
+    def attempt(self, key: str, delays: Delays) -> float:
+        """Begins an attempt.
+
+        It counts as a failure until it is forgiven: attempts that run at the same moment do not slip
+        through together.
+
+        Returns:
+            0 if it may go on; else the seconds to wait, and nothing was counted.
+        """
+
+    def forgive(self, key: str) -> None:
+        """Takes one attempt back: it did not fail."""
+
+    def forget(self, key: str) -> None:
+        """Forgets every failure of a key."""
+
+
+class AdminFile(Protocol):
+    """The file in which the first admin's credentials are shown to whoever runs the allocator."""
+
+    async def password(self, email: str) -> str:
+        """The password in the file.
+
+        Where there is no file it is made, with a random password, readable by its owner alone; of
+        two callers at once, both get the same.
+        """
+
+    async def remove(self, email: str) -> None:
+        """Removes the file if it is about that address."""

@@ -1,0 +1,1 @@
+"""How user_svc is reached."""

@@ -1,0 +1,124 @@
+"""Accounts, sessions and trust between the wire and the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from allocator.access.v1 import trust_service_pb2
+from allocator.users.v1 import session_pb2, user_facts_pb2, user_pb2
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.bus import Record
+from chassis.bus.facts import fact_records
+from chassis.listing import FilterField, etag_of
+from chassis.rpc import current_call
+from user_svc.domain.account import Account, Fact, FactKind, Role, State
+from user_svc.domain.session import Session
+from user_svc.usecases.trust_feed import TrustChange
+
+FILTER_FIELDS: Mapping[str, FilterField] = {
+    "state": FilterField.choice([state.value for state in State]),
+    "email": FilterField.text(),
+    "verified": FilterField.flag(),
+}
+"""What ListUsers can be filtered by."""
+
+UPDATABLE = ("given_name", "family_name")
+"""What UpdateUser can change."""
+
+_STATES = {State.ACTIVE: user_pb2.User.ACTIVE, State.DISABLED: user_pb2.User.DISABLED}
+_ROLES = {Role.ADMIN: user_pb2.User.ADMIN}
+_FACTS: Mapping[FactKind, type[Message]] = {
+    FactKind.REGISTERED: user_facts_pb2.UserRegistered,
+    FactKind.VERIFIED: user_facts_pb2.UserVerified,
+    FactKind.UPDATED: user_facts_pb2.UserUpdated,
+    FactKind.ROLES_CHANGED: user_facts_pb2.UserRolesChanged,
+    FactKind.DISABLED: user_facts_pb2.UserDisabled,
+    FactKind.ENABLED: user_facts_pb2.UserEnabled,
+}
+
+
+def timestamp(instant: datetime) -> Timestamp:
+    """An instant on the wire."""
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message
+
+
+def user_message(account: Account) -> user_pb2.User:
+    """An account on the wire: everything but what proves the password."""
+    return user_pb2.User(
+        name=account.name,
+        uid=account.uid,
+        email=account.email,
+        phone_number=account.phone_number,
+        given_name=account.given_name,
+        family_name=account.family_name,
+        verified=account.verified,
+        roles=[_ROLES[role] for role in sorted(account.roles, key=lambda role: role.value)],
+        state=_STATES[account.state],
+        etag=etag_of(account.version),
+        create_time=timestamp(account.create_time),
+        update_time=timestamp(account.update_time),
+    )
+
+
+def role_of(role: user_pb2.User.Role.ValueType) -> Role:
+    """A role from the wire; the contract lets no other in."""
+    return Role(user_pb2.User.Role.Name(role))
+
+
+def session_message(session: Session, current: str) -> session_pb2.Session:
+    """A session on the wire, without tokens.
+
+    Args:
+        session: the session.
+        current: the name of the session that asks.
+    """
+    return session_pb2.Session(
+        name=session.name,
+        create_time=timestamp(session.create_time),
+        refresh_time=timestamp(session.refresh_time),
+        user_agent=session.user_agent,
+        address=session.address,
+        current=session.name == current,
+    )
+
+
+def trust_message(change: TrustChange) -> trust_service_pb2.TrustUpdate:
+    """What is new to a watcher, on the wire."""
+    return trust_service_pb2.TrustUpdate(
+        send_time=timestamp(change.time),
+        keys=[
+            trust_service_pb2.SigningKey(id=key.id, public_key=key.public_key)
+            for key in change.keys
+        ],
+        revocations=[
+            trust_service_pb2.Revocation(
+                user=one.user,
+                session=one.session,
+                issued_before=timestamp(one.issued_before),
+                expire_time=timestamp(one.expire_time),
+            )
+            for one in change.revocations
+        ],
+    )
+
+
+def user_records(fact: Fact) -> Sequence[Record]:
+    """A fact as records of the bus, in the trace of the call that caused it."""
+    account = fact.account
+    call = current_call.get()
+    user = user_message(account)
+    return fact_records(
+        noun="users",
+        source="user_svc",
+        fact=_FACTS[fact.kind](user=user),
+        resource=user,
+        key=account.name,
+        version=account.version,
+        now=account.update_time,
+        trace=call.trace if call else "",
+    )

@@ -1,0 +1,1 @@
+"""What user_svc can do, one file per capability."""

@@ -1,0 +1,233 @@
+"""Logging in, staying logged in, and logging out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chassis.clock import Clock
+from chassis.identity.caller import Caller
+from user_svc.domain.account import Account, State, email_key
+from user_svc.domain.faults import (
+    CredentialsWrong,
+    RefreshTokenInvalid,
+    SessionNotFound,
+    TooManyRequests,
+    UserDisabled,
+    UserNotVerified,
+)
+from user_svc.domain.names import id_of
+from user_svc.domain.password import normalised
+from user_svc.domain.session import (
+    RefreshToken,
+    Session,
+    Standing,
+    open_session,
+    read_token,
+    standing,
+)
+from user_svc.domain.trust import SigningKey
+from user_svc.ports import (
+    AccountStore,
+    Delays,
+    FailureDelays,
+    PasswordHasher,
+    SessionStore,
+    TokenSigner,
+)
+
+_AGENT_LENGTH = 200
+_ADDRESS_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """How long sessions last.
+
+    Attributes:
+        token_lifetime: of an access token.
+        lifetime: of a session that is not refreshed.
+        grace: how long a refresh token that was just used still gets the same next one: for two
+            tabs, a reloaded page, an answer that was lost.
+        skew: how far the clocks of replicas may differ; added where a token must surely have ended.
+        most: how many sessions of a person are open at once; the oldest end.
+        account_delays, address_delays: how wrong passwords slow down the next attempt at the same
+            account, and from the same network address.
+    """
+
+    token_lifetime: timedelta
+    lifetime: timedelta
+    grace: timedelta
+    skew: timedelta
+    most: int
+    account_delays: Delays
+    address_delays: Delays
+
+    def revoked_until(self, now: datetime) -> datetime:
+        """When every token issued until now has ended by itself."""
+        return now + self.token_lifetime + self.skew
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What whoever logs in gets.
+
+    Attributes:
+        refresh_token: the text of the refresh token.
+        expire_time: when the access token ends.
+        refresh_lifetime: how long the refresh token can be used.
+    """
+
+    session: Session
+    account: Account
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expire_time: datetime
+    refresh_lifetime: timedelta
+
+
+class LogIn:
+    """Opens, refreshes, lists and ends sessions."""
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        sessions: SessionStore,
+        *,
+        hasher: PasswordHasher,
+        signer: TokenSigner,
+        signing_key: Callable[[], SigningKey],
+        failures: FailureDelays,
+        rules: SessionRules,
+        clock: Clock,
+        revoked: Callable[[], None],
+    ) -> None:
+        """Takes what it needs; `revoked` is called when tokens were revoked."""
+        self._accounts = accounts
+        self._sessions = sessions
+        self._hasher = hasher
+        self._signer = signer
+        self._signing_key = signing_key
+        self._failures = failures
+        self._rules = rules
+        self._clock = clock
+        self._revoked = revoked
+
+    async def open(self, email: str, password: str, address: str, user_agent: str) -> Pair:
+        """Logs a person in.
+
+        Raises:
+            CredentialsWrong: the address or the password is wrong.
+            UserDisabled, UserNotVerified: they are right, but the account cannot be used.
+            TooManyRequests: wrong passwords came before, for this account or from this address.
+            Overloaded: too many passwords are being checked.
+        """
+        address_key, account_key = f"log-in from {address}", f"log-in of {email_key(email)}"
+        self._begin(address_key, self._rules.address_delays)
+        try:
+            self._begin(account_key, self._rules.account_delays)
+        except TooManyRequests:
+            self._failures.forgive(address_key)
+            raise
+        account = await self._accounts.by_email(email)
+        password_hash = account.password_hash if account else ""
+        fits = await self._hasher.fits(password_hash, normalised(password))
+        if account is None or not fits:
+            raise CredentialsWrong("The address or the password is wrong.")
+        self._failures.forgive(address_key)
+        self._failures.forget(account_key)
+        if account.state is State.DISABLED:
+            raise UserDisabled("This account is disabled; ask an admin.")
+        if not account.verified:
+            raise UserNotVerified("Verify your address with the code that was sent to it, first.")
+        now = self._clock.now()
+        session, token = open_session(
+            account.id,
+            now,
+            self._rules.lifetime,
+            user_agent[:_AGENT_LENGTH],
+            address[:_ADDRESS_LENGTH],
+        )
+        await self._sessions.add(session, self._rules.most)
+        return self._pair(session, account, token, now)
+
+    async def refresh(self, text: str) -> Pair:
+        """Exchanges a refresh token for the next pair of tokens.
+
+        Raises:
+            RefreshTokenInvalid: it is not known, has ended, or was used before; in the last case the
+                session has ended now.
+            UserDisabled: an admin has disabled the account.
+        """
+        token = read_token(text)
+        session = await self._sessions.get(token.session_id) if token else None
+        if token is None or session is None:
+            raise _refused()
+        now = self._clock.now()
+        found = standing(session, token, now, self._rules.grace)
+        if found is Standing.STRANGE:
+            raise _refused()
+        account = await self._accounts.get(session.user_id)
+        if account is None:
+            raise _refused()
+        if account.state is State.DISABLED:
+            raise UserDisabled("This account is disabled; ask an admin.")
+        if not session.is_open(now):
+            raise _refused()
+        if found is Standing.PRESENT:
+            becomes = session.rotated(token, now, self._rules.lifetime)
+            if await self._sessions.rotate(session, becomes):
+                session = becomes
+            else:
+                # Another call was faster: with the same token, if this is a race of two tabs.
+                session = await self._sessions.get(session.id) or session
+                found = standing(session, token, now, self._rules.grace)
+                if not session.is_open(now):
+                    raise _refused()
+        if found is Standing.USED:
+            await self._end(session.user_id, session.id)
+            raise RefreshTokenInvalid(
+                "This refresh token was used before, so somebody else may hold it too: the session "
+                "has ended; log in again."
+            )
+        return self._pair(session, account, session.next_token(token), now)
+
+    async def list_open(
+        self, caller: Caller, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Session]:
+        """The caller's open sessions, newest first."""
+        return await self._sessions.open_of(id_of(caller.user), self._clock.now(), after, limit)
+
+    async def end(self, caller: Caller, session_id: str) -> None:
+        """Logs out of one session of the caller, or of all where the identifier is empty.
+
+        Raises:
+            SessionNotFound: the caller has no such open session.
+        """
+        ended = await self._end(id_of(caller.user), session_id)
+        if session_id and not ended:
+            raise SessionNotFound("You have no such open session; list your sessions.")
+
+    async def _end(self, user_id: str, session_id: str) -> list[str]:
+        now = self._clock.now()
+        ended = await self._sessions.end(user_id, session_id, now, self._rules.revoked_until(now))
+        if ended:
+            self._revoked()
+        return ended
+
+    def _begin(self, key: str, delays: Delays) -> None:
+        wait = self._failures.attempt(key, delays)
+        if wait > 0:
+            raise TooManyRequests(
+                "There were too many wrong passwords; wait, then try again.", retry_after=wait
+            )
+
+    def _pair(self, session: Session, account: Account, token: RefreshToken, now: datetime) -> Pair:
+        end = now + self._rules.token_lifetime
+        access_token = self._signer.sign(self._signing_key(), account, session, now, end)
+        return Pair(session, account, access_token, token.text(), end, self._rules.lifetime)
+
+
+def _refused() -> RefreshTokenInvalid:
+    return RefreshTokenInvalid("The refresh token is not known or has ended; log in again.")

@@ -1,0 +1,47 @@
+"""Forgetting what nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from chassis.clock import Clock
+from chassis.faults import Fault
+from user_svc.ports import SessionStore
+
+_PERIOD_SECONDS = 3600.0
+_SESSIONS_KEPT = timedelta(days=1)
+
+
+class Sweeping:
+    """Looks once an hour for sessions that ended, old keys and old revocations."""
+
+    def __init__(
+        self, sessions: SessionStore, sweep_trust: Callable[[], Awaitable[None]], clock: Clock
+    ) -> None:
+        """Takes what it needs; `sweep_trust` forgets old keys and revocations."""
+        self._sessions = sessions
+        self._sweep_trust = sweep_trust
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Sweeps until cancelled."""
+        while True:
+            await self._clock.sleep(_PERIOD_SECONDS)
+            try:
+                await self.sweep()
+            except Fault:
+                # The store is away; the next round does it.
+                continue
+
+    async def sweep(self) -> None:
+        """Sweeps once.
+
+        A session that has ended is kept for a day, so that a refresh token of it that turns up is
+        known for what it is.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        await self._sessions.sweep(self._clock.now() - _SESSIONS_KEPT)
+        await self._sweep_trust()
