@@ -13,11 +13,12 @@ from chassis.rpc.contract import methods_of, service_descriptor
 from chassis.serving import Platform, Service, Task
 from interact_svc.adapters.allocation_view.grpc import GrpcAllocationView
 from interact_svc.adapters.log_feed.grpc import GrpcLogFeed
+from interact_svc.domain.limits import Limits
 from interact_svc.settings import Settings
 from interact_svc.transport.mapping import FrameMapping
 from interact_svc.transport.servicer import ConsoleServicer
 from interact_svc.transport.socket import ConsoleSocket
-from interact_svc.usecases.consoles import Consoles, Limits
+from interact_svc.usecases.consoles import Consoles
 
 SERVICE = "allocator.consoles.v1.ConsoleService"
 OPEN = Gauge("allocator_consoles_open", "Consoles that are open in this process.")
@@ -28,14 +29,7 @@ async def compose(platform: Platform) -> Service:
     settings = platform.settings(Settings)
     logs = GrpcLogFeed(platform.channel("docker_svc"))
     allocations = GrpcAllocationView(platform.channel("allocation_svc"))
-    limits = Limits(
-        per_person=settings.consoles_per_person,
-        per_allocation=settings.consoles_per_allocation,
-        buffer_bytes=settings.buffer_bytes,
-        slow_reader_lines=settings.slow_reader_lines,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        expiry_warning_seconds=settings.expiry_warning_seconds,
-    )
+    limits = Limits(**settings.model_dump())
     consoles = Consoles(logs, allocations, platform.clock, limits)
     OPEN.set_function(lambda: consoles.open_count)
     platform.trust.on_revocation(lambda _revocation: consoles.look_again())
@@ -52,7 +46,7 @@ async def compose(platform: Platform) -> Service:
         consoles.stop()
         await asyncio.Event().wait()
 
-    mapping = FrameMapping(settings)
+    mapping = FrameMapping(limits)
     follow_console = next(
         method
         for method in methods_of(service_descriptor(SERVICE))
@@ -66,7 +60,7 @@ async def compose(platform: Platform) -> Service:
         is_revoked=is_revoked,
         is_fresh=platform.trust.is_fresh,
         clock=platform.clock,
-        settings=settings,
+        limits=limits,
     )
     return Service(
         name="interact_svc",

@@ -45,7 +45,7 @@ from chassis.rest.sideroutes import SideRoutes
 from chassis.rest.streams import HEARTBEAT_SECONDS, StreamAnswer, StreamCut, framing_for
 from chassis.rpc.call import Call
 from chassis.rpc.contract import Method
-from chassis.telemetry import log
+from chassis.telemetry import child_of, log
 
 UNARY_SECONDS = 30.0
 """How long a call with one answer may take."""
@@ -207,7 +207,7 @@ class RestApp:
             address=address,
             deadline=time.monotonic() + seconds,
             protocol="http",
-            trace=headers.get("traceparent", ""),
+            trace=child_of(headers.get("traceparent")),
         )
 
     async def _unary(
@@ -351,7 +351,7 @@ def rest_app(
     pages = document_routes(openapi) if openapi is not None else []
     return RestApp(
         chain,
-        SideRoutes([*extra_routes, *pages]),
+        SideRoutes([*pages, *extra_routes]),
         allowed_hosts=allowed_hosts,
         max_body_bytes=max_body_bytes,
         trusted_proxies=trusted_proxies,

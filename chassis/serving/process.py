@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from allocator.access.v1 import trust_service_pb2, trust_service_pb2_grpc
@@ -21,6 +22,7 @@ from chassis.bus import open_bus
 from chassis.clock import SystemClock
 from chassis.identity import Revocation, ServiceTokens, Trust, TrustUpdate, Vault, kept_secret
 from chassis.rest import rest_app
+from chassis.rest.openapi import document_bytes
 from chassis.rpc import Chain, ContractBroken, follow
 from chassis.rpc.server import RpcServer
 from chassis.serving.data_folder import DataFolder, DataFolderBusy
@@ -39,6 +41,7 @@ from chassis.telemetry import TASKS_RUNNING, configure_logs, log
 Compose = Callable[[Platform], Awaitable[Service]]
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 _WATCH_TRUST_SECONDS = 3600.0
+_GOODBYE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ class Process:
         await servers.public.set_ready(ready=False)
         await servers.internal.set_ready(ready=False)
         shared.draining.set()
+        # Consoles and streams say goodbye before HTTP closes their sockets.
+        await asyncio.sleep(_GOODBYE_SECONDS)
         servers.http.should_exit = True
         await servers.public.stop(self._process.drain_seconds)
 
@@ -215,11 +220,14 @@ class Process:
         routes = [
             *(route for service in services for route in service.routes),
             *life_routes(services, lambda: self._ready),
+            *console_routes(self._process.web_dir),
         ]
         return rest_app(
             chain,
             extra_routes=routes,
-            fallback_routes=console_routes(self._process.web_dir),
+            openapi=lambda: document_bytes(
+                chain.methods(), title="The allocator", version=version("allocator")
+            ),
             allowed_hosts=_allowed_hosts(self._process),
             trusted_proxies=_names(self._process.trusted_proxies),
             max_body_bytes=self._process.max_body_bytes,
@@ -317,9 +325,9 @@ def run_process(
     except OSError as error:
         sys.exit(f"The process cannot start: {error}")
     except BaseExceptionGroup as group:
-        for error in group.exceptions:
-            log("chassis.serving").error("process failed", exc_info=error)
-        sys.exit(f"The process has failed: {group.exceptions[0]}")
+        for failure in group.exceptions:
+            log("chassis.serving").error("process failed", exc_info=failure)
+        sys.exit(f"The process has failed: {group.exceptions[0]!r}")
 
 
 async def _until_signalled(process: Process) -> None:

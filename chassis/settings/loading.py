@@ -115,7 +115,7 @@ def load_settings(
             elif value is not None:
                 given[field] = value
         try:
-            values[cls] = cls.model_validate_strings(given)
+            values[cls] = cls.model_validate(given)
         except ValidationError as error:
             problems += [
                 f"{cls.prefix}{'_'.join(str(p) for p in one['loc']).upper()}: {one['msg']}"

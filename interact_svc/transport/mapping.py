@@ -23,7 +23,7 @@ from interact_svc.domain.frames import (
     Measure,
     Selection,
 )
-from interact_svc.settings import Settings
+from interact_svc.domain.limits import Limits
 
 _LETTER_OF = {
     frame_pb2.STREAM_UNSPECIFIED: "",
@@ -42,9 +42,9 @@ def line_filter(wanted: frame_pb2.Filter) -> LineFilter:
 class FrameMapping:
     """Renders frames; what many watchers get is rendered once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Keeps the limits that `hello` tells."""
-        self._settings = settings
+        self._limits = limits
 
     def text(self, frame: Frame) -> str:
         """The frame as the JSON form of ServerFrame."""
@@ -88,15 +88,15 @@ class FrameMapping:
                 return frame_pb2.ServerFrame()
 
     def _hello(self, frame: Hello) -> frame_pb2.ServerFrame:
-        settings = self._settings
+        limits = self._limits
         made = frame_pb2.ServerFrame()
         made.hello.allocation = frame.allocation
         made.hello.first_cursor = frame.first_cursor
         made.hello.last_cursor = frame.last_cursor
-        made.hello.max_frame_bytes = settings.max_frame_bytes
-        made.hello.max_frames_per_second = settings.frames_per_second
-        made.hello.max_line_bytes = settings.max_line_bytes
-        made.hello.heartbeat.FromNanoseconds(int(settings.heartbeat_seconds * 1e9))
+        made.hello.max_frame_bytes = limits.max_frame_bytes
+        made.hello.max_frames_per_second = limits.frames_per_second
+        made.hello.max_line_bytes = limits.max_line_bytes
+        made.hello.heartbeat.FromNanoseconds(int(limits.heartbeat_seconds * 1e9))
         return made
 
 

@@ -21,7 +21,7 @@ from chassis.rpc.chain import validate
 from chassis.telemetry import child_of, log
 from interact_svc.domain.faults import FrameInvalid, TooManyFrames, TrustStale
 from interact_svc.domain.frames import Bye
-from interact_svc.settings import Settings
+from interact_svc.domain.limits import Limits
 from interact_svc.transport.mapping import FrameMapping, line_filter
 from interact_svc.usecases.consoles import NEWEST_LINES, Console, Consoles
 
@@ -50,7 +50,7 @@ class ConsoleSocket:
         is_revoked: Callable[[Caller], Fault | None],
         is_fresh: Callable[[], bool],
         clock: Clock,
-        settings: Settings,
+        limits: Limits,
     ) -> None:
         """Keeps what it serves from.
 
@@ -62,7 +62,7 @@ class ConsoleSocket:
             is_revoked: why a caller's token is refused by now.
             is_fresh: whether revocations are known.
             clock: the time.
-            settings: limits.
+            limits: what a client may do.
         """
         self._consoles = consoles
         self._mapping = mapping
@@ -71,7 +71,7 @@ class ConsoleSocket:
         self._is_revoked = is_revoked
         self._is_fresh = is_fresh
         self._clock = clock
-        self._settings = settings
+        self._limits = limits
         self._log = log("interact_svc.socket")
 
     async def serve(self, socket: WebSocket) -> None:
@@ -85,9 +85,9 @@ class ConsoleSocket:
             pass
 
     async def _console(self, socket: WebSocket) -> None:
-        frames = ClientFrames(socket, self._settings, self._clock)
+        frames = ClientFrames(socket, self._limits, self._clock)
         try:
-            async with asyncio.timeout(self._settings.auth_seconds):
+            async with asyncio.timeout(self._limits.auth_seconds):
                 first = await frames.next()
         except TimeoutError:
             raise FrameInvalid("Say who you are: send `auth` as the first frame.") from None
@@ -205,12 +205,12 @@ class ConsoleSocket:
 class ClientFrames:
     """What a client sends, read and checked."""
 
-    def __init__(self, socket: WebSocket, settings: Settings, clock: Clock) -> None:
+    def __init__(self, socket: WebSocket, limits: Limits, clock: Clock) -> None:
         """Keeps the socket and the limits."""
         self._socket = socket
-        self._settings = settings
+        self._limits = limits
         self._clock = clock
-        self._times: deque[float] = deque(maxlen=settings.frames_per_second)
+        self._times: deque[float] = deque(maxlen=limits.frames_per_second)
 
     async def next(self) -> frame_pb2.ClientFrame:
         """The next frame.
@@ -227,8 +227,8 @@ class ClientFrames:
         if raw is None:
             raise FrameInvalid("Frames are JSON text, not bytes.")
         self._count()
-        if len(raw) > self._settings.max_frame_bytes:
-            raise FrameInvalid(f"A frame has {self._settings.max_frame_bytes} bytes at most.")
+        if len(raw) > self._limits.max_frame_bytes:
+            raise FrameInvalid(f"A frame has {self._limits.max_frame_bytes} bytes at most.")
         try:
             read = ParseDict(orjson.loads(raw), frame_pb2.ClientFrame(), max_recursion_depth=10)
         except (orjson.JSONDecodeError, ParseError, ValueError, TypeError, AttributeError):
@@ -242,7 +242,7 @@ class ClientFrames:
         now = self._clock.monotonic()
         if len(self._times) == self._times.maxlen and now - self._times[0] < 1.0:
             raise TooManyFrames(
-                f"A client sends {self._settings.frames_per_second} frames a second at most.",
+                f"A client sends {self._limits.frames_per_second} frames a second at most.",
                 retry_after=1.0,
             )
         self._times.append(now)

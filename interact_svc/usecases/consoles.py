@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chassis.clock import Clock
@@ -28,24 +27,13 @@ from interact_svc.domain.frames import (
     LineFilter,
     Measure,
 )
+from interact_svc.domain.limits import Limits
 from interact_svc.ports import AllocationView, LogFeed
 from interact_svc.usecases.upstream import Upstream
 
 NEWEST_LINES = -200
 _PAGE_LINES = 5000
 _RETRY_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many consoles there may be, and how far behind one may be; as in the settings."""
-
-    per_person: int
-    per_allocation: int
-    buffer_bytes: int
-    slow_reader_lines: int
-    heartbeat_seconds: float
-    expiry_warning_seconds: float
 
 
 class Consoles:
@@ -97,14 +85,15 @@ class Consoles:
         """
         if self._stopping:
             raise _stopping()
-        if self._by_person[caller.user] >= self._limits.per_person:
+        if self._by_person[caller.user] >= self._limits.consoles_per_person:
             raise TooManyConsoles(
-                f"You have {self._limits.per_person} open consoles; close one.", limit="person"
+                f"You have {self._limits.consoles_per_person} open consoles; close one.",
+                limit="person",
             )
         upstream = self._upstreams.get(allocation)
-        if upstream and upstream.watchers >= self._limits.per_allocation:
+        if upstream and upstream.watchers >= self._limits.consoles_per_allocation:
             raise TooManyConsoles(
-                f"{allocation} has {self._limits.per_allocation} open consoles; close one.",
+                f"{allocation} has {self._limits.consoles_per_allocation} open consoles; close one.",
                 limit="allocation",
             )
         self._by_person[caller.user] += 1

@@ -51,7 +51,7 @@ class TrustServiceServicer:
     def WatchTrust(self, request, context):
         """Streams the present keys and revocations at once, then each change, with a heartbeat at least
         every ten seconds. Never ends by itself.
-        Fails with UNAVAILABLE (SERVICE_STOPPING) when the server drains.
+        Fails with SERVICE_STOPPING when the server drains.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class TrustServiceStub:
     WatchTrust: _grpc.UnaryStreamMultiCallable[_trust_service_pb2.WatchTrustRequest, _trust_service_pb2.TrustUpdate]
     """Streams the present keys and revocations at once, then each change, with a heartbeat at least
     every ten seconds. Never ends by itself.
-    Fails with UNAVAILABLE (SERVICE_STOPPING) when the server drains.
+    Fails with SERVICE_STOPPING when the server drains.
     """
 
 @_typing.type_check_only
@@ -51,7 +51,7 @@ class TrustServiceAsyncStub(TrustServiceStub):
     WatchTrust: _aio.UnaryStreamMultiCallable[_trust_service_pb2.WatchTrustRequest, _trust_service_pb2.TrustUpdate]  # type: ignore[assignment]
     """Streams the present keys and revocations at once, then each change, with a heartbeat at least
     every ten seconds. Never ends by itself.
-    Fails with UNAVAILABLE (SERVICE_STOPPING) when the server drains.
+    Fails with SERVICE_STOPPING when the server drains.
     """
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -67,7 +67,7 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_trust_service_pb2.TrustUpdate], _abc.AsyncIterator[_trust_service_pb2.TrustUpdate]]:
         """Streams the present keys and revocations at once, then each change, with a heartbeat at least
         every ten seconds. Never ends by itself.
-        Fails with UNAVAILABLE (SERVICE_STOPPING) when the server drains.
+        Fails with SERVICE_STOPPING when the server drains.
         """
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,81 @@
+# Every target sets up what it needs: a virtual environment in the tree, locked dependencies, the
+# built web console. `make help` lists the targets.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+# Most of the suite waits for processes, not for the processor.
+TEST_WORKERS ?= 4
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-real check format lint types imports contracts docs stubs web lock bench clean
+
+help: ## Lists the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/runtime web/dist/index.html ## Runs the whole allocator on this machine until Ctrl-C.
+	@$(BIN)/allocctl up
+
+test: $(VENV)/dev ## Runs the tests that need no server.
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -m "not real_docker and not real_smtp and not browser"
+
+test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need a Docker engine, an SMTP server, a browser.
+	$(BIN)/python -m pytest -m "real_docker or real_smtp or browser"
+
+check: format lint types imports contracts docs ## Runs every check that is no test.
+
+format: $(VENV)/dev ## Fails where the formatter would change something.
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/dev ## Runs the linter.
+	$(BIN)/ruff check .
+
+types: $(VENV)/dev ## Checks the types.
+	$(BIN)/mypy chassis user_svc machines_svc allocation_svc docker_svc interact_svc broker notifier allocctl tools
+
+imports: $(VENV)/dev ## Checks the rules of architecture: who may import whom, and names.
+	$(BIN)/lint-imports
+	$(BIN)/python tools/names.py
+
+contracts: $(VENV)/dev ## Checks the contracts: style, breaking changes, fresh stubs and clients.
+	$(BIN)/python tools/stubs.py --check --image $(VENV)/contracts.binpb
+	cd protos && ../$(BIN)/buf lint ../$(VENV)/contracts.binpb --config buf.yaml
+	cd protos && ../$(BIN)/buf breaking ../$(VENV)/contracts.binpb --against released.binpb --config buf.yaml
+	$(BIN)/python tools/web_client.py --check
+
+docs: $(VENV)/dev ## Checks that generated reference pages are fresh and links lead somewhere.
+	$(BIN)/python tools/reference.py --check
+
+stubs: $(VENV)/dev ## Makes everything that is generated from the contracts.
+	$(BIN)/python tools/stubs.py
+	$(BIN)/python tools/web_client.py
+	$(BIN)/python tools/reference.py
+
+web: web/dist/index.html ## Builds the web console.
+
+bench: $(VENV)/dev web/dist/index.html ## Runs the benchmarks and prints their table.
+	$(BIN)/python -m benchmarks
+
+lock: ## Resolves the dependencies anew; needs pip-tools.
+	$(BIN)/python tools/lock.py
+
+clean: ## Removes what was built; the data folder stays.
+	rm -rf $(VENV) web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements/runtime.txt
+	$(PIP) install --quiet --require-hashes -r requirements/build.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/runtime | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/package-lock.json web/vite.config.ts
+
+web/dist/index.html: $(WEB_SOURCES) | $(VENV)/bin/python
+	tools/build_web.sh
