@@ -15,7 +15,7 @@ from chassis.faults import Invalid
 M = TypeVar("M", bound=Message)
 
 
-def fact_records(
+def fact_records(  # noqa: PLR0917 - callers name them
     noun: str,
     source: str,
     fact: Message,

@@ -131,7 +131,7 @@ class Relay:
             if not published:
                 await self._until_woken()
 
-    async def flush(self, timeout: float = _LAST_FLUSH) -> bool:  # noqa: ASYNC109 - it does not raise
+    async def flush(self, timeout: float = _LAST_FLUSH) -> bool:
         """Publishes what is there, once, at the end of a process.
 
         Args:

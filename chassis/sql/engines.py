@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 BUSY_TIMEOUT = 5.0
 """How long a connection waits for another process's lock, in seconds, before OVERLOADED."""
@@ -41,19 +40,16 @@ def make_sqlite_file(path: Path) -> None:
 def sqlite_engine(
     path: Path,
     *,
-    begin: str,
-    size: int,
+    begin: str = "",
     query_only: bool = False,
     foreign_keys: bool = True,
     busy_timeout: float = BUSY_TIMEOUT,
 ) -> Engine:
-    """An engine on a SQLite file.
+    """An engine on a SQLite file. It has no pool: a connection is closed when it is given back.
 
     Args:
         path: the file.
-        begin: how its transactions begin: `BEGIN IMMEDIATE` takes the lock for writing at once, so
-            that no transaction fails half-way because another has written meanwhile.
-        size: how many connections; 0 for one that is closed after each use.
+        begin: how SQLAlchemy begins transactions; empty where `SqliteTransactions` does it.
         query_only: whether writing is refused.
         foreign_keys: whether foreign keys are checked; migrations rebuild tables without.
         busy_timeout: how long it waits for another process's lock, in seconds.
@@ -67,15 +63,10 @@ def sqlite_engine(
         f"PRAGMA cache_size=-{_CACHE_KIB}",
         f"PRAGMA query_only={'ON' if query_only else 'OFF'}",
     ]
-    pool: dict[str, Any] = (
-        {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0, "pool_timeout": 10}
-        if size
-        else {"poolclass": NullPool}
-    )
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         connect_args={"check_same_thread": False, "timeout": busy_timeout},
-        **pool,
+        poolclass=NullPool,
     )
 
     # The documented way to keep the driver from beginning transactions at its own times.
@@ -85,10 +76,12 @@ def sqlite_engine(
         for pragma in pragmas:
             connection.execute(pragma)
 
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        driver.execute(begin)
+    if begin:
+
+        @event.listens_for(engine, "begin")
+        def begin_transaction(connection: Connection) -> None:
+            driver: Any = connection.connection.driver_connection
+            driver.execute(begin)
 
     return engine
 
@@ -109,13 +102,3 @@ def server_engine(url: str, *, size: int) -> Engine:
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
     )
-
-
-def every(*engines: Engine) -> Callable[[], None]:
-    """A function that closes all connections of the engines, the last one first."""
-
-    def close() -> None:
-        for engine in reversed(engines):
-            engine.dispose()
-
-    return close

@@ -47,8 +47,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 from chassis.sql.engines import make_sqlite_file, sqlite_engine
 from chassis.sql.translation import driver_errors_as_faults
@@ -77,6 +81,13 @@ class _Schema:
         if not isinstance(head, str) or module.__file__ is None:
             raise TypeError(f'{package} must say HEAD = "…", its newest revision')
         return cls(package, Path(module.__file__).parent, head)
+
+
+def migrating_engine(path: Path) -> Engine:
+    """An engine for migrations of a SQLite file: one writes at a time, and no foreign key is checked."""
+    return sqlite_engine(
+        path, begin="BEGIN IMMEDIATE", foreign_keys=False, busy_timeout=_LOCK_PATIENCE
+    )
 
 
 def migrate_if_needed(engine: Engine, schema: str, path: Path | None, *, migrate: bool) -> None:
@@ -123,7 +134,7 @@ def assert_schema_matches(metadata: MetaData, schema: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "schema.sqlite3"
         make_sqlite_file(path)
-        engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", size=0, foreign_keys=False)
+        engine = migrating_engine(path)
         migrate_if_needed(engine, schema, path, migrate=True)
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -208,7 +219,7 @@ def _upgrade(connection: Connection, known: _Schema, *, migrate: bool) -> None:
             context.stamp(scripts, step.revision)
 
 
-def _scripts(known: _Schema):  # type: ignore[no-untyped-def]
+def _scripts(known: _Schema) -> ScriptDirectory:
     from alembic.script import ScriptDirectory
 
     return ScriptDirectory(str(known.folder), version_locations=[str(known.folder / "versions")])

@@ -10,7 +10,8 @@ from sqlalchemy import make_url
 from chassis.clock import Clock
 from chassis.sql.database import Database
 from chassis.sql.engines import make_sqlite_file, path_of, server_engine, sqlite_engine
-from chassis.sql.migrations import migrate_if_needed
+from chassis.sql.migrations import migrate_if_needed, migrating_engine
+from chassis.sql.transactions import ServerTransactions, SqliteTransactions
 
 READERS = 4
 """How many units of work read at once by default."""
@@ -45,19 +46,23 @@ def _open(url: str, schema: str, *, size: int, migrate: bool) -> Database:
         engine = server_engine(url, size=size)
         migrate_if_needed(engine, schema, None, migrate=migrate)
         return Database(
-            shown, writing=engine, reading=engine, here=None, path=None, readers=size, writers=size
+            shown,
+            writing=ServerTransactions(engine, commits=True),
+            reading=ServerTransactions(engine, commits=False),
+            here=None,
+            readers=size,
+            writers=size,
         )
     make_sqlite_file(path)
-    migrating = sqlite_engine(
-        path, begin="BEGIN IMMEDIATE", size=0, foreign_keys=False, busy_timeout=60.0
-    )
-    migrate_if_needed(migrating, schema, path, migrate=migrate)
+    migrate_if_needed(migrating_engine(path), schema, path, migrate=migrate)
+    readers = sqlite_engine(path, query_only=True)
+    # In the loop nothing may wait long; what would, goes to a thread.
+    here = sqlite_engine(path, query_only=True, busy_timeout=0.05)
     return Database(
         shown,
-        writing=sqlite_engine(path, begin="BEGIN IMMEDIATE", size=1),
-        reading=sqlite_engine(path, begin="BEGIN", size=size, query_only=True),
-        here=sqlite_engine(path, begin="BEGIN", size=1, query_only=True, busy_timeout=0.05),
-        path=path,
+        writing=SqliteTransactions(sqlite_engine(path), path, "BEGIN IMMEDIATE", commits=True),
+        reading=SqliteTransactions(readers, path, "BEGIN", commits=False),
+        here=SqliteTransactions(here, path, "BEGIN", commits=False),
         readers=size,
         writers=1,
     )

@@ -1,5 +1,7 @@
 """Column types that mean the same on every engine."""
 
+# ruff: noqa: ARG002 - SQLAlchemy gives every type the dialect
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -43,10 +45,10 @@ class JsonText(TypeDecorator[Any]):
     impl = Text(2**24 - 1)
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """From Python to the database."""
         return None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """From the database to Python."""
         return None if value is None else orjson.loads(value)

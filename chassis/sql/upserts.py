@@ -84,7 +84,7 @@ def _typed(table: Table, name: str, value: object) -> ColumnElement[Any]:
 
 
 @compiles(_OnClash, "sqlite")
-def _for_sqlite(clash: _OnClash, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+def _for_sqlite(clash: _OnClash, compiler: SQLCompiler, **kw: Any) -> str:
     quoted = compiler.preparer.quote
     target = ", ".join(quoted(name) for name in clash.index_elements)
     copied = [f"{quoted(name)} = excluded.{quoted(name)}" for name in clash.copied]
@@ -93,7 +93,7 @@ def _for_sqlite(clash: _OnClash, compiler: SQLCompiler, **kw: Any) -> str:  # no
 
 @compiles(_OnClash, "mysql")
 @compiles(_OnClash, "mariadb")
-def _for_mysql(clash: _OnClash, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+def _for_mysql(clash: _OnClash, compiler: SQLCompiler, **kw: Any) -> str:
     quoted = compiler.preparer.quote
     copied = [f"{quoted(name)} = VALUES({quoted(name)})" for name in clash.copied]
     return f"ON DUPLICATE KEY UPDATE {', '.join(copied + _changed(clash, compiler))}"
