@@ -1,0 +1,1 @@
+"""Adapters of the port `LogReader`, and the sources that it reads."""

@@ -1,0 +1,466 @@
+"""Logs: read once from each instance, kept, and handed to whoever follows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from chassis.clock import Clock
+from chassis.faults import Invalid
+from docker_svc.ports.logs import (
+    Extent,
+    GapCause,
+    Lines,
+    LogEntry,
+    LogJournal,
+    LogNotFound,
+    LogReader,
+    LogSource,
+    Run,
+    ServiceStopping,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How logs are handed out.
+
+    Attributes:
+        recent_bytes: how much of a followed log is at hand without reading the journal.
+        read_bytes: how much of the journal is read at once.
+        page_lines: the lines of a page, where nobody says how many,
+        most_page_lines: and the most that can be asked for.
+        claim_seconds: how often a process that does not write tries to become the one that does.
+        sweep_seconds: how often what is too old is looked for.
+        handed_entries: how many new entries may wait for the event loop.
+        poll_seconds: how often a process that does not write looks for new lines.
+        probes: how many patterns are remembered with how far they were looked for.
+    """
+
+    recent_bytes: int = 1024 * 1024
+    read_bytes: int = 1024 * 1024
+    page_lines: int = 1000
+    most_page_lines: int = 10_000
+    claim_seconds: float = 5.0
+    sweep_seconds: float = 1800.0
+    handed_entries: int = 256
+    poll_seconds: float = 0.1
+    probes: int = 1024
+
+
+class LogPage(NamedTuple):
+    """A page of a log.
+
+    Attributes:
+        entries: contiguous.
+        first: the oldest number that is kept; 0 for an empty log.
+        last: the newest; 0 for an empty log.
+        next_cursor: of the next page.
+    """
+
+    entries: list[LogEntry]
+    first: int
+    last: int
+    next_cursor: int
+
+
+class _Topic:
+    """The newest entries of a log that somebody follows, and who waits for more."""
+
+    __slots__ = ("entries", "firsts", "followers", "last", "size", "waiting")
+
+    def __init__(self) -> None:
+        self.followers = 0
+        self.entries: list[LogEntry] = []
+        self.firsts: list[int] = []
+        self.size = 0
+        self.last = 0
+        self.waiting: set[asyncio.Future[None]] = set()
+
+    def add(self, entry: LogEntry, most: int) -> None:
+        """Takes the newest entry, and lets go of old ones; without a payload it is but known of."""
+        if not entry.payload:
+            self.entries, self.firsts, self.size = [], [], 0
+            self.last = entry.last
+            return
+        self.entries.append(entry)
+        self.firsts.append(entry.first)
+        self.size += len(entry.payload)
+        self.last = entry.last
+        gone = 0
+        while self.size > most and gone < len(self.entries) - 1:
+            self.size -= len(self.entries[gone].payload)
+            gone += 1
+        if gone:
+            del self.entries[:gone], self.firsts[:gone]
+
+    def since(self, cursor: int) -> list[LogEntry]:
+        """The entries from the one with the number `cursor` on; none if that has gone."""
+        if not self.firsts or cursor < self.firsts[0] or cursor > self.last:
+            return []
+        return self.entries[bisect_right(self.firsts, cursor) - 1 :]
+
+    def wake(self) -> None:
+        """Wakes whoever waits."""
+        for each in self.waiting:
+            if not each.done():
+                each.set_result(None)
+
+
+class Logs:
+    """Keeps the log of every instance of this node, and hands logs out.
+
+    Followers share the newest entries of a log; whoever is slower than those last reads the journal
+    until it has caught up. So a slow follower costs no memory, slows nobody, and misses nothing.
+
+    Args:
+        journal: keeps the lines.
+        reader: reads the instances.
+        clock: the time, for what is too old.
+        draining: set when the process begins to stop: followers are sent away.
+        limits: how logs are handed out.
+    """
+
+    def __init__(
+        self,
+        journal: LogJournal,
+        reader: LogReader,
+        clock: Clock,
+        draining: asyncio.Event,
+        limits: LogLimits | None = None,
+    ) -> None:
+        self._journal = journal
+        self._reader = reader
+        self._clock = clock
+        self._draining = draining
+        self._limits = limits or LogLimits()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="docker_svc.journal")
+        self._topics: dict[str, _Topic] = {}
+        self._handed: deque[tuple[str, LogEntry]] = deque()
+        self._attached: dict[str, tuple[Run, LogSource]] = {}
+        self._ends: dict[str, asyncio.Event] = {}
+        self._probes: OrderedDict[tuple[str, Run, str], int] = OrderedDict()
+        self._writes = asyncio.Event()
+
+    # The life of the service
+
+    async def run(self) -> None:
+        """Writes the journal as soon as no other process does, until it is cancelled."""
+        self._loop = asyncio.get_running_loop()
+        drained = asyncio.create_task(self._send_away(), name="docker_svc.logs.drain")
+        try:
+            while not await self._hop(self._journal.claim):
+                await self._clock.sleep(self._limits.claim_seconds)
+            self._reader.start(_Sink(self._journal, self._take, self._take_end))
+            self._writes.set()
+            for allocation, (run, source) in self._attached.items():
+                self._reader.begin(allocation, run, source)
+            while True:
+                await self._hop(lambda: self._journal.sweep(self._clock.now()))
+                await self._clock.sleep(self._limits.sweep_seconds)
+        finally:
+            drained.cancel()
+            if self._writes.is_set():
+                self._writes.clear()
+                await asyncio.shield(self._hop(self._reader.stop))
+            self._wake_all()
+
+    async def close(self) -> None:
+        """Closes the journal; after `run` has ended."""
+        await self._hop(self._journal.close)
+        self._threads.shutdown(wait=False)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps logs from being kept, in a sentence; None while all is well."""
+        return self._journal.trouble
+
+    async def writing(self) -> None:
+        """Waits until this process is the one that reads the engine and writes the journal."""
+        await self._writes.wait()
+
+    async def _send_away(self) -> None:
+        await self._draining.wait()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        for topic in self._topics.values():
+            topic.wake()
+
+    async def _hop(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    # What runs
+
+    async def attach(
+        self, allocation: str, generation: int, incarnation: int, source: LogSource
+    ) -> None:
+        """An instance runs, or has run and may not have been read to its end: its log is read.
+
+        To be called again for each incarnation, and may be called again for the same one, with
+        `running` false when its program has ended. The source of an earlier instance of the
+        allocation is read to its end before.
+        """
+        run = Run(generation, incarnation)
+        self._attached[allocation] = run, source
+        self._ends.setdefault(allocation, asyncio.Event()).clear()
+        await self._hop(lambda: self._journal.reinstate(allocation))
+        if self._writes.is_set():
+            self._reader.begin(allocation, run, source)
+
+    async def detach(self, allocation: str) -> None:
+        """The allocation has been removed, with its instances: its log stays for its time."""
+        self._attached.pop(allocation, None)
+        end = self._ends.pop(allocation, None)
+        if end is not None:
+            end.set()
+        for key in [key for key in self._probes if key[0] == allocation]:
+            del self._probes[key]
+        if self._writes.is_set():
+            self._reader.end(allocation)
+        await self._hop(lambda: self._journal.retire(allocation))
+
+    async def drained(self, allocation: str, timeout: float) -> bool:
+        """Waits until everything that the attached instance has written is in the journal.
+
+        To be called when its program has ended, before it is removed: an engine forgets a log with
+        its container.
+
+        Args:
+            allocation: `allocations/{allocation}`.
+            timeout: seconds to wait at most.
+
+        Returns:
+            Whether everything is there; True for what is not attached.
+        """
+        end = self._ends.get(allocation)
+        if end is None:
+            return True
+        try:
+            async with asyncio.timeout(timeout):
+                await end.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def matches(
+        self, allocation: str, generation: int, incarnation: int, pattern: str
+    ) -> None:
+        """Returns once a run of the program has written a line that matches.
+
+        What was looked at before is not looked at again, also if it is asked anew.
+
+        Args:
+            allocation: `allocations/{allocation}`.
+            generation: of the instance.
+            incarnation: of the run.
+            pattern: a regular expression, searched for in each line.
+
+        Raises:
+            Invalid: the pattern is none.
+            ServiceStopping: the service ends.
+        """
+        try:
+            re.compile(pattern)
+        except re.error as problem:
+            raise Invalid(f"The probe's pattern is no regular expression: {problem}.") from problem
+        run = Run(generation, incarnation)
+        key = (allocation, run, pattern)
+        with self._following(allocation) as topic:
+            while not self._draining.is_set():
+                cursor = self._probes.get(key, 1)
+                found, seen_to = await self._hop(
+                    lambda cursor=cursor: self._journal.search(  # type: ignore[misc]
+                        allocation, cursor, run, pattern, max_bytes=self._limits.read_bytes
+                    )
+                )
+                self._remember(key, seen_to)
+                if found:
+                    return
+                if seen_to == cursor and topic.last < seen_to:
+                    await self._more(allocation, topic)
+            raise _stopping()
+
+    def _remember(self, key: tuple[str, Run, str], seen_to: int) -> None:
+        self._probes[key] = seen_to
+        self._probes.move_to_end(key)
+        if len(self._probes) > self._limits.probes:
+            self._probes.popitem(last=False)
+
+    # Readers
+
+    async def read(self, allocation: str, cursor: int, max_lines: int) -> LogPage:
+        """A page of a log.
+
+        Args:
+            allocation: `allocations/{allocation}`.
+            cursor: the first number wanted; 0 for the oldest kept, negative for that many lines
+                from the end.
+            max_lines: at most so many numbers; 0 for as many as is usual.
+
+        Raises:
+            LogNotFound: there is no log.
+        """
+        lines = min(max_lines or self._limits.page_lines, self._limits.most_page_lines)
+
+        def work() -> LogPage:
+            extent = self._journal.extent(allocation)
+            if extent is None:
+                raise LogNotFound(
+                    f"{allocation} has no log: it has never run, or the log was too old.",
+                    allocation=allocation,
+                )
+            start = _start(extent, cursor)
+            entries = self._journal.read(
+                allocation, start, max_bytes=self._limits.read_bytes, max_lines=lines
+            )
+            following = entries[-1].last + 1 if entries else start
+            first = extent.first if extent.last else 0
+            return LogPage(entries, first, extent.last, following)
+
+        return await self._hop(work)
+
+    async def follow(self, allocation: str, cursor: int) -> AsyncIterator[LogEntry]:
+        """A log from a cursor on, and then what comes, without end; contiguous.
+
+        Args:
+            allocation: `allocations/{allocation}`; it need not have a log yet.
+            cursor: as for `read`; one beyond the end is waited for.
+
+        Raises:
+            ServiceStopping: the service ends.
+        """
+        with self._following(allocation) as topic:
+            extent = await self._hop(lambda: self._journal.extent(allocation))
+            following = _start(extent or Extent(1, 0), cursor)
+            topic.last = max(topic.last, extent.last if extent else 0)
+            while not self._draining.is_set():
+                entries = topic.since(following)
+                if not entries and following <= topic.last:
+                    entries = await self._hop(
+                        lambda cursor=following: self._journal.read(  # type: ignore[misc]
+                            allocation, cursor, max_bytes=self._limits.read_bytes
+                        )
+                    )
+                for entry in entries:
+                    if entry.first < following:
+                        yield self._journal.cut(entry, following, entry.last)
+                    else:
+                        yield entry
+                    following = entry.last + 1
+                if following > topic.last:
+                    await self._more(allocation, topic)
+            raise _stopping()
+
+    @contextmanager
+    def _following(self, allocation: str) -> Iterator[_Topic]:
+        """The newest of a log, gathered while somebody follows it."""
+        topic = self._topics.setdefault(allocation, _Topic())
+        topic.followers += 1
+        try:
+            yield topic
+        finally:
+            topic.followers -= 1
+            if not topic.followers:
+                del self._topics[allocation]
+
+    async def _more(self, allocation: str, topic: _Topic) -> None:
+        """Waits until there may be more of a log."""
+        if not self._writes.is_set():
+            await self._clock.sleep(self._limits.poll_seconds)
+            extent = await self._hop(lambda: self._journal.extent(allocation))
+            topic.last = max(topic.last, extent.last if extent else 0)
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        topic.waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            topic.waiting.discard(waiting)
+
+    # From the reader's thread to the loop
+
+    def _take(self, allocation: str, entry: LogEntry) -> None:
+        # Nobody follows: whoever begins to has created the topic before looking at the journal.
+        if allocation not in self._topics:
+            return
+        if len(self._handed) >= self._limits.handed_entries:
+            entry = LogEntry(entry.first, entry.last, b"")  # the loop is busy: read it later
+        self._handed.append((allocation, entry))
+        if len(self._handed) == 1:
+            self._call(self._publish)
+
+    def _take_end(self, allocation: str, instance: str) -> None:
+        self._call(lambda: self._note_end(allocation, instance))
+
+    def _call(self, what: Callable[[], None]) -> None:
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(what)
+
+    def _publish(self) -> None:
+        woken = set()
+        while self._handed:
+            allocation, entry = self._handed.popleft()
+            topic = self._topics.get(allocation)
+            if topic is not None:
+                topic.add(entry, self._limits.recent_bytes)
+                woken.add(topic)
+        for topic in woken:
+            topic.wake()
+
+    def _note_end(self, allocation: str, instance: str) -> None:
+        attached = self._attached.get(allocation)
+        if attached is not None and attached[1].instance == instance:
+            self._ends[allocation].set()
+
+
+class _Sink:
+    """Keeps what a reader reads, then shows it."""
+
+    def __init__(
+        self,
+        journal: LogJournal,
+        take: Callable[[str, LogEntry], None],
+        take_end: Callable[[str, str], None],
+    ) -> None:
+        self._journal = journal
+        self._take = take
+        self._take_end = take_end
+
+    def position(self, allocation: str) -> bytes:
+        """See `LogSink.position`."""
+        return self._journal.position(allocation)
+
+    def lines(self, allocation: str, run: Run, lines: Lines, position: bytes) -> None:
+        """See `LogSink.lines`."""
+        self._take(allocation, self._journal.append(allocation, run, lines, position))
+
+    def gap(self, allocation: str, cause: GapCause, position: bytes) -> None:
+        """See `LogSink.gap`."""
+        self._take(allocation, self._journal.append_gap(allocation, 1, cause, position))
+
+    def ended(self, allocation: str, instance: str) -> None:
+        """See `LogSink.ended`."""
+        self._take_end(allocation, instance)
+
+
+def _stopping() -> ServiceStopping:
+    return ServiceStopping("The service is stopping; follow again.", retry_after=1)
+
+
+def _start(extent: Extent, cursor: int) -> int:
+    """The number that a cursor means."""
+    if cursor < 0:
+        return max(extent.first, extent.last + 1 + cursor)
+    return cursor or extent.first
