@@ -23,6 +23,7 @@ from chassis.sql import Database, open_database
 T = TypeVar("T")
 
 _POLL = 1.0
+_FEW = 16
 _BATCH = 500
 _SWEEP_EVERY = 60.0
 _REMEMBER_EVERY = 1.0
@@ -61,7 +62,7 @@ class SqliteLog:
         self._clock = clock
         self._retention = retention
         self._swept = clock.monotonic()
-        self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listeners: defaultdict[str, set[_News]] = defaultdict(set)
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -94,7 +95,7 @@ class SqliteLog:
         topic = await self._database.write(lambda conn: log.mark_for_replay(conn, dead_letter))
         if topic is None:
             return False
-        self._tell({topic})
+        self._tell({topic}, replays=True)
         return True
 
     async def close(self) -> None:
@@ -108,16 +109,23 @@ class SqliteLog:
                 work = partial(log.position, group=group, topic=topic)
                 position = await self._patiently(self._database.get, work)
                 while True:
-                    news.clear()
-                    await self._consume_replayed(group, topic, effect)
-                    records = await self._patiently(
-                        self._database.read,
-                        partial(log.records_after, topic=topic, position=position, limit=_BATCH),
-                    )
+                    news.happened.clear()
+                    if news.replays:
+                        news.replays = False
+                        await self._consume_replayed(group, topic, effect)
+                    records = await self._records_after(topic, position)
                     if records:
                         position = await self._consume_batch(group, topic, records, effect)
                     else:
-                        await _heard(news)
+                        await news.heard()
+
+    async def _records_after(self, topic: str, position: int) -> list[tuple[int, Record]]:
+        # Mostly there are one or two, which the loop itself reads sooner than a thread could.
+        work = partial(log.records_after, topic=topic, position=position)
+        few = await self._patiently(self._database.get, partial(work, limit=_FEW))
+        if len(few) < _FEW:
+            return few
+        return await self._patiently(self._database.read, partial(work, limit=_BATCH))
 
     async def _consume_batch(
         self, group: str, topic: str, records: Sequence[tuple[int, Record]], effect: Effect
@@ -191,14 +199,15 @@ class SqliteLog:
         now = self._clock.now()
         await self._database.write(lambda conn: log.sweep(conn, now, self._retention))
 
-    def _tell(self, topics: set[str]) -> None:
+    def _tell(self, topics: set[str], *, replays: bool = False) -> None:
         for topic in topics:
             for news in self._listeners.get(topic, ()):
-                news.set()
+                news.replays = news.replays or replays
+                news.happened.set()
 
     @contextmanager
-    def _listening(self, topic: str) -> Iterator[asyncio.Event]:
-        news = asyncio.Event()
+    def _listening(self, topic: str) -> Iterator[_News]:
+        news = _News()
         self._listeners[topic].add(news)
         try:
             yield news
@@ -206,9 +215,22 @@ class SqliteLog:
             self._listeners[topic].discard(news)
 
 
-async def _heard(news: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(_POLL):
-            await news.wait()
-    except TimeoutError:
-        pass
+class _News:
+    """What one consumer of one topic has not looked at yet.
+
+    Attributes:
+        happened: set when there is something new.
+        replays: whether dead letters may wait to be consumed again.
+    """
+
+    def __init__(self) -> None:
+        self.happened = asyncio.Event()
+        self.replays = True
+
+    async def heard(self) -> None:
+        """Waits until there is something new, or it is time to look for what other processes did."""
+        try:
+            async with asyncio.timeout(_POLL):
+                await self.happened.wait()
+        except TimeoutError:
+            self.replays = True
