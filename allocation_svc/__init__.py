@@ -1,0 +1,1 @@
+"""allocation_svc: admission, life cycle, port leases and quotas of what people rent."""

@@ -1,0 +1,1 @@
+"""The ports' adapters: a folder per port, a file per technology."""

@@ -1,0 +1,182 @@
+"""Allocations and plans as JSON documents, as they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from allocation_svc.domain.allocation import (
+    Allocation,
+    Desired,
+    Endpoint,
+    LastKnown,
+    Protocol,
+    State,
+    StateReason,
+    VariableValue,
+)
+from allocation_svc.domain.instance import Limits
+from allocation_svc.domain.machine import Plan
+from chassis.clock import instant_of, millis_of
+
+_DESIRED = {desired.value: desired for desired in Desired}
+_STATES = {state.value: state for state in State}
+_PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
+
+
+def document_of(allocation: Allocation) -> dict[str, Any]:
+    """An allocation as it is kept; it holds no secret."""
+    return {
+        "name": allocation.name,
+        "uid": allocation.uid,
+        "owner": allocation.owner,
+        "machine": allocation.machine,
+        "machine_version": allocation.machine_version,
+        "machine_title": allocation.machine_title,
+        "display_name": allocation.display_name,
+        "resource_class": allocation.resource_class,
+        "desired": allocation.desired.value,
+        "state": allocation.state.value,
+        "state_time": millis_of(allocation.state_time),
+        "create_time": millis_of(allocation.create_time),
+        "update_time": millis_of(allocation.update_time),
+        "delete_time": _millis(allocation.delete_time),
+        "node": allocation.node,
+        "variables": [[v.key, v.value, v.secret] for v in allocation.variables],
+        "labels": dict(allocation.labels),
+        "reason": _reason_document(allocation.reason),
+        "endpoints": [
+            [e.host, e.port, e.protocol.value, e.container_port, e.title, e.scheme]
+            for e in allocation.endpoints
+        ],
+        "generation": allocation.generation,
+        "observed_time": _millis(allocation.observed_time),
+        "progress": allocation.progress,
+        "version": allocation.version,
+        "deadline": _millis(allocation.deadline),
+        "incarnation": allocation.incarnation,
+        "after_incarnation": allocation.after_incarnation,
+        "asked": allocation.asked,
+        "first_ready_time": _millis(allocation.first_ready_time),
+        "last_known": _last_known_document(allocation.last_known),
+        "recreated": [millis_of(time) for time in allocation.recreated],
+        "port_tries": allocation.port_tries,
+        "stop_grace_seconds": allocation.stop_grace_seconds,
+        "probe_seconds": allocation.probe_seconds,
+    }
+
+
+def allocation_of(document: Mapping[str, Any]) -> Allocation:
+    """The allocation that a document was made of."""
+    return Allocation(
+        name=document["name"],
+        uid=document["uid"],
+        owner=document["owner"],
+        machine=document["machine"],
+        machine_version=document["machine_version"],
+        machine_title=document["machine_title"],
+        display_name=document["display_name"],
+        resource_class=document["resource_class"],
+        desired=_DESIRED[document["desired"]],
+        state=_STATES[document["state"]],
+        state_time=instant_of(document["state_time"]),
+        create_time=instant_of(document["create_time"]),
+        update_time=instant_of(document["update_time"]),
+        delete_time=_instant(document["delete_time"]),
+        node=document["node"],
+        variables=tuple(VariableValue(*value) for value in document["variables"]),
+        labels=document["labels"],
+        reason=_reason(document["reason"]),
+        endpoints=tuple(
+            Endpoint(host, port, _PROTOCOLS[protocol], container_port, title, scheme)
+            for host, port, protocol, container_port, title, scheme in document["endpoints"]
+        ),
+        generation=document["generation"],
+        observed_time=_instant(document["observed_time"]),
+        progress=document["progress"],
+        version=document["version"],
+        deadline=_instant(document["deadline"]),
+        incarnation=document["incarnation"],
+        after_incarnation=document["after_incarnation"],
+        asked=document["asked"],
+        first_ready_time=_instant(document["first_ready_time"]),
+        last_known=_last_known(document["last_known"]),
+        recreated=tuple(instant_of(millis) for millis in document["recreated"]),
+        port_tries=document["port_tries"],
+        stop_grace_seconds=document["stop_grace_seconds"],
+        probe_seconds=document["probe_seconds"],
+    )
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """A plan as it is kept."""
+    return {
+        "image": plan.image,
+        "command": list(plan.command),
+        "limits": [plan.limits.cpu_millis, plan.limits.memory_bytes, plan.limits.pids],
+        "tcp_port": plan.tcp_port,
+        "http_port": plan.http_port,
+        "http_path": plan.http_path,
+        "log_pattern": plan.log_pattern,
+        "probe_seconds": plan.probe_seconds,
+        "stop_grace_seconds": plan.stop_grace_seconds,
+        "run_as": plan.run_as,
+    }
+
+
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """The plan that a document was made of."""
+    return Plan(
+        **{
+            **document,
+            "command": tuple(document["command"]),
+            "limits": Limits(*document["limits"]),
+        }
+    )
+
+
+def _millis(instant: datetime | None) -> int | None:
+    return None if instant is None else millis_of(instant)
+
+
+def _instant(millis: int | None) -> datetime | None:
+    return None if millis is None else instant_of(millis)
+
+
+def _reason_document(reason: StateReason | None) -> dict[str, Any] | None:
+    if reason is None:
+        return None
+    return {
+        "reason": reason.reason,
+        "message": reason.message,
+        "exit_code": reason.exit_code,
+        "out_of_memory": reason.out_of_memory,
+        "last_lines": list(reason.last_lines),
+    }
+
+
+def _reason(document: Mapping[str, Any] | None) -> StateReason | None:
+    if document is None:
+        return None
+    return StateReason(**{**document, "last_lines": tuple(document["last_lines"])})
+
+
+def _last_known_document(known: LastKnown | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    return {
+        "state": known.state.value,
+        "state_time": millis_of(known.state_time),
+        "reason": _reason_document(known.reason),
+    }
+
+
+def _last_known(document: Mapping[str, Any] | None) -> LastKnown | None:
+    if document is None:
+        return None
+    return LastKnown(
+        _STATES[document["state"]],
+        instant_of(document["state_time"]),
+        _reason(document["reason"]),
+    )

@@ -1,0 +1,323 @@
+"""Allocations in a SQL database, with their leases, tallies, facts and answered requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from allocation_svc.adapters.allocation_store.document import (
+    allocation_of,
+    document_of,
+    plan_document,
+    plan_of,
+)
+from allocation_svc.adapters.allocation_store.leases import PortLeases
+from allocation_svc.domain.allocation import Allocation, Endpoint, State
+from allocation_svc.domain.facts import Fact
+from allocation_svc.domain.faults import QuotaExceeded, StockExhausted
+from allocation_svc.domain.machine import MachinePort, Plan
+from allocation_svc.ports import Claim, Selection
+from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX, TALLIES
+from chassis.bus import Record
+from chassis.bus.outbox import append
+from chassis.clock import Clock
+from chassis.listing import Condition, Once
+from chassis.sql import Database, upsert
+from chassis.sql.once import recall, remember
+
+_NO_LIMIT = 2**31 - 1
+
+_COLUMNS = ALLOCATIONS.c
+_BY_NAME = select(_COLUMNS.document).where(_COLUMNS.name == bindparam("of_name"))
+_BY_OWNER_AND_NAME = _BY_NAME.where(_COLUMNS.owner == bindparam("of_owner"))
+_PLAN = select(_COLUMNS.plan, _COLUMNS.sealed_secrets).where(_COLUMNS.name == bindparam("of_name"))
+_EXISTING = (
+    select(_COLUMNS.document)
+    .where(_COLUMNS.live == 1, _COLUMNS.name > bindparam("after"))
+    .order_by(_COLUMNS.name)
+    .limit(bindparam("size"))
+)
+_NEW = insert(ALLOCATIONS)
+# A deleted allocation is history: nothing changes it any more.
+_CHANGED = update(ALLOCATIONS).where(
+    _COLUMNS.name == bindparam("of_name"),
+    _COLUMNS.version == bindparam("of_version"),
+    _COLUMNS.live == 1,
+)
+_COUNTED = upsert(TALLIES, None, ["subject"], {"used": TALLIES.c.used})
+_ONE_MORE = (
+    update(TALLIES)
+    .where(TALLIES.c.subject == bindparam("of_subject"), TALLIES.c.used < bindparam("below"))
+    .values(used=TALLIES.c.used + 1)
+)
+_ONE_LESS = (
+    update(TALLIES)
+    .where(TALLIES.c.subject == bindparam("of_subject"))
+    .values(used=TALLIES.c.used - 1)
+)
+_SEARCHED = {
+    "state": _COLUMNS.state,
+    "desired_state": _COLUMNS.desired_state,
+    "machine": _COLUMNS.machine,
+}
+
+
+class SqlAllocationStore:
+    """Keeps allocations in a SQL database."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        leases: PortLeases,
+        port_rest_seconds: float,
+        records_of: Callable[[Fact | None, Allocation], Sequence[Record]],
+        committed: Callable[[Allocation], None],
+    ) -> None:
+        """Works on an open database.
+
+        Args:
+            database: at the newest schema.
+            clock: tells when.
+            leases: leases ports.
+            port_rest_seconds: how long a released port rests.
+            records_of: makes what goes onto the bus of a fact (None where there is only a new state)
+                and the allocation after it.
+            committed: called after each change, with the allocation as it is now.
+        """
+        self._database = database
+        self._clock = clock
+        self._leases = leases
+        self._port_rest = timedelta(seconds=port_rest_seconds)
+        self._records_of = records_of
+        self._committed = committed
+
+    async def admit(self, claim: Claim) -> Allocation:
+        """Keeps a new allocation with a leased port for each port of its machine: all or none."""
+        now = self._clock.now()
+
+        def work(connection: Connection) -> tuple[Allocation, bool]:
+            answered = recall(connection, ONCE, claim.once, now)
+            if answered is not None:
+                return allocation_of(answered), False
+            _count(connection, claim)
+            begun = claim.allocation
+            ports = self._leases.lease(
+                connection,
+                begun.node,
+                [port.protocol for port in claim.ports],
+                begun.name,
+                now,
+            )
+            allocation = replace(begun, endpoints=_endpoints(claim.host, claim.ports, ports))
+            connection.execute(
+                _NEW,
+                {
+                    **_row(allocation),
+                    "owner": allocation.owner,
+                    "machine": allocation.machine,
+                    "create_time": allocation.create_time,
+                    "plan": plan_document(claim.plan),
+                    "sealed_secrets": claim.sealed_secrets,
+                },
+            )
+            self._tell(connection, Fact.CREATED, allocation, claim.once, now)
+            return allocation, True
+
+        allocation, is_new = await self._database.write(work)
+        if is_new:
+            self._committed(allocation)
+        return allocation
+
+    async def answered(self, once: Once) -> Allocation | None:
+        """What the same request was answered within 24 hours."""
+        now = self._clock.now()
+        answer = await self._database.get(lambda connection: recall(connection, ONCE, once, now))
+        return None if answer is None else allocation_of(answer)
+
+    async def find(self, name: str, owner: str = "") -> Allocation | None:
+        """One allocation."""
+        statement = _BY_OWNER_AND_NAME if owner else _BY_NAME
+        key = {"of_name": name, "of_owner": owner} if owner else {"of_name": name}
+        row = await self._database.get(
+            lambda connection: connection.execute(statement, key).first()
+        )
+        return None if row is None else allocation_of(row[0])
+
+    async def page(
+        self, selection: Selection, size: int, after: tuple[Any, ...] | None = None
+    ) -> Sequence[Allocation]:
+        """Allocations, newest first."""
+        statement = _selected(selection).limit(size)
+        if after is not None:
+            time, name = after
+            statement = statement.where(
+                or_(
+                    _COLUMNS.create_time < time,
+                    and_(_COLUMNS.create_time == time, _COLUMNS.name < name),
+                )
+            )
+        return await self._database.read(
+            lambda connection: [
+                allocation_of(document) for document in connection.execute(statement).scalars()
+            ]
+        )
+
+    async def existing(self, size: int, after: str = "") -> Sequence[Allocation]:
+        """Allocations that are not deleted, by name."""
+        bounds = {"after": after, "size": size}
+        return await self._database.read(
+            lambda connection: [
+                allocation_of(document)
+                for document in connection.execute(_EXISTING, bounds).scalars()
+            ]
+        )
+
+    async def plan(self, name: str) -> tuple[Plan, bytes] | None:
+        """How instances of an allocation are made, and its sealed secrets."""
+        row = await self._database.get(
+            lambda connection: connection.execute(_PLAN, {"of_name": name}).first()
+        )
+        return None if row is None else (plan_of(row[0]), row[1])
+
+    async def replace(
+        self,
+        after: Allocation,
+        fact: Fact | None = None,
+        *,
+        once: Once | None = None,
+        next_ports: bool = False,
+    ) -> Allocation | None:
+        """Writes a changed allocation down, if the kept one has its version."""
+        now = self._clock.now()
+
+        def work(connection: Connection) -> tuple[Allocation | None, bool]:
+            answered = recall(connection, ONCE, once, now)
+            if answered is not None:
+                return allocation_of(answered), False
+            kept = replace(after, version=after.version + 1)
+            # First the compare-and-set, which also locks the row on a server.
+            if not _changed(connection, kept, after.version):
+                return None, False
+            if next_ports:
+                kept = self._with_next_ports(connection, kept, now)
+                _changed(connection, kept, kept.version)
+            if kept.state is State.DELETED:
+                self._leases.release(connection, kept.name, now + self._port_rest)
+                for subject in (kept.owner, kept.machine):
+                    connection.execute(_ONE_LESS, {"of_subject": subject})
+            self._tell(connection, fact, kept, once, now)
+            return kept, True
+
+        kept, is_new = await self._database.write(work)
+        if kept is not None and is_new:
+            self._committed(kept)
+        return kept
+
+    def _with_next_ports(
+        self, connection: Connection, allocation: Allocation, now: datetime
+    ) -> Allocation:
+        self._leases.release(connection, allocation.name, now + self._port_rest)
+        ports = self._leases.lease(
+            connection,
+            allocation.node,
+            [endpoint.protocol for endpoint in allocation.endpoints],
+            allocation.name,
+            now,
+        )
+        endpoints = tuple(
+            replace(endpoint, port=port)
+            for endpoint, port in zip(allocation.endpoints, ports, strict=True)
+        )
+        return replace(allocation, endpoints=endpoints)
+
+    def _tell(
+        self,
+        connection: Connection,
+        fact: Fact | None,
+        allocation: Allocation,
+        once: Once | None,
+        now: datetime,
+    ) -> None:
+        append(connection, OUTBOX, self._records_of(fact, allocation), now)
+        remember(connection, ONCE, once, document_of(allocation) if once else {}, now)
+
+
+def _count(connection: Connection, claim: Claim) -> None:
+    """Counts one more allocation of the owner and of the machine, where that is allowed.
+
+    Raises:
+        QuotaExceeded, StockExhausted: it is not; the transaction must not be committed.
+    """
+    owner, machine = claim.allocation.owner, claim.allocation.machine
+    if not _one_more(connection, owner, claim.quota):
+        raise QuotaExceeded(claim.quota or 0)
+    if not _one_more(connection, machine, claim.stock or None):
+        raise StockExhausted(machine, claim.stock)
+
+
+def _one_more(connection: Connection, subject: str, limit: int | None) -> bool:
+    connection.execute(_COUNTED, {"subject": subject, "used": 0})
+    below = _NO_LIMIT if limit is None else limit
+    counted = connection.execute(_ONE_MORE, {"of_subject": subject, "below": below})
+    return counted.rowcount == 1
+
+
+def _endpoints(
+    host: str, ports: Sequence[MachinePort], leased: Sequence[int]
+) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(host, number, port.protocol, port.number, port.title, port.scheme)
+        for port, number in zip(ports, leased, strict=True)
+    )
+
+
+def _row(allocation: Allocation) -> dict[str, Any]:
+    return {
+        "name": allocation.name,
+        "state": allocation.state.value,
+        "desired_state": allocation.desired.value,
+        "live": 0 if allocation.state is State.DELETED else 1,
+        "version": allocation.version,
+        "document": document_of(allocation),
+    }
+
+
+def _changed(connection: Connection, allocation: Allocation, version: int) -> bool:
+    row = _row(allocation)
+    del row["name"]
+    key = {"of_name": allocation.name, "of_version": version}
+    return connection.execute(_CHANGED, {**row, **key}).rowcount == 1
+
+
+def _selected(selection: Selection) -> Select[Any]:
+    conditions = [_where(condition) for condition in selection.conditions]
+    if selection.owner:
+        conditions.append(_COLUMNS.owner == selection.owner)
+    if not any(condition.field == "state" for condition in selection.conditions):
+        conditions.append(_COLUMNS.live == 1)
+    return (
+        select(_COLUMNS.document)
+        .where(*conditions)
+        .order_by(_COLUMNS.create_time.desc(), _COLUMNS.name.desc())
+    )
+
+
+def _where(condition: Condition) -> ColumnElement[bool]:
+    column = _SEARCHED[condition.field]
+    return column != condition.value if condition.op == "!=" else column == condition.value

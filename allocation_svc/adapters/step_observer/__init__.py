@@ -1,0 +1,1 @@
+"""Adapters of whoever is told what the reconciler does."""

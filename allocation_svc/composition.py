@@ -1,0 +1,112 @@
+"""How allocation_svc is wired."""
+
+from __future__ import annotations
+
+import asyncio
+
+from allocation_svc.adapters.allocation_store.leases import PortLeases
+from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
+from allocation_svc.adapters.catalogue.grpc import GrpcCatalogue
+from allocation_svc.adapters.engine.grpc import GrpcEngine
+from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserver
+from allocation_svc.domain.allocation import Allocation
+from allocation_svc.schema.tables import OUTBOX
+from allocation_svc.settings import Settings
+from allocation_svc.transport.mapping import records_of
+from allocation_svc.transport.servicer import AllocationServicer
+from allocation_svc.usecases.admission import Admission
+from allocation_svc.usecases.engine_watch import EngineWatch
+from allocation_svc.usecases.lifecycle import Lifecycle
+from allocation_svc.usecases.reading import Reading
+from allocation_svc.usecases.reconciliation import Reconciler
+from allocation_svc.usecases.steps import Steps
+from allocation_svc.usecases.watching import Feed, Watching
+from chassis.bus.outbox import Relay
+from chassis.serving import Platform, Service, Task
+
+
+async def compose(platform: Platform) -> Service:
+    """Wires the service."""
+    settings = platform.settings(Settings)
+    clock = platform.clock
+
+    # What it keeps, and whom it tells of changes
+    database = await platform.database(
+        "allocations", "allocation_svc.schema", settings.database_url
+    )
+    relay = Relay(database, OUTBOX, platform.bus, clock)
+    platform.exits.push_async_callback(relay.flush)
+    feed = Feed()
+
+    def committed(allocation: Allocation) -> None:
+        feed.changed(allocation)
+        relay.wake()
+
+    store = SqlAllocationStore(
+        database,
+        clock,
+        leases=PortLeases(settings.ports),
+        port_rest_seconds=settings.port_rest_seconds,
+        records_of=records_of,
+        committed=committed,
+    )
+
+    # Its peers
+    engine = GrpcEngine(platform.channel("docker_svc"), remove_seconds=settings.deleting_seconds)
+    catalogue = GrpcCatalogue(platform.channel("machines_svc"))
+
+    # What it does by itself
+    observer = TelemetryStepObserver(platform.log("reconciler"))
+    watch = EngineWatch(engine, clock, observer)
+    steps = Steps(store, engine, watch, secrets=platform.vault, clock=clock, observer=observer)
+    reconciler = Reconciler(
+        store,
+        engine,
+        watch,
+        steps,
+        clock=clock,
+        observer=observer,
+        rules=settings.rules,
+        workers=settings.concurrency,
+        sweep_seconds=settings.sweep_seconds,
+        orphan_grace_seconds=settings.orphan_grace_seconds,
+    )
+    watch.listen(reconciler)
+
+    async def end_feed() -> None:
+        await platform.draining.wait()
+        feed.end()
+        await asyncio.Event().wait()
+
+    # What it is asked
+    admission = Admission(
+        store,
+        catalogue,
+        watch,
+        secret_box=platform.vault,
+        clock=clock,
+        kick=reconciler.kick,
+        classes=settings.resource_classes,
+        default_class=settings.default_class,
+        quota=settings.quota,
+        provisioning_seconds=settings.provisioning_seconds,
+    )
+    servicer = AllocationServicer(
+        admission,
+        Lifecycle(store, watch, clock, reconciler.kick),
+        Reading(store, engine, watch),
+        Watching(store, feed, clock),
+    )
+    return Service(
+        name="allocation_svc",
+        servicers={"allocator.allocations.v1.AllocationService": servicer},
+        tasks=[
+            Task("allocation_svc.relay", relay.run),
+            Task("allocation_svc.engine_watch", watch.run),
+            Task("allocation_svc.reconciler", reconciler.run),
+            Task("allocation_svc.feed", end_feed),
+        ],
+        checks={
+            "engine": lambda: None if watch.answers else "the container engine does not answer"
+        },
+    )

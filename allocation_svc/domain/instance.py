@@ -1,0 +1,147 @@
+"""What runs behind an allocation, as the engine tells it, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from allocation_svc.domain.allocation import Protocol
+
+
+class InstanceState(Enum):
+    """What is so of an instance; the values are the names in the contract."""
+
+    PULLING = "PULLING"
+    CREATING = "CREATING"
+    RUNNING = "RUNNING"
+    READY = "READY"
+    STOPPING = "STOPPING"
+    EXITED = "EXITED"
+    MISSING = "MISSING"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance as the engine last told it.
+
+    Attributes:
+        allocation: `allocations/{allocation}`.
+        generation: which of the allocation's instances it is, from 1; 0 where there never was one.
+        incarnation: how often its program was started, from 1; 0 if it never was.
+        state: what is so.
+        name: the engine's own name of it.
+        runtime: `docker`, `process`.
+        image: that it was made from; empty for a process.
+        start_time: when the program was last started.
+        finish_time: when it last ended.
+        exit_code: of the last end.
+        out_of_memory: whether the last end was for lack of memory.
+        stop_requested: whether the last end was asked for.
+        reason: why it is FAILED, from the closed list.
+        message: the same in a sentence.
+        progress: what is being done, in words.
+        node: where it runs.
+        observe_time: when the engine was asked.
+    """
+
+    allocation: str
+    generation: int
+    state: InstanceState
+    incarnation: int = 0
+    name: str = ""
+    runtime: str = ""
+    image: str = ""
+    start_time: datetime | None = None
+    finish_time: datetime | None = None
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    stop_requested: bool = False
+    reason: str = ""
+    message: str = ""
+    progress: str = ""
+    node: str = ""
+    observe_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What runs instances, and what it can.
+
+    Attributes:
+        name: of the node.
+        runtime: `docker`, `process`.
+        public_host: what people are shown as the host of published ports.
+        runs_images: whether machines with an image can run there.
+        runs_commands: whether machines that have only a command can.
+        admins_only: whether only admins may rent there.
+    """
+
+    name: str
+    runtime: str
+    public_host: str
+    runs_images: bool
+    runs_commands: bool
+    admins_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an instance may use.
+
+    Attributes:
+        cpu_millis: processor, in thousandths of a core.
+        memory_bytes: memory.
+        pids: processes and threads.
+    """
+
+    cpu_millis: int
+    memory_bytes: int
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of an instance that is reached at a port of the node."""
+
+    container_port: int
+    host_port: int
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """What the engine is asked to make; with secrets in its environment, so never logged or kept.
+
+    Attributes:
+        image: the container image; empty for a process.
+        command: the program and its arguments; empty for the image's own.
+        environment: of the program.
+        ports: to publish.
+        limits: what it may use.
+        tcp_port: the container port that accepts connections once it is ready; 0 for another check.
+        http_port: the container port where an HTTP GET tells that it is ready; 0 for another check.
+        http_path: of that GET.
+        log_pattern: what a log line matches once it is ready; empty for another check.
+        probe_seconds: how long after its start it may take to become ready.
+        stop_grace_seconds: how long it may take to stop by itself.
+        run_as: the user inside its container; empty for the image's own.
+    """
+
+    image: str
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    ports: tuple[PublishedPort, ...]
+    limits: Limits
+    tcp_port: int
+    http_port: int
+    http_path: str
+    log_pattern: str
+    probe_seconds: float
+    stop_grace_seconds: float
+    run_as: str
+
+    def __repr__(self) -> str:
+        """Names what runs, and nothing of its environment."""
+        return f"InstanceSpec({self.image or self.command[:1]!r})"

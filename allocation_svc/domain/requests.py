@@ -1,0 +1,67 @@
+"""What an owner may ask of an allocation: each a pure change of what is desired.
+
+The state itself is the reconciler's; so these say only what shall be. A request that asks for what is
+already desired and so changes nothing gives the allocation back as it was, the very same object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning
+
+_RESTARTABLE = frozenset({State.READY, State.STARTING})
+
+
+def start(allocation: Allocation, now: datetime) -> Allocation:
+    """Asks that it runs; a failed one is tried again.
+
+    Raises:
+        AllocationDeleted: it has been, or is to be, removed.
+    """
+    _refuse_deleted(allocation)
+    if allocation.desired is Desired.RUNNING and allocation.known_state is not State.FAILED:
+        return allocation
+    return replace(allocation, desired=Desired.RUNNING, asked=True, update_time=now)
+
+
+def stop(allocation: Allocation, now: datetime) -> Allocation:
+    """Asks that it does not run.
+
+    Raises:
+        AllocationDeleted: it has been, or is to be, removed.
+    """
+    _refuse_deleted(allocation)
+    if allocation.desired is Desired.STOPPED and allocation.known_state is not State.FAILED:
+        return allocation
+    return replace(allocation, desired=Desired.STOPPED, asked=True, update_time=now)
+
+
+def restart(allocation: Allocation, now: datetime) -> Allocation:
+    """Asks that its program ends and starts again, once: the incarnation that shall end is kept.
+
+    Raises:
+        AllocationDeleted: it has been, or is to be, removed.
+        AllocationNotRunning: there is no running program to restart.
+    """
+    _refuse_deleted(allocation)
+    running = allocation.known_state in _RESTARTABLE and allocation.incarnation > 0
+    if allocation.desired is not Desired.RUNNING or not running:
+        raise AllocationNotRunning(allocation.name, allocation.known_state.value)
+    if allocation.after_incarnation >= allocation.incarnation:
+        return allocation
+    return replace(allocation, after_incarnation=allocation.incarnation, update_time=now)
+
+
+def delete(allocation: Allocation, now: datetime) -> Allocation:
+    """Asks that it is gone; legal in every state."""
+    if allocation.desired is Desired.DELETED:
+        return allocation
+    return replace(allocation, desired=Desired.DELETED, update_time=now)
+
+
+def _refuse_deleted(allocation: Allocation) -> None:
+    if allocation.desired is Desired.DELETED:
+        raise AllocationDeleted(allocation.name)

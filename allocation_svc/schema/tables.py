@@ -1,0 +1,72 @@
+"""The tables of the allocations' store."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+)
+
+from chassis.bus.outbox import outbox_table
+from chassis.sql import Instant, JsonText
+from chassis.sql.once import once_table
+
+METADATA = MetaData()
+
+# Columns are what is searched by or compared; what is only read is in the document.
+ALLOCATIONS = Table(
+    "allocations",
+    METADATA,
+    Column("name", String(48), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("machine", String(80), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("desired_state", String(16), nullable=False),
+    # 1 until it is DELETED, then 0: history must not slow the lists of what there is.
+    Column("live", SmallInteger(), nullable=False),
+    Column("version", BigInteger(), nullable=False),
+    Column("create_time", Instant(), nullable=False),
+    Column("document", JsonText(), nullable=False),
+    Column("plan", JsonText(), nullable=False),
+    Column("sealed_secrets", LargeBinary(2**24 - 1), nullable=False),
+)
+Index(
+    "allocations_of_owner",
+    ALLOCATIONS.c.owner,
+    ALLOCATIONS.c.live,
+    ALLOCATIONS.c.create_time,
+    ALLOCATIONS.c.name,
+)
+Index("allocations_by_time", ALLOCATIONS.c.live, ALLOCATIONS.c.create_time, ALLOCATIONS.c.name)
+Index("allocations_by_name", ALLOCATIONS.c.live, ALLOCATIONS.c.name)
+
+# A row while a port is leased, and for its rest afterwards: then without an allocation.
+PORT_LEASES = Table(
+    "port_leases",
+    METADATA,
+    Column("node", String(255), primary_key=True),
+    Column("protocol", String(8), primary_key=True),
+    Column("port", Integer(), primary_key=True, autoincrement=False),
+    Column("allocation", String(48), nullable=False),
+    Column("free_time", Instant(), nullable=True),
+)
+Index("port_leases_of_allocation", PORT_LEASES.c.allocation)
+
+# How many live allocations an owner (`users/…`) and a machine (`machines/…`) have: a row to lock, so
+# that the last place is given once, and one row to read, however many allocations there are.
+TALLIES = Table(
+    "tallies",
+    METADATA,
+    Column("subject", String(120), primary_key=True),
+    Column("used", Integer(), nullable=False),
+)
+
+ONCE = once_table(METADATA)
+OUTBOX = outbox_table(METADATA)

@@ -1,0 +1,146 @@
+"""The settings of allocation_svc."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pydantic import Field, field_validator
+
+from allocation_svc.domain.decision import Rules
+from allocation_svc.domain.instance import Limits
+from chassis.settings import ServiceSettings
+
+_MIB = 1 << 20
+_CLASS_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_CLASSES = {
+    "nano": {"cpu_millis": 250, "memory_bytes": 128 * _MIB, "pids": 64},
+    "small": {"cpu_millis": 500, "memory_bytes": 512 * _MIB, "pids": 128},
+    "medium": {"cpu_millis": 1000, "memory_bytes": 1024 * _MIB, "pids": 256},
+    "large": {"cpu_millis": 2000, "memory_bytes": 4096 * _MIB, "pids": 512},
+}
+
+
+class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
+    """What an operator may choose about renting."""
+
+    database_url: str = Field(
+        default="", description="Where allocations are kept; by default a file in the data folder."
+    )
+    port_range: str = Field(
+        default="20000-29999",
+        description="First and last port of the node that are leased. Below the ephemeral range "
+        "of Linux (32768-60999), so that outgoing connections do not take them.",
+    )
+    port_rest_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long a port rests after its release, seconds, so that clients of the "
+        "former owner do not reach the next one. 60: the time that TCP keeps old connections.",
+    )
+    quota: int = Field(
+        default=10,
+        ge=0,
+        description="How many allocations a person may have; admins have no limit.",
+    )
+    resource_classes: dict[str, Limits] = Field(
+        default_factory=lambda: {name: Limits(**limits) for name, limits in _CLASSES.items()},
+        description='What each resource class may use, as JSON: {"small": {"cpu_millis": 500, '
+        '"memory_bytes": 536870912, "pids": 128}}. Those that are left out keep their defaults.',
+    )
+    default_class: str = Field(
+        default="small", description="The resource class of machines that name none."
+    )
+    provisioning_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="How long fetching and making an instance may take without progress, seconds.",
+    )
+    starting_seconds: float = Field(
+        default=120.0, gt=0, description="How long a start may take, seconds."
+    )
+    stopping_extra_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long a stop may take above the program's own grace, seconds.",
+    )
+    deleting_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="How long one try of a removal may take, seconds; it is tried until it is done.",
+    )
+    engine_away_seconds: float = Field(
+        default=3.0,
+        ge=0,
+        description="How long the engine may be away before its allocations become UNKNOWN, "
+        "seconds. 3: a restart of an engine is often shorter.",
+    )
+    sweep_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="How often all instances are compared with all allocations, seconds; events "
+        "are faster, this finds what they missed.",
+    )
+    orphan_grace_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How long an instance without an allocation is left alone before it is "
+        "removed, seconds.",
+    )
+    concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="How many allocations are worked on at a time; removals have as many places of "
+        "their own, since they wait for programs to end.",
+    )
+
+    @field_validator("resource_classes", mode="before")
+    @classmethod
+    def _classes_from_json(cls, value: object) -> object:
+        """Reads the JSON form in which the environment carries it."""
+        if isinstance(value, str):
+            value = json.loads(value or "{}")
+        if not isinstance(value, dict):
+            raise ValueError("give a JSON object of classes")  # noqa: TRY004 - pydantic reports it
+        for name in value:
+            if not _CLASS_NAME.fullmatch(str(name)):
+                raise ValueError(f"{name!r} cannot be the name of a resource class")
+        return {**_CLASSES, **value}
+
+    @field_validator("resource_classes")
+    @classmethod
+    def _classes_are_possible(cls, value: dict[str, Limits]) -> dict[str, Limits]:
+        """Refuses limits with which nothing runs."""
+        for name, limits in value.items():
+            if limits.cpu_millis < 1 or limits.memory_bytes < 6 * _MIB or limits.pids < 1:
+                raise ValueError(f"{name!r}: cpu_millis, pids from 1 and memory_bytes from 6 MiB")
+        return value
+
+    @field_validator("port_range")
+    @classmethod
+    def _range_is_possible(cls, value: str) -> str:
+        """Refuses what is no range."""
+        first, dash, last = value.partition("-")
+        if not (dash and first.strip().isdigit() and last.strip().isdigit()):
+            raise ValueError("write the first and the last port: 20000-29999")
+        if not 1 <= int(first) <= int(last) <= 65535:
+            raise ValueError("ports are 1 to 65535, the first not above the last")
+        return value
+
+    @property
+    def ports(self) -> range:
+        """The ports that are leased."""
+        first, _, last = self.port_range.partition("-")
+        return range(int(first), int(last) + 1)
+
+    @property
+    def rules(self) -> Rules:
+        """How long things may take."""
+        return Rules(
+            provisioning=self.provisioning_seconds,
+            starting=self.starting_seconds,
+            stopping=self.stopping_extra_seconds,
+            deleting=self.deleting_seconds,
+            away=self.engine_away_seconds,
+        )

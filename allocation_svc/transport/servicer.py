@@ -1,0 +1,131 @@
+"""AllocationService: from the wire to the use cases and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2
+
+from allocation_svc.domain.allocation import Allocation
+from allocation_svc.transport.mapping import inspection_of, message_of
+from allocation_svc.usecases.admission import Admission, Wish
+from allocation_svc.usecases.lifecycle import Lifecycle
+from allocation_svc.usecases.reading import Reading, owner_seen
+from allocation_svc.usecases.watching import Sign, Watching
+from chassis.listing import chosen_fields, version_of
+from chassis.rpc import Call
+
+_UPDATABLE = ("display_name", "labels")
+
+
+class AllocationServicer:
+    """Serves `allocator.allocations.v1.AllocationService`."""
+
+    def __init__(
+        self, admission: Admission, lifecycle: Lifecycle, reading: Reading, watching: Watching
+    ) -> None:
+        """Passes calls on to the use cases."""
+        self._admission = admission
+        self._lifecycle = lifecycle
+        self._reading = reading
+        self._watching = watching
+
+    async def CreateAllocation(
+        self, request: allocation_service_pb2.CreateAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Rents a machine."""
+        wanted = request.allocation
+        wish = Wish(
+            machine=wanted.machine,
+            display_name=wanted.display_name,
+            values={value.key: value.value for value in wanted.variables},
+            labels=dict(wanted.labels),
+            request_id=request.request_id,
+        )
+        return message_of(await self._admission.rent(call.caller, wish))
+
+    async def GetAllocation(
+        self, request: allocation_service_pb2.GetAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Reads one allocation."""
+        return message_of(await self._reading.one(call.caller, request.name))
+
+    async def ListAllocations(
+        self, request: allocation_service_pb2.ListAllocationsRequest, call: Call
+    ) -> allocation_service_pb2.ListAllocationsResponse:
+        """Lists allocations, newest first."""
+        found, token = await self._reading.page(
+            call.caller, request.parent, request.filter, request.page_size, request.page_token
+        )
+        return allocation_service_pb2.ListAllocationsResponse(
+            allocations=map(message_of, found), next_page_token=token
+        )
+
+    async def UpdateAllocation(
+        self, request: allocation_service_pb2.UpdateAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Changes the display name and the labels."""
+        wanted = request.allocation
+        present = [field.name for field, _ in wanted.ListFields()]
+        chosen = chosen_fields(list(request.update_mask.paths), present, _UPDATABLE)
+        updated = await self._lifecycle.update(
+            call.caller,
+            wanted.name,
+            version_of(wanted.etag),
+            display_name=wanted.display_name if "display_name" in chosen else None,
+            labels=dict(wanted.labels) if "labels" in chosen else None,
+        )
+        return message_of(updated)
+
+    async def DeleteAllocation(
+        self, request: allocation_service_pb2.DeleteAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Has an allocation removed."""
+        version = version_of(request.etag)
+        return message_of(await self._lifecycle.delete(call.caller, request.name, version))
+
+    async def StartAllocation(
+        self, request: allocation_service_pb2.StartAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Has an allocation run."""
+        return message_of(
+            await self._lifecycle.start(call.caller, request.name, request.request_id)
+        )
+
+    async def StopAllocation(
+        self, request: allocation_service_pb2.StopAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Has an allocation not run."""
+        return message_of(await self._lifecycle.stop(call.caller, request.name))
+
+    async def RestartAllocation(
+        self, request: allocation_service_pb2.RestartAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Has the program of an allocation end and start again."""
+        return message_of(
+            await self._lifecycle.restart(call.caller, request.name, request.request_id)
+        )
+
+    async def InspectAllocation(
+        self, request: allocation_service_pb2.InspectAllocationRequest, call: Call
+    ) -> allocation_service_pb2.InspectAllocationResponse:
+        """Tells all that is known about the instance behind an allocation."""
+        return inspection_of(*await self._reading.inspection(call.caller, request.name))
+
+    async def WatchAllocations(
+        self, request: allocation_service_pb2.WatchAllocationsRequest, call: Call
+    ) -> AsyncIterator[allocation_service_pb2.WatchAllocationsResponse]:
+        """Streams allocations: each as it is now, then each time that one changes."""
+        owner = owner_seen(call.caller, request.parent)
+        if request.name and not request.parent and call.caller.sees_all:
+            owner = ""
+        async for told in self._watching.stream(owner, request.name):
+            yield _watch_response(told)
+
+
+def _watch_response(
+    told: Allocation | Sign,
+) -> allocation_service_pb2.WatchAllocationsResponse:
+    if isinstance(told, Allocation):
+        return allocation_service_pb2.WatchAllocationsResponse(allocation=message_of(told))
+    return allocation_service_pb2.WatchAllocationsResponse(complete=told is Sign.COMPLETE)

@@ -1,0 +1,144 @@
+"""Whether the engine answers, what its node is, and what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from typing import Protocol, cast
+
+from allocation_svc.domain.faults import EngineUnavailable
+from allocation_svc.domain.instance import Instance, Node
+from allocation_svc.ports import Engine, EngineEvent, StepObserver
+from chassis.clock import Clock
+from chassis.faults import Fault
+
+_SILENCE_SECONDS = 30.0
+_FIRST_DELAY = 0.05
+_LONGEST_DELAY = 2.0
+
+
+class EngineListener(Protocol):
+    """Who wants to hear what the engine tells."""
+
+    def instance_changed(self, instance: Instance) -> None:
+        """An instance is now so."""
+        ...
+
+    def list_again(self) -> None:
+        """Changes may have been missed."""
+        ...
+
+    def engine_turned(self, *, answers: bool) -> None:
+        """The engine has gone away, or come back."""
+        ...
+
+
+class EngineWatch:
+    """Follows the engine's events. Until the first one, the engine counts as there."""
+
+    def __init__(self, engine: Engine, clock: Clock, observer: StepObserver) -> None:
+        """Nothing is asked before `run`, or before somebody wants to know the node."""
+        self._engine = engine
+        self._clock = clock
+        self._observer = observer
+        self._listeners: list[EngineListener] = []
+        self._node: Node | None = None
+        self._away_since: float | None = None
+        self._heard_time: datetime | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether the engine can be asked, as far as is known."""
+        return self._away_since is None
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long it has been away."""
+        return 0.0 if self._away_since is None else self._clock.monotonic() - self._away_since
+
+    @property
+    def heard_time(self) -> datetime | None:
+        """When anything was last heard of it."""
+        return self._heard_time
+
+    def listen(self, listener: EngineListener) -> None:
+        """Tells somebody what happens from now on."""
+        self._listeners.append(listener)
+
+    def refuse_if_away(self, *, noted: bool) -> None:
+        """Keeps a call from answering as if all were well while the engine is known to be away.
+
+        Args:
+            noted: whether what was asked for is written down, and so will be done.
+
+        Raises:
+            EngineUnavailable: it is away.
+        """
+        if self.answers:
+            return
+        raise EngineUnavailable(
+            "The engine does not answer. What you asked for is noted, and is done when the engine is "
+            "back."
+            if noted
+            else "The engine does not answer, so nothing was rented; try again when it is back.",
+            retry_after=5,
+            noted=str(noted).lower(),
+        )
+
+    async def node(self) -> Node:
+        """The node, as it was when it was last asked.
+
+        Raises:
+            Unavailable: it was never asked, and does not answer now.
+        """
+        if self._node is None:
+            await self.refresh_node()
+            assert self._node is not None
+        return self._node
+
+    async def refresh_node(self) -> None:
+        """Asks what the node is now.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        self._node = await self._engine.node()
+
+    async def run(self) -> None:
+        """Follows the events until it is cancelled."""
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                stream = cast("AsyncGenerator[EngineEvent]", self._engine.events())
+                async with aclosing(stream) as events:
+                    while True:
+                        async with asyncio.timeout(_SILENCE_SECONDS):
+                            event = await anext(events)
+                        delay = _FIRST_DELAY
+                        self._heard(event)
+            except (Fault, TimeoutError, StopAsyncIteration) as error:
+                self._observer.failed("events", error)
+            # Without events nothing is known: that is as good as an engine that is away.
+            self._turned(answers=False)
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, _LONGEST_DELAY)
+
+    def _heard(self, event: EngineEvent) -> None:
+        if event.available is not None:
+            self._turned(answers=event.available)
+        if self.answers:
+            self._heard_time = self._clock.now()
+        for listener in self._listeners:
+            if event.instance is not None:
+                listener.instance_changed(event.instance)
+            if event.list_again:
+                listener.list_again()
+
+    def _turned(self, *, answers: bool) -> None:
+        if answers == self.answers:
+            return
+        self._away_since = None if answers else self._clock.monotonic()
+        for listener in self._listeners:
+            listener.engine_turned(answers=answers)

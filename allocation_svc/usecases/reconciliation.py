@@ -1,0 +1,274 @@
+"""The reconciler: drives what is so towards what is desired, for every allocation.
+
+It works on an allocation when somebody kicks it (a request of its owner, an event of the engine, a
+deadline, the sweep), on each by one worker at a time. Everything it needs is in the store and at the
+engine, so a process that is killed at any point goes on after its next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.decision import Act, Rules, Step, decide
+from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.ports import AllocationStore, Engine, StepObserver
+from allocation_svc.usecases.agenda import Agenda, Lane, until
+from allocation_svc.usecases.engine_watch import EngineWatch
+from allocation_svc.usecases.steps import Steps
+from chassis.clock import Clock
+from chassis.faults import Fault
+
+_MOST_STEPS = 30
+_FIRST_DELAY = 0.25
+_LONGEST_DELAY = 60.0
+_PAGE = 500
+
+
+class Reconciler:
+    """Works on allocations until nothing is left to do. See the module."""
+
+    def __init__(
+        self,
+        store: AllocationStore,
+        engine: Engine,
+        watch: EngineWatch,
+        steps: Steps,
+        *,
+        clock: Clock,
+        observer: StepObserver,
+        rules: Rules,
+        workers: int = 16,
+        sweep_seconds: float = 15.0,
+        orphan_grace_seconds: float = 60.0,
+    ) -> None:
+        """Prepares it; `run` does the work.
+
+        Args:
+            store: what is desired.
+            engine: what is so.
+            watch: whether the engine answers.
+            steps: carries steps out.
+            clock: the time.
+            observer: is told what happens.
+            rules: how long things may take.
+            workers: how many allocations are worked on at a time, and as many removals besides.
+            sweep_seconds: how often everything is compared.
+            orphan_grace_seconds: how long an instance without an allocation is left alone.
+        """
+        self._store = store
+        self._engine = engine
+        self._watch = watch
+        self._steps = steps
+        self._clock = clock
+        self._observer = observer
+        self._rules = rules
+        self._workers = workers
+        self._sweep_seconds = sweep_seconds
+        self._orphan_grace = orphan_grace_seconds
+        self._agenda = Agenda(clock)
+        self._failures: dict[str, int] = {}
+        self._orphans: dict[str, float] = {}
+        self._doomed: dict[str, Instance] = {}
+        self._sweep_now = asyncio.Event()
+
+    def kick(self, allocation: Allocation) -> None:
+        """Has an allocation worked on at once: its owner has asked for something."""
+        self._agenda.kick(allocation.name, _lane(allocation))
+
+    def instance_changed(self, instance: Instance) -> None:
+        """An event of the engine."""
+        if self._steps.heard(instance):
+            self._agenda.kick(instance.allocation)
+
+    def list_again(self) -> None:
+        """An event of the engine: some may have been missed."""
+        self._sweep_now.set()
+
+    def engine_turned(self, *, answers: bool) -> None:
+        """The engine has gone away, or come back."""
+        del answers
+        self._sweep_now.set()
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._agenda.run())
+            for lane in Lane:
+                for _ in range(self._workers):
+                    group.create_task(self._worker(lane))
+            group.create_task(self._sweeper())
+
+    async def _worker(self, lane: Lane) -> None:
+        while True:
+            name, since = await self._agenda.take(lane)
+            try:
+                await self._work(name, lane, since)
+                self._failures.pop(name, None)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the worker
+                self._observer.failed("step", error)
+                self._agenda.later(name, self._delay(name))
+            finally:
+                self._agenda.done(name)
+
+    async def _work(self, name: str, lane: Lane, since: float) -> None:
+        """Takes steps until the allocation rests.
+
+        Raises:
+            Exception: something has failed; to be tried again.
+        """
+        allocation = await self._store.find(name)
+        done: Act | None = None
+        for _ in range(_MOST_STEPS):
+            if allocation is None or not allocation.exists:
+                await self._without_allocation(name)
+                return
+            step = decide(
+                allocation, self._steps.observation(name, done), self._clock.now(), self._rules
+            )
+            if step.act is Act.REMOVE and lane is not Lane.REMOVALS:
+                self._agenda.kick(name, Lane.REMOVALS)
+                return
+            if step.after is not None:
+                written = await self._steps.write(allocation, step)
+                if written is None:
+                    # Another change was faster: decide again from what is so now.
+                    allocation, done = await self._store.find(name), None
+                    continue
+                allocation = written
+            if step.act is None:
+                if step.after is None or not allocation.exists:
+                    self._rest(allocation, step)
+                    return
+                done = None
+                continue
+            await self._steps.call(allocation, step.act, since)
+            done = step.act
+        # So many steps in a row are no progress: let time pass.
+        self._agenda.later(name, self._delay(name))
+
+    def _rest(self, allocation: Allocation, step: Step) -> None:
+        if not allocation.exists:
+            self._agenda.no_more(allocation.name)
+            self._steps.forget(allocation.name)
+        elif step.look_again is None:
+            self._agenda.no_more(allocation.name)
+        else:
+            seconds = (step.look_again - self._clock.now()).total_seconds()
+            self._agenda.later(allocation.name, seconds)
+
+    def _delay(self, name: str) -> float:
+        """Grows with each failure in a row, with some chance in it."""
+        failures = self._failures.get(name, 0)
+        self._failures[name] = failures + 1
+        longest: float = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(failures, 16))
+        return longest * random.uniform(0.7, 1.0)  # noqa: S311 - no secret
+
+    # The sweep
+
+    async def _sweeper(self) -> None:
+        while True:
+            self._sweep_now.clear()
+            try:
+                if self._watch.answers:
+                    await self._sweep()
+                else:
+                    await self._mark_unknown()
+            except Fault as fault:
+                self._observer.failed("sweep", fault)
+            await until(self._clock, self._sweep_now, self._until_next_sweep())
+
+    def _until_next_sweep(self) -> float:
+        left = self._rules.away - self._watch.away_seconds
+        if self._watch.answers or left <= 0:
+            return self._sweep_seconds
+        return min(self._sweep_seconds, left + 0.01)
+
+    async def _sweep(self) -> None:
+        """Compares every allocation with its instance, and kicks those that are to be worked on."""
+        began = self._clock.monotonic()
+        await self._watch.refresh_node()
+        listed = {instance.allocation: instance for instance in await self._engine.instances()}
+        orphans = dict(listed)
+        count, after = 0, ""
+        while page := await self._store.existing(_PAGE, after):
+            for allocation in page:
+                orphans.pop(allocation.name, None)
+                instance = listed.get(allocation.name)
+                if instance is None:
+                    instance = self._steps.not_listed(allocation.name, began)
+                else:
+                    self._steps.heard(instance)
+                if not _is_settled(allocation, instance):
+                    self._agenda.kick(allocation.name, _lane(allocation))
+            count, after = count + len(page), page[-1].name
+            # Ten thousand allocations must not hold everybody else up.
+            await self._clock.sleep(0)
+        removed = self._doom(orphans)
+        self._observer.swept(count, len(listed), removed, self._clock.monotonic() - began)
+
+    async def _mark_unknown(self) -> None:
+        """Kicks everything whose state is not known any more."""
+        if self._watch.away_seconds < self._rules.away:
+            return
+        after = ""
+        while page := await self._store.existing(_PAGE, after):
+            for allocation in page:
+                if allocation.state not in (State.UNKNOWN, State.FAILED, State.DELETING):
+                    self._agenda.kick(allocation.name)
+            after = page[-1].name
+
+    def _doom(self, found: Mapping[str, Instance]) -> int:
+        """Has instances removed that have had no live allocation for the grace."""
+        now = self._clock.monotonic()
+        present = {
+            name: instance
+            for name, instance in found.items()
+            if instance.state is not InstanceState.MISSING
+        }
+        self._orphans = {name: self._orphans.get(name, now) for name in present}
+        self._doomed = {
+            name: present[name]
+            for name, since in self._orphans.items()
+            if now - since >= self._orphan_grace
+        }
+        for name in self._doomed:
+            self._agenda.kick(name, Lane.REMOVALS)
+        return len(self._doomed)
+
+    async def _without_allocation(self, name: str) -> None:
+        """There is no live allocation of a name: removes the instance that outlived it."""
+        self._agenda.no_more(name)
+        orphan = self._doomed.get(name)
+        if orphan is not None:
+            await self._engine.remove(name, orphan.generation)
+            self._orphans.pop(name, None)
+            self._doomed.pop(name, None)
+        self._steps.forget(name)
+
+
+def _lane(allocation: Allocation) -> Lane:
+    return Lane.REMOVALS if allocation.desired is Desired.DELETED else Lane.STEPS
+
+
+def _is_settled(allocation: Allocation, instance: Instance) -> bool:
+    """Whether nothing is to be done, seen at a glance; where it is not sure, `decide` looks."""
+    if allocation.asked or instance.generation > allocation.generation:
+        return False
+    current = instance.generation == allocation.generation
+    match allocation.desired, allocation.state:
+        case Desired.RUNNING, State.READY:
+            return (
+                current
+                and instance.state is InstanceState.READY
+                and instance.incarnation == allocation.incarnation
+                and instance.incarnation > allocation.after_incarnation
+            )
+        case Desired.STOPPED, State.STOPPED:
+            return not current or instance.state in (InstanceState.EXITED, InstanceState.MISSING)
+        case Desired.RUNNING, State.FAILED:
+            return not current or instance.state is not InstanceState.READY
+        case _:
+            return False

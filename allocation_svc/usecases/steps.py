@@ -1,0 +1,224 @@
+"""Carrying out the steps that `decide` names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from allocation_svc.domain.allocation import Allocation, State, StateReason
+from allocation_svc.domain.decision import Act, Observation, Step
+from allocation_svc.domain.facts import Fact
+from allocation_svc.domain.faults import PortsExhausted
+from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState
+from allocation_svc.ports import AllocationStore, Engine, SecretBox, StepObserver
+from allocation_svc.usecases.engine_watch import EngineWatch
+from chassis.clock import Clock
+from chassis.faults import Cancelled, DeadlineExceeded, Fault, Internal, NotFound, Unavailable
+
+LAST_LINES = 50
+"""How many lines of its log belong into the failure of an allocation."""
+
+_LINES_SECONDS = 2.0
+_PASSING = (Unavailable, DeadlineExceeded, Cancelled, Internal)
+
+
+class Steps:
+    """Writes changes down and makes calls; keeps what the engine last told of each allocation."""
+
+    def __init__(
+        self,
+        store: AllocationStore,
+        engine: Engine,
+        watch: EngineWatch,
+        *,
+        secrets: SecretBox,
+        clock: Clock,
+        observer: StepObserver,
+    ) -> None:
+        """Works on the store and the engine."""
+        self._store = store
+        self._engine = engine
+        self._watch = watch
+        self._secrets = secrets
+        self._clock = clock
+        self._observer = observer
+        self._seen: dict[str, tuple[Instance, float]] = {}
+
+    def heard(self, instance: Instance) -> bool:
+        """Remembers what the engine told of an instance.
+
+        Returns:
+            False where something newer is known already.
+        """
+        known = self._seen.get(instance.allocation)
+        if known is not None and _is_older(instance, known[0]):
+            return False
+        self._seen[instance.allocation] = (instance, self._clock.monotonic())
+        return True
+
+    def not_listed(self, allocation: str, list_began: float) -> Instance:
+        """Remembers that an allocation has no instance, unless one was heard of since.
+
+        Args:
+            allocation: whose.
+            list_began: on the monotonic clock, when the engine was asked for all instances.
+
+        Returns:
+            What is known now.
+        """
+        known = self._seen.get(allocation)
+        if known is not None and known[1] >= list_began:
+            return known[0]
+        missing = Instance(allocation, 0, InstanceState.MISSING, observe_time=self._clock.now())
+        self._seen[allocation] = (missing, list_began)
+        return missing
+
+    def forget(self, allocation: str) -> None:
+        """An allocation is history."""
+        self._seen.pop(allocation, None)
+
+    def observation(self, allocation: str, done: Act | None) -> Observation:
+        """What is known now.
+
+        Args:
+            allocation: of which.
+            done: the call that was made right before.
+        """
+        known = self._seen.get(allocation)
+        return Observation(
+            engine_answers=self._watch.answers,
+            instance=known[0] if known else None,
+            done=done,
+            away_seconds=self._watch.away_seconds,
+            heard_time=self._watch.heard_time,
+        )
+
+    async def write(self, before: Allocation, step: Step) -> Allocation | None:
+        """Writes the change of a step down.
+
+        Returns:
+            The allocation as it is kept now; None if another change was faster.
+        """
+        assert step.after is not None
+        now = self._clock.now()
+        after, fact = replace(step.after, update_time=now), step.fact
+        if step.wants_lines and after.reason is not None:
+            lines = await self._last_lines(after.name)
+            after = replace(after, reason=replace(after.reason, last_lines=lines))
+        try:
+            written = await self._store.replace(after, fact, next_ports=step.next_ports)
+        except PortsExhausted as fault:
+            reason = StateReason(fault.reason, fault.message)
+            failed = replace(before.moved(State.FAILED, now, reason=reason), update_time=now)
+            written = await self._store.replace(failed, Fact.FAILED)
+        if written is not None and written.state is not before.state:
+            self._observer.moved(before, written)
+        return written
+
+    async def call(self, allocation: Allocation, act: Act, since: float) -> None:
+        """Makes a call, and remembers what the engine answered.
+
+        Args:
+            allocation: of which.
+            act: which call.
+            since: on the monotonic clock, when this work was asked for.
+
+        Raises:
+            Unavailable, DeadlineExceeded, Cancelled, Internal: the call is to be made again later.
+        """
+        began = self._clock.monotonic()
+        outcome = "ok"
+        try:
+            instance = await self._called(allocation, act)
+        except _PASSING as fault:
+            outcome = fault.reason
+            raise
+        except Fault as fault:
+            outcome = fault.reason
+            instance = await self._refused(allocation, act, fault)
+        finally:
+            self._observer.called(
+                allocation.name, allocation.generation, act.value, began - since, outcome
+            )
+        self._seen[allocation.name] = (instance, self._clock.monotonic())
+
+    async def _called(self, allocation: Allocation, act: Act) -> Instance:
+        name, generation = allocation.name, allocation.generation
+        match act:
+            case Act.LOOK:
+                return await self._engine.look(name)
+            case Act.ENSURE:
+                return await self._engine.ensure(name, generation, await self._spec(allocation))
+            case Act.START:
+                return await self._engine.start(name, generation)
+            case Act.STOP:
+                return await self._engine.stop(name, generation)
+            case Act.RESTART:
+                return await self._engine.restart(name, generation, allocation.after_incarnation)
+            case Act.REMOVE:
+                await self._engine.remove(name, generation)
+                return self._instance(allocation, InstanceState.MISSING)
+
+    async def _refused(self, allocation: Allocation, act: Act, fault: Fault) -> Instance:
+        """What a refusal says about the instance."""
+        if isinstance(fault, NotFound) and fault.reason == "INSTANCE_NOT_FOUND":
+            return self._instance(allocation, InstanceState.MISSING)
+        if act in (Act.LOOK, Act.STOP, Act.REMOVE) or (
+            act is not Act.ENSURE and fault.reason == "GENERATION_STALE"
+        ):
+            return await self._after_refusal(allocation, act, fault)
+        known = self._seen.get(allocation.name)
+        return replace(
+            self._instance(allocation, InstanceState.FAILED),
+            incarnation=known[0].incarnation if known and act is not Act.ENSURE else 0,
+            reason=fault.reason,
+            message=fault.message,
+        )
+
+    async def _after_refusal(self, allocation: Allocation, act: Act, fault: Fault) -> Instance:
+        if act is Act.LOOK:
+            raise Unavailable(fault.message, reason=fault.reason) from fault
+        seen = await self._engine.look(allocation.name)
+        if fault.reason == "GENERATION_STALE" and seen.generation <= allocation.generation:
+            # The engine remembers a generation that the store has lost: go above it.
+            after = replace(allocation, generation=allocation.generation + 1)
+            await self._store.replace(after)
+        if act is Act.REMOVE or seen.generation <= allocation.generation:
+            raise Unavailable(fault.message, reason=fault.reason) from fault
+        return seen
+
+    async def _spec(self, allocation: Allocation) -> InstanceSpec:
+        kept = await self._store.plan(allocation.name)
+        if kept is None:
+            raise Internal(f"The plan of {allocation.name} is lost.")
+        plan, sealed = kept
+        secrets: dict[str, str] = (
+            json.loads(self._secrets.open(sealed, allocation.name)) if sealed else {}
+        )
+        return plan.spec(
+            await self._watch.node(),
+            allocation.endpoints,
+            allocation.variables,
+            tuple(secrets.items()),
+        )
+
+    async def _last_lines(self, name: str) -> tuple[str, ...]:
+        try:
+            async with asyncio.timeout(_LINES_SECONDS):
+                return await self._engine.last_lines(name, LAST_LINES)
+        except (Fault, TimeoutError) as error:
+            # The failure itself must be told, with or without its lines.
+            self._observer.failed("step", error)
+            return ()
+
+    def _instance(self, allocation: Allocation, state: InstanceState) -> Instance:
+        now: datetime = self._clock.now()
+        return Instance(allocation.name, allocation.generation, state, observe_time=now)
+
+
+def _is_older(instance: Instance, known: Instance) -> bool:
+    if instance.observe_time is None or known.observe_time is None:
+        return False
+    return instance.observe_time < known.observe_time

@@ -1,0 +1,166 @@
+"""Watching allocations: each as it is, then each change, to many watchers, none slowed by another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+
+from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.faults import AllocationNotFound
+from allocation_svc.ports import AllocationStore, Selection
+from allocation_svc.usecases.agenda import until
+from chassis.clock import Clock
+from chassis.faults import Exhausted, Unavailable
+
+_PAGE = 200
+_MOST_WATCHERS = 10_000
+
+
+class Sign(Enum):
+    """What a watcher is told beside allocations."""
+
+    COMPLETE = "everything that was there at the start has been told"
+    ALIVE = "nothing has changed for a while"
+
+
+class Watcher:
+    """One watcher's backlog: of each allocation, the newest state only.
+
+    So it is never larger than the number of allocations, and who reads slowly skips states in between.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Begins empty; `name` is the one allocation that is watched, empty for all."""
+        self._name = name
+        self._backlog: dict[str, Allocation] = {}
+        self.woken = asyncio.Event()
+
+    def put(self, allocation: Allocation) -> None:
+        """Adds a change."""
+        if not self._name or self._name == allocation.name:
+            self._backlog[allocation.name] = allocation
+            self.woken.set()
+
+    def take(self) -> Sequence[Allocation]:
+        """What has changed since the last time."""
+        changes = list(self._backlog.values())
+        self._backlog.clear()
+        self.woken.clear()
+        return changes
+
+
+class Feed:
+    """Passes committed changes to the watchers of this process."""
+
+    def __init__(self) -> None:
+        """Begins without watchers."""
+        self._of_owner: dict[str, set[Watcher]] = defaultdict(set)
+        self._count = 0
+        self.ended = False
+
+    def changed(self, allocation: Allocation) -> None:
+        """An allocation has been written down."""
+        for owner in (allocation.owner, ""):
+            for watcher in self._of_owner.get(owner, ()):
+                watcher.put(allocation)
+
+    def end(self) -> None:
+        """Ends every watch: the process stops."""
+        self.ended = True
+        for watchers in self._of_owner.values():
+            for watcher in watchers:
+                watcher.woken.set()
+
+    @contextmanager
+    def watching(self, owner: str, name: str) -> Iterator[Watcher]:
+        """A watcher of an owner's allocations (empty for everybody's), or of one of them.
+
+        Raises:
+            Exhausted: TOO_MANY_REQUESTS, as many watch already as may.
+        """
+        if self._count >= _MOST_WATCHERS:
+            raise Exhausted("As many watch already as may; try again in a moment.", retry_after=5)
+        watcher = Watcher(name)
+        self._of_owner[owner].add(watcher)
+        self._count += 1
+        try:
+            yield watcher
+        finally:
+            self._count -= 1
+            self._of_owner[owner].discard(watcher)
+            if not self._of_owner[owner]:
+                del self._of_owner[owner]
+
+
+class Watching:
+    """Streams allocations."""
+
+    def __init__(
+        self, store: AllocationStore, feed: Feed, clock: Clock, *, alive_seconds: float = 15.0
+    ) -> None:
+        """Reads the beginning from the store, and the changes from the feed.
+
+        Args:
+            store: what there is.
+            feed: what changes.
+            clock: the time.
+            alive_seconds: how often a sign of life is sent while nothing changes.
+        """
+        self._store = store
+        self._feed = feed
+        self._clock = clock
+        self._alive_seconds = alive_seconds
+
+    async def stream(self, owner: str, name: str = "") -> AsyncIterator[Allocation | Sign]:
+        """Allocations as they are now, `COMPLETE`, then each that changes; until the process stops.
+
+        Args:
+            owner: whose; empty for everybody's.
+            name: only this one; empty for all.
+
+        Raises:
+            AllocationNotFound: there is no such allocation of the owner.
+            Unavailable: SERVICE_STOPPING.
+        """
+        # Watching begins before reading, so that no change falls in between.
+        with self._feed.watching(owner, name) as watcher:
+            told: dict[str, int] = {}
+            async for allocation in self._at_the_start(owner, name):
+                told[allocation.name] = allocation.version
+                yield allocation
+            yield Sign.COMPLETE
+            while True:
+                woken = watcher.woken.is_set() or await until(
+                    self._clock, watcher.woken, self._alive_seconds
+                )
+                if self._feed.ended:
+                    raise Unavailable(
+                        "The service is stopping; open the stream again.",
+                        reason="SERVICE_STOPPING",
+                        retry_after=1,
+                    )
+                if not woken:
+                    yield Sign.ALIVE
+                for allocation in watcher.take():
+                    if told.get(allocation.name, 0) >= allocation.version:
+                        continue
+                    told[allocation.name] = allocation.version
+                    if not allocation.exists:
+                        del told[allocation.name]
+                    yield allocation
+
+    async def _at_the_start(self, owner: str, name: str) -> AsyncIterator[Allocation]:
+        if name:
+            allocation = await self._store.find(name, owner)
+            if allocation is None:
+                raise AllocationNotFound(name)
+            yield allocation
+            return
+        after = None
+        while page := await self._store.page(Selection(owner), _PAGE, after):
+            for allocation in page:
+                yield allocation
+            after = (page[-1].create_time, page[-1].name)
