@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from allocctl.failures import Failure
+from allocctl.names import full_name
 from allocctl.output import Format, Output
 
 if TYPE_CHECKING:
     from allocator.allocations.v1 import allocation_pb2
 
-Names = Annotated[list[str], typer.Argument(help="Which allocations: their names.")]
-Name = Annotated[str, typer.Argument(help="Which allocation: its name.")]
+Names = Annotated[
+    list[str], typer.Argument(help="Which allocations: their names, or what you call them.")
+]
+Name = Annotated[str, typer.Argument(help="Which allocation: its name, or what you call it.")]
 Wait = Annotated[bool, typer.Option(help="Wait until it is done, and show the progress.")]
 _WAIT_SECONDS = 1800.0
 
@@ -31,7 +34,7 @@ def allocate(
     output: Output = Format.TABLE,
 ) -> None:
     """Rents a machine, and prints where it answers."""
-    from allocator.allocations.v1 import allocation_service_pb2
+    from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2
 
     from allocctl import session
 
@@ -40,14 +43,14 @@ def allocate(
         key, equals, value = given.partition("=")
         if not equals:
             raise Failure(f"--var takes KEY=VALUE, not {given!r}.")
-        values.append({"key": key, "value": value})
+        values.append(allocation_pb2.VariableValue(key=key, value=value))
     rented = _stub().CreateAllocation(
         allocation_service_pb2.CreateAllocationRequest(
-            allocation={
-                "machine": f"machines/{machine.removeprefix('machines/')}",
-                "display_name": name,
-                "variables": values,
-            },
+            allocation=allocation_pb2.Allocation(
+                machine=f"machines/{machine.removeprefix('machines/')}",
+                display_name=name,
+                variables=values,
+            ),
             request_id=str(uuid.uuid4()),
         ),
         timeout=session.CALL_SECONDS,
@@ -112,7 +115,7 @@ def inspect(name: Name, output: Output = Format.TABLE) -> None:
     from allocctl.output import print_json, print_table
 
     found = _stub().InspectAllocation(
-        allocation_service_pb2.InspectAllocationRequest(name=_full(name)),
+        allocation_service_pb2.InspectAllocationRequest(name=full_name(name)),
         timeout=session.CALL_SECONDS,
         metadata=session.signed_in(),
     )
@@ -172,7 +175,7 @@ def _each(method: str, names: list[str], wanted: set[str], *, wait: bool, output
     from allocctl import session
 
     for name in names:
-        request = getattr(allocation_service_pb2, f"{method}Request")(name=_full(name))
+        request = getattr(allocation_service_pb2, f"{method}Request")(name=full_name(name))
         answer = getattr(_stub(), method)(
             request, timeout=session.CALL_SECONDS, metadata=session.signed_in()
         )
@@ -235,10 +238,6 @@ def _stub() -> Any:
     from allocctl import session
 
     return session.stub(allocation_service_pb2_grpc.AllocationServiceStub)
-
-
-def _full(name: str) -> str:
-    return f"allocations/{name.removeprefix('allocations/')}"
 
 
 def _short(allocation: allocation_pb2.Allocation) -> str:

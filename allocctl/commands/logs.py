@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from allocctl.failures import Failure
+from allocctl.names import full_name
 from allocctl.output import Format, Output
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="Which allocation: its name.")],
+    name: Annotated[str, typer.Argument(help="Which allocation: its name, or what you call it.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it is written.")] = False,
     tail: Annotated[
         int, typer.Option("--tail", "-n", help="So many lines from the end; 0: all.")
@@ -37,7 +38,7 @@ def logs(
     from allocctl.sequence import SequenceBroken, SequenceChecker
 
     stub = session.stub(console_service_pb2_grpc.ConsoleServiceStub)
-    full = f"allocations/{name.removeprefix('allocations/')}"
+    full = full_name(name)
     newest = stub.ListLines(
         console_service_pb2.ListLinesRequest(name=full, cursor=-1),
         timeout=session.CALL_SECONDS,
