@@ -1,0 +1,1 @@
+"""The catalogue: the machines that can be rented."""

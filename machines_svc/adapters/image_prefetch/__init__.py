@@ -1,0 +1,1 @@
+"""Fetching images ahead of their use."""

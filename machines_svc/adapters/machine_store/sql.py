@@ -1,0 +1,282 @@
+"""Machines in a SQL database: each row a document beside the columns that are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from chassis.bus import Record
+from chassis.bus.outbox import append
+from chassis.clock import Clock
+from chassis.listing import Condition, Once
+from chassis.sql import Database
+from chassis.sql.once import recall, remember
+from machines_svc.adapters.machine_store.document import document_of, machine_of
+from machines_svc.domain.facts import Fact
+from machines_svc.domain.faults import MachineExists, changed_since, no_machine
+from machines_svc.domain.machine import Machine
+from machines_svc.ports import FORMER_VERSIONS_KEPT, page_key
+from machines_svc.schema.tables import MACHINES, MARKS, ONCE, OUTBOX, VERSIONS
+
+_SOWN = "sown"
+_COLUMNS = MACHINES.c
+_BY_NAME = select(_COLUMNS.document).where(_COLUMNS.name == bindparam("name"))
+_BY_VERSION = select(VERSIONS.c.document).where(
+    VERSIONS.c.uid == bindparam("uid"), VERSIONS.c.version == bindparam("version")
+)
+_KNOWN = select(_COLUMNS.name).where(_COLUMNS.name == bindparam("name"))
+_ANY = select(_COLUMNS.name).limit(1)
+_MARKED = select(MARKS.c.name).where(MARKS.c.name == bindparam("name"))
+_AS_READ = and_(
+    _COLUMNS.name == bindparam("of_name"),
+    _COLUMNS.uid == bindparam("of_uid"),
+    _COLUMNS.version == bindparam("of_version"),
+)
+_NEW = insert(MACHINES)
+_NEW_VERSION = insert(VERSIONS)
+_NEW_MARK = insert(MARKS)
+_CHANGED = update(MACHINES).where(_AS_READ)
+_GONE = delete(MACHINES).where(_AS_READ)
+_OLD_VERSIONS = delete(VERSIONS).where(
+    VERSIONS.c.uid == bindparam("of_uid"), VERSIONS.c.version <= bindparam("up_to")
+)
+_ORDERS: dict[str, ColumnElement[Any]] = {
+    "title": _COLUMNS.title_folded,
+    "create_time": _COLUMNS.create_time,
+    "update_time": _COLUMNS.update_time,
+}
+
+
+class SqlMachineStore:
+    """Keeps machines in a SQL database."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        records_of: Callable[[Fact], Sequence[Record]],
+        wake_relay: Callable[[], None],
+    ) -> None:
+        """Works on an open database.
+
+        Args:
+            database: at the newest schema.
+            clock: tells when.
+            records_of: makes of a fact what goes onto the bus.
+            wake_relay: called when there is something to publish.
+        """
+        self._database = database
+        self._clock = clock
+        self._records_of = records_of
+        self._wake_relay = wake_relay
+
+    async def insert(self, machine: Machine, fact: Fact, once: Once | None = None) -> Machine:
+        """Keeps a new machine."""
+        records = self._records_of(fact)
+        now = self._clock.now()
+        document = document_of(machine)
+
+        def work(connection: Connection) -> Machine:
+            answered = recall(connection, ONCE, once, now)
+            if answered is not None:
+                return machine_of(answered)
+            _insert(connection, machine, document)
+            append(connection, OUTBOX, records, now)
+            remember(connection, ONCE, once, document, now)
+            return machine
+
+        kept = await self._database.write(work)
+        self._wake_relay()
+        return kept
+
+    async def replace(self, machine: Machine, expected_version: int, fact: Fact) -> None:
+        """Keeps a changed machine, if the one that is kept is of the expected version."""
+        records = self._records_of(fact)
+        now = self._clock.now()
+        document = document_of(machine)
+
+        def work(connection: Connection) -> None:
+            changed = connection.execute(
+                _CHANGED,
+                {**_row(machine, document), **_as_read(machine, expected_version)},
+            )
+            if changed.rowcount != 1:
+                _refuse(connection, machine.name)
+            _keep_version(connection, machine, document)
+            append(connection, OUTBOX, records, now)
+
+        await self._database.write(work)
+        self._wake_relay()
+
+    async def delete(self, machine: Machine, fact: Fact) -> None:
+        """Removes a machine, if the one that is kept is of the same version."""
+        records = self._records_of(fact)
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            gone = connection.execute(_GONE, _as_read(machine, machine.version))
+            if gone.rowcount != 1:
+                _refuse(connection, machine.name)
+            append(connection, OUTBOX, records, now)
+
+        await self._database.write(work)
+        self._wake_relay()
+
+    async def get(self, name: str) -> Machine | None:
+        """The machine of a name; None where there is none."""
+        row = await self._database.get(
+            lambda connection: connection.execute(_BY_NAME, {"name": name}).first()
+        )
+        return None if row is None else machine_of(row[0])
+
+    async def version(self, uid: str, version: int) -> Machine | None:
+        """A machine as it was in one of its last versions."""
+        row = await self._database.get(
+            lambda connection: connection.execute(
+                _BY_VERSION, {"uid": uid, "version": version}
+            ).first()
+        )
+        return None if row is None else machine_of(row[0])
+
+    async def list(
+        self,
+        conditions: Sequence[Condition],
+        order: Sequence[tuple[str, bool]],
+        after: tuple[Any, ...] | None,
+        size: int,
+    ) -> list[Machine]:
+        """A page of the machines."""
+        columns = [
+            *((_ORDERS[field], descends) for field, descends in order),
+            (_COLUMNS.name, False),
+        ]
+        statement = (
+            select(_COLUMNS.document)
+            .where(*(_where(condition) for condition in conditions))
+            .order_by(*(column.desc() if descends else column for column, descends in columns))
+            .limit(size)
+        )
+        if after is not None:
+            statement = statement.where(_beyond(columns, after))
+        rows = await self._database.read(
+            lambda connection: connection.execute(statement).scalars().all()
+        )
+        return [machine_of(document) for document in rows]
+
+    async def sow(self, machines: Sequence[tuple[Machine, Fact]]) -> bool:
+        """Keeps the first machines of a new installation, once in the life of the store."""
+        prepared = [(m, document_of(m), self._records_of(fact)) for m, fact in machines]
+        now = self._clock.now()
+
+        def work(connection: Connection) -> bool:
+            if connection.execute(_MARKED, {"name": _SOWN}).first():
+                return False
+            is_new = connection.execute(_ANY).first() is None
+            # The mark is the first write: of several who try at once, the others fail here.
+            note = "the starter catalogue" if is_new else "there were machines"
+            connection.execute(_NEW_MARK, {"name": _SOWN, "note": note, "time": now})
+            if is_new:
+                for machine, document, records in prepared:
+                    _insert(connection, machine, document)
+                    append(connection, OUTBOX, records, now)
+            return is_new
+
+        try:
+            sown = await self._database.write(work)
+        except (IntegrityError, MachineExists):
+            return False
+        self._wake_relay()
+        return sown
+
+
+def _insert(connection: Connection, machine: Machine, document: dict[str, Any]) -> None:
+    if connection.execute(_KNOWN, {"name": machine.name}).first():
+        raise _exists(machine)
+    try:
+        connection.execute(_NEW, _row(machine, document))
+    except IntegrityError:
+        raise _exists(machine) from None
+    _keep_version(connection, machine, document)
+
+
+def _exists(machine: Machine) -> MachineExists:
+    return MachineExists(
+        f"There is a machine {machine.name!r} already; choose another machine_id.",
+        machine=machine.name,
+    )
+
+
+def _keep_version(connection: Connection, machine: Machine, document: dict[str, Any]) -> None:
+    connection.execute(
+        _NEW_VERSION, {"uid": machine.uid, "version": machine.version, "document": document}
+    )
+    oldest = machine.version - FORMER_VERSIONS_KEPT
+    if oldest > 0:
+        connection.execute(_OLD_VERSIONS, {"of_uid": machine.uid, "up_to": oldest})
+
+
+def _refuse(connection: Connection, name: str) -> None:
+    if connection.execute(_KNOWN, {"name": name}).first():
+        raise changed_since(name)
+    raise no_machine(name)
+
+
+def _row(machine: Machine, document: dict[str, Any]) -> dict[str, Any]:
+    spec = machine.spec
+    return {
+        "name": machine.name,
+        "uid": machine.uid,
+        "version": machine.version,
+        "state": machine.state.value,
+        "title_folded": page_key(machine, [("title", False)])[0],
+        "image": spec.image,
+        "image_folded": spec.image.casefold(),
+        "resource_class": spec.resource_class,
+        "publisher": machine.publisher,
+        "create_time": machine.create_time,
+        "update_time": machine.update_time,
+        "document": document,
+    }
+
+
+def _as_read(machine: Machine, version: int) -> dict[str, Any]:
+    return {"of_name": machine.name, "of_uid": machine.uid, "of_version": version}
+
+
+def _where(condition: Condition) -> ColumnElement[bool]:
+    folded = {"title": _COLUMNS.title_folded, "image": _COLUMNS.image_folded}
+    if condition.op == ":":
+        return func.instr(folded[condition.field], str(condition.value).casefold()) > 0
+    column: ColumnElement[Any]
+    value = condition.value
+    if condition.field == "title":
+        column, value = _COLUMNS.title_folded, str(value).casefold()
+    else:
+        column = _COLUMNS[condition.field]
+    return column == value if condition.op == "=" else column != value
+
+
+def _beyond(
+    columns: Sequence[tuple[ColumnElement[Any], bool]], after: tuple[Any, ...]
+) -> ColumnElement[bool]:
+    """Rows that come after a key, in an order whose parts ascend or descend each for itself."""
+    alternatives: list[ColumnElement[bool]] = []
+    for place, (column, descends) in enumerate(columns):
+        same = [c == value for (c, _), value in zip(columns[:place], after, strict=False)]
+        further = column < after[place] if descends else column > after[place]
+        alternatives.append(and_(*same, further))
+    return or_(*alternatives)

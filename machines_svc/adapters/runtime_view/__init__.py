@@ -1,0 +1,1 @@
+"""What the runtime of this installation can run."""

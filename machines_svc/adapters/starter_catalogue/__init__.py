@@ -1,0 +1,1 @@
+"""The machines that a new installation begins with."""

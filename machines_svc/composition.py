@@ -1,0 +1,74 @@
+"""How machines_svc is put together."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from chassis.bus.outbox import Relay
+from chassis.serving import Platform, Service, Task
+from machines_svc.adapters.image_prefetch.grpc import GrpcImagePrefetch
+from machines_svc.adapters.image_prefetch.nowhere import NoImagePrefetch
+from machines_svc.adapters.machine_store.sql import SqlMachineStore
+from machines_svc.adapters.runtime_view.grpc import GrpcRuntimeView
+from machines_svc.adapters.starter_catalogue.files import FileStarterCatalogue
+from machines_svc.ports import ImagePrefetch
+from machines_svc.schema.tables import OUTBOX
+from machines_svc.settings import Settings
+from machines_svc.transport.mapping import records_of, starter_of
+from machines_svc.transport.servicer import MachineServicer
+from machines_svc.usecases.browsing import Browsing
+from machines_svc.usecases.editing import Editing
+from machines_svc.usecases.publication import Publication
+from machines_svc.usecases.sowing import Sowing
+
+
+async def compose(platform: Platform) -> Service:
+    """Wires the service; fills a new store with the starter catalogue."""
+    settings = platform.settings(Settings)
+    clock = platform.clock
+    log = platform.log()
+
+    database = await platform.database("machines", "machines_svc.schema", settings.database_url)
+    relay = Relay(database, OUTBOX, platform.bus)
+    store = SqlMachineStore(database, clock, records_of, relay.wake)
+
+    docker_svc = platform.channel("docker_svc")
+    runtime = GrpcRuntimeView(
+        docker_svc,
+        clock,
+        refresh_seconds=settings.runtime_refresh_seconds,
+        retry_seconds=settings.runtime_retry_seconds,
+        timeout_seconds=settings.runtime_timeout_seconds,
+    )
+    tasks = [
+        Task("machines_svc.relay", relay.run),
+        Task("machines_svc.runtime_view", runtime.run),
+    ]
+    images: ImagePrefetch = NoImagePrefetch()
+    if settings.prefetch:
+        prefetch = GrpcImagePrefetch(
+            docker_svc,
+            clock,
+            queue=settings.prefetch_queue,
+            timeout_seconds=settings.prefetch_timeout_seconds,
+        )
+        tasks.append(Task("machines_svc.image_prefetch", prefetch.run))
+        images = prefetch
+
+    if settings.starter_catalogue:
+        starters = FileStarterCatalogue(resources.files("machines_svc.catalogue"), starter_of)
+        sown = await Sowing(store, starters, clock, settings.default_resource_class).sow()
+        if sown:
+            log.info("starter catalogue added", machines=sown)
+
+    browsing = Browsing(store, runtime)
+    editing = Editing(store, clock, settings.default_resource_class)
+    publication = Publication(store, clock, runtime, images)
+    return Service(
+        name="machines_svc",
+        servicers={
+            "allocator.machines.v1.MachineService": MachineServicer(browsing, editing, publication)
+        },
+        tasks=tasks,
+        checks={"docker_svc": runtime.problem},
+    )

@@ -1,0 +1,235 @@
+"""The machine: an entry of the catalogue, from which allocations are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from machines_svc.domain.faults import MachineActive, MachineNotActive
+
+
+class State(Enum):
+    """The life of a machine; the values are the names in the contract."""
+
+    DRAFT = "DRAFT"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+
+
+class Protocol(Enum):
+    """The transport protocol of a port; the values are the names in the contract."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port that a machine listens on.
+
+    Attributes:
+        number: inside the container, 1 to 65535.
+        protocol: the transport protocol.
+        title: what it is for; may be empty.
+        scheme: with which a client opens it, `http`; empty where there is none.
+    """
+
+    number: int
+    protocol: Protocol = Protocol.TCP
+    title: str = ""
+    scheme: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable that a machine takes, in the environment of its instances.
+
+    Attributes:
+        key: the name of the environment variable.
+        title: what people are asked; may be empty.
+        description: a longer explanation; may be empty.
+        required: whether an allocation without it, where there is no default, is refused.
+        default_value: the value where none is given; empty for none.
+        secret: whether its value is stored encrypted and never shown again.
+        choices: the values that it may have; empty for any.
+        pattern: a regular expression that the whole value matches; empty for any.
+    """
+
+    key: str
+    title: str = ""
+    description: str = ""
+    required: bool = False
+    default_value: str = ""
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpProbe:
+    """Ready once a TCP port accepts a connection.
+
+    Attributes:
+        port: the number inside the container; 0 for the main port.
+    """
+
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    """Ready once an HTTP GET answers with a status below 400.
+
+    Attributes:
+        port: the number inside the container; 0 for the main port.
+        path: empty for `/`.
+    """
+
+    port: int = 0
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogProbe:
+    """Ready once a line of the log matches.
+
+    Attributes:
+        pattern: a regular expression that some part of a line matches.
+    """
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How one sees that an instance is ready.
+
+    Attributes:
+        check: how to look; None for the default.
+        timeout: how long it may take after the start; None for the default.
+    """
+
+    check: TcpProbe | HttpProbe | LogProbe | None = None
+    timeout: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of money.
+
+    Attributes:
+        currency_code: ISO 4217, `EUR`.
+        minor_units: how much, in the smallest unit of the currency.
+    """
+
+    currency_code: str
+    minor_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """What an admin says of a machine; the attributes are named as in the contract.
+
+    Attributes:
+        title: what people read first.
+        description: Markdown; may be empty.
+        image: the container image; empty for a machine that only a process can run.
+        command: the program and its arguments; empty for what the image runs by itself.
+        needs_image: whether the program of the command comes with the image.
+        ports: the first is the main one.
+        variables: in the order in which people are asked for them.
+        resource_class: how much of the host it may use.
+        probe: how one sees that it is ready; None for the default.
+        price_per_hour: None for nothing.
+        stock: how many may be allocated at once; 0 for no limit.
+        labels: free labels.
+        run_as: the user inside the container; empty for the image's own.
+        stop_grace: how long it may take to stop by itself; None for the default.
+    """
+
+    title: str
+    description: str = ""
+    image: str = ""
+    command: tuple[str, ...] = ()
+    needs_image: bool = False
+    ports: tuple[Port, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    resource_class: str = ""
+    probe: Probe | None = None
+    price_per_hour: Money | None = None
+    stock: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    run_as: str = ""
+    stop_grace: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """An entry of the catalogue. Each change makes a new one with the next version.
+
+    Attributes:
+        name: `machines/{machine}`, never changed.
+        uid: a UUID that is never used twice, also when the name is.
+        spec: what an admin says of it.
+        state: where it is in its life.
+        publisher: who made it, `users/{user}`; empty for the allocator itself.
+        version: counts the changes, from 1.
+        create_time: when it was made, UTC in milliseconds.
+        update_time: when it last changed, UTC in milliseconds.
+    """
+
+    name: str
+    uid: str
+    spec: MachineSpec
+    state: State
+    publisher: str
+    version: int
+    create_time: datetime
+    update_time: datetime
+
+    def edited(self, spec: MachineSpec, now: datetime) -> Machine:
+        """The machine with another spec; itself where nothing differs."""
+        return self if spec == self.spec else self._next(now, spec=spec)
+
+    def published(self, now: datetime) -> Machine:
+        """The machine in the catalogue; itself where it is there already."""
+        return self if self.state is State.ACTIVE else self._next(now, state=State.ACTIVE)
+
+    def retired(self, now: datetime) -> Machine:
+        """The machine out of the catalogue.
+
+        Raises:
+            MachineNotActive: it is not in the catalogue.
+        """
+        if self.state is not State.ACTIVE:
+            raise MachineNotActive(
+                f"{self.name} is {self.state.value} and not in the catalogue; only a machine that is "
+                "ACTIVE can be retired.",
+                machine=self.name,
+                state=self.state.value,
+            )
+        return self._next(now, state=State.RETIRED)
+
+    def check_deletable(self) -> None:
+        """Makes sure that the machine may be deleted.
+
+        Raises:
+            MachineActive: it is in the catalogue.
+        """
+        if self.state is State.ACTIVE:
+            raise MachineActive(
+                f"{self.name} is in the catalogue; retire it first.", machine=self.name
+            )
+
+    def _next(
+        self, now: datetime, *, spec: MachineSpec | None = None, state: State | None = None
+    ) -> Machine:
+        return replace(
+            self,
+            spec=spec or self.spec,
+            state=state or self.state,
+            version=self.version + 1,
+            update_time=now,
+        )

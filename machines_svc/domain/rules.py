@@ -1,0 +1,156 @@
+"""What a machine may say of itself, beyond what the contract can express."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from chassis.faults import FieldViolation
+from machines_svc.domain.expressions import ExpressionRefused, compiled
+from machines_svc.domain.faults import SpecInvalid, VariableInvalid
+from machines_svc.domain.machine import (
+    HttpProbe,
+    LogProbe,
+    MachineSpec,
+    Protocol,
+    TcpProbe,
+    Variable,
+)
+
+_RESERVED_PREFIXES = ("LD_", "DYLD_", "PYTHON", "BASH_", "ALLOCATOR_", "MALLOC_", "KUBERNETES_")
+_OF_THE_SHELL = {
+    "PATH", "HOME", "IFS", "ENV", "SHELL", "USER", "LOGNAME", "PWD", "OLDPWD", "SHLVL",
+    "CDPATH", "SHELLOPTS", "BASHOPTS", "GLOBIGNORE", "PROMPT_COMMAND", "PS0", "PS1", "PS2",
+    "PS3", "PS4"
+}  # fmt: skip
+_OF_THE_C_LIBRARY = {
+    "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "HOSTALIASES", "LOCALDOMAIN",
+    "RES_OPTIONS", "RESOLV_HOST_CONF", "GETCONF_DIR", "TZDIR", "TMPDIR", "HOSTNAME"
+}  # fmt: skip
+_OF_INTERPRETERS = {
+    "PERL5LIB", "PERL5OPT", "PERLLIB", "RUBYLIB", "RUBYOPT", "NODE_OPTIONS", "NODE_PATH",
+    "CLASSPATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "LUA_PATH",
+    "LUA_CPATH", "LUA_INIT"
+}  # fmt: skip
+_RESERVED = frozenset({"PORT"} | _OF_THE_SHELL | _OF_THE_C_LIBRARY | _OF_INTERPRETERS)
+_PORT_OF = re.compile(r"PORT_[0-9]+")
+
+
+def check_spec(spec: MachineSpec) -> None:
+    """Makes sure that a machine can be offered as it says.
+
+    Args:
+        spec: what keeps the rules of the contract already.
+
+    Raises:
+        VariableInvalid: only variables are wrong; each field is named.
+        SpecInvalid: something else is, or both; each field is named.
+    """
+    of_variables = list(_variable_problems(spec))
+    of_others = list(_other_problems(spec))
+    problems = of_others + of_variables
+    if not problems:
+        return
+    message = f"The machine is not valid: {'; '.join(f'{p.field}: {p.message}' for p in problems)}."
+    fault = SpecInvalid if of_others else VariableInvalid
+    raise fault(message, fields=problems)
+
+
+def _other_problems(spec: MachineSpec) -> Iterator[FieldViolation]:
+    if not spec.image and not spec.command:
+        yield FieldViolation("machine.image", "give an image, a command, or both")
+    if spec.command and not spec.command[0].strip():
+        yield FieldViolation("machine.command[0]", "name the program; it cannot be empty")
+    for place, part in enumerate(spec.command):
+        if "\0" in part:
+            yield FieldViolation(f"machine.command[{place}]", "it cannot hold a NUL character")
+    if spec.needs_image and not (spec.image and spec.command):
+        yield FieldViolation(
+            "machine.needs_image", "it is for machines with both an image and a command"
+        )
+    if spec.run_as and not spec.image:
+        yield FieldViolation("machine.run_as", "only a machine with an image runs as another user")
+    taken: set[tuple[int, Protocol]] = set()
+    for place, port in enumerate(spec.ports):
+        if (port.number, port.protocol) in taken:
+            yield FieldViolation(
+                f"machine.ports[{place}].number",
+                f"{port.number}/{port.protocol.value} stands in the list already",
+            )
+        taken.add((port.number, port.protocol))
+    yield from _probe_problems(spec)
+
+
+def _probe_problems(spec: MachineSpec) -> Iterator[FieldViolation]:
+    check = spec.probe.check if spec.probe else None
+    match check:
+        case TcpProbe(port=number):
+            path = "machine.probe.tcp"
+        case HttpProbe(port=number):
+            path = "machine.probe.http"
+        case LogProbe(pattern=pattern):
+            try:
+                compiled(pattern)
+            except ExpressionRefused as problem:
+                yield FieldViolation("machine.probe.log.pattern", str(problem))
+            return
+        case None:
+            return
+    if not spec.ports:
+        yield FieldViolation(
+            path, "the machine has no ports; look at its log instead, or leave the probe out"
+        )
+        return
+    looked_at = [p for p in spec.ports if p.number == number] if number else [spec.ports[0]]
+    if not looked_at:
+        yield FieldViolation(f"{path}.port", f"{number} is not among the machine's ports")
+    elif not any(port.protocol is Protocol.TCP for port in looked_at):
+        yield FieldViolation(
+            f"{path}.port", f"{looked_at[0].number} is a UDP port, which cannot be probed"
+        )
+
+
+def _variable_problems(spec: MachineSpec) -> Iterator[FieldViolation]:
+    keys: set[str] = set()
+    for place, variable in enumerate(spec.variables):
+        path = f"machine.variables[{place}]"
+        key = variable.key.upper()
+        if key in _RESERVED or _PORT_OF.fullmatch(key) or key.startswith(_RESERVED_PREFIXES):
+            yield FieldViolation(
+                f"{path}.key", f"{variable.key} means something to the shell, the loader or us"
+            )
+        if variable.key in keys:
+            yield FieldViolation(f"{path}.key", f"{variable.key} stands in the list already")
+        keys.add(variable.key)
+        yield from _value_problems(path, variable)
+
+
+def _value_problems(path: str, variable: Variable) -> Iterator[FieldViolation]:
+    pattern: re.Pattern[str] | None = None
+    if variable.pattern:
+        try:
+            pattern = compiled(variable.pattern)
+        except ExpressionRefused as problem:
+            yield FieldViolation(f"{path}.pattern", str(problem))
+    if len(set(variable.choices)) < len(variable.choices):
+        yield FieldViolation(f"{path}.choices", "a choice stands there twice")
+    for place, choice in enumerate(variable.choices):
+        if not choice or "\0" in choice:
+            yield FieldViolation(
+                f"{path}.choices[{place}]", "it cannot be empty or hold a NUL character"
+            )
+        elif pattern and not pattern.fullmatch(choice):
+            yield FieldViolation(f"{path}.choices[{place}]", "it does not match the pattern")
+    default = variable.default_value
+    if not default:
+        return
+    if variable.secret:
+        yield FieldViolation(
+            f"{path}.default_value", "a secret has no default: everybody could read it"
+        )
+    if "\0" in default:
+        yield FieldViolation(f"{path}.default_value", "it cannot hold a NUL character")
+    if variable.choices and default not in variable.choices:
+        yield FieldViolation(f"{path}.default_value", "it is not among the choices")
+    if pattern and not pattern.fullmatch(default):
+        yield FieldViolation(f"{path}.default_value", "it does not match the pattern")

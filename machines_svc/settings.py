@@ -1,0 +1,57 @@
+"""The settings of machines_svc."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, prefix="ALLOCATOR_MACHINES_"):
+    """Read from `ALLOCATOR_MACHINES_…`."""
+
+    database_url: str = Field(
+        default="",
+        description="Where machines are kept, as SQLAlchemy writes it; empty for a file in the data "
+        "folder.",
+    )
+    starter_catalogue: bool = Field(
+        default=True,
+        description="Whether an empty store is filled with the starter catalogue, once.",
+    )
+    default_resource_class: str = Field(
+        default="small",
+        pattern="^[a-z][a-z0-9-]{0,30}$",
+        description="The resource class of machines that name none.",
+    )
+    runtime_refresh_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        le=3600,
+        description="How often docker_svc is asked what it can run: its runtime seldom changes.",
+    )
+    runtime_retry_seconds: float = Field(
+        default=0.5,
+        gt=0,
+        le=60,
+        description="How soon it is asked again after it did not answer; doubled each time, up to the "
+        "refresh, since peers of one process start within a second of each other.",
+    )
+    runtime_timeout_seconds: float = Field(
+        default=3.0, gt=0, le=60, description="How long that question may take."
+    )
+    prefetch: bool = Field(
+        default=True, description="Whether the images of published machines are fetched at once."
+    )
+    prefetch_queue: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="How many images wait to be fetched at most; more are not fetched ahead.",
+    )
+    prefetch_timeout_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        le=86400,
+        description="How long the fetching of one image may take: a large one on a slow line.",
+    )

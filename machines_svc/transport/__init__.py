@@ -1,0 +1,1 @@
+"""The contract of this service, mapped to its use cases and back."""

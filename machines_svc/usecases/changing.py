@@ -1,0 +1,69 @@
+"""One change of one machine, made from the version that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from machines_svc.domain.facts import Fact
+from machines_svc.domain.faults import MachineChanged, changed_since, no_machine
+from machines_svc.domain.machine import Machine
+from machines_svc.ports import MachineStore
+
+LOST_RACES_BORNE = 5
+"""How often a change that names no version is tried again when another one comes in between."""
+
+
+async def read(store: MachineStore, name: str, version: int | None) -> Machine:
+    """Reads a machine that is about to be changed.
+
+    Args:
+        store: where it is.
+        name: `machines/{machine}`.
+        version: the one that the caller has read; None for whatever is there.
+
+    Raises:
+        MachineNotFound: there is none of the name.
+        MachineChanged: it is of another version.
+    """
+    machine = await store.get(name)
+    if machine is None:
+        raise no_machine(name)
+    if version is not None and machine.version != version:
+        raise changed_since(name)
+    return machine
+
+
+async def change(
+    store: MachineStore,
+    name: str,
+    version: int | None,
+    alter: Callable[[Machine], Machine],
+    fact: Callable[[Machine], Fact],
+) -> Machine:
+    """Changes a machine.
+
+    Args:
+        store: where it is.
+        name: `machines/{machine}`.
+        version: the one that the change was made from; None for whatever is there.
+        alter: makes the machine as it shall be; itself where nothing is to be done.
+        fact: what has then happened.
+
+    Raises:
+        MachineNotFound: there is none of the name.
+        MachineChanged: it is of another version, or changes faster than this can follow.
+        Fault: what `alter` raises.
+    """
+    for _ in range(LOST_RACES_BORNE):
+        machine = await read(store, name, version)
+        altered = alter(machine)
+        if altered is machine:
+            return machine
+        try:
+            await store.replace(altered, machine.version, fact(altered))
+        except MachineChanged:
+            if version is not None:
+                raise
+        else:
+            return altered
+    raise changed_since(name)
