@@ -16,7 +16,7 @@ from enum import Enum
 from urllib.parse import quote
 
 from docker_svc.adapters.log_source.exchange import EngineAway, Exchange
-from docker_svc.adapters.log_source.place import Place, place_from, unpack_place
+from docker_svc.adapters.log_source.place import Place, place_before, unpack_place
 from docker_svc.adapters.log_source.tail import Environment, Tail
 from docker_svc.ports.logs import LogSource, Run
 
@@ -292,7 +292,7 @@ class DockerTail(Tail):
                     self._to_skip = place.newest_count
                     if time > place.newest:
                         self._to_skip = 0
-                        self._place = place_from(time)
+                        self._place = place_before(time, place)
                         self._columns.clear()
                         return at if self._gap(now) else -1
             if self._skip_by_time:

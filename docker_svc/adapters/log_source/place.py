@@ -46,7 +46,7 @@ class Place:
         """Takes the times of pieces that were read, in the order of reading; at least one."""
         oldest, newest, count = min(times), max(times), len(times)
         if not self.anchor:
-            self.anchor, self.opening = oldest, times[0]
+            self.anchor, self.opening = max(1, oldest - _SLACK_NS), times[0]
             self.newest, self.newest_count = newest, times.count(newest)
             self._next_anchor, self._next_known = newest, self.newest_count
             self.known = count
@@ -97,10 +97,11 @@ def unpack_place(position: bytes, instance: str, columns: Columns) -> Place:
     return place
 
 
-def place_from(moment: int) -> Place:
-    """The place before the first piece of a log, which has this time."""
+def place_before(moment: int, gone: Place) -> Place:
+    """The place before a piece with this time, the first one since a place that has gone."""
     place = Place()
-    place.anchor = place.opening = moment
+    place.anchor = max(gone.anchor, moment - _SLACK_NS)
+    place.opening = moment
     place._next_anchor = moment  # noqa: SLF001 – its maker
     return place
 
