@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.bus import MAX_VALUE, Bus, Effect, Record, open_bus
+from chassis.bus import MAX_VALUE, Bus, DeadLetter, Effect, Record, open_bus
 from chassis.clock import SystemClock
 from chassis.faults import Invalid, Unavailable
 
@@ -78,14 +78,18 @@ async def consuming(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def buried(bus: Bus, count: int = 1) -> list[int]:
-    """The ids of the dead letters that do not wait for a replay, once there are that many."""
+async def until_letters(bus: Bus, settled: Callable[[list[DeadLetter]], bool]) -> list[DeadLetter]:
+    """The dead letters, once they are as they should be."""
     async with asyncio.timeout(PATIENCE):
-        while True:
-            letters = [x.id for x in await bus.dead_letters(100) if not x.replaying]
-            if len(letters) >= count:
-                return letters
+        while not settled(letters := await bus.dead_letters(100)):  # noqa: ASYNC110 - a port of pages
             await asyncio.sleep(0.01)
+    return letters
+
+
+async def buried(bus: Bus) -> int:
+    """The id of the first dead letter, once there is one that does not wait for a replay."""
+    letters = await until_letters(bus, lambda found: bool(found) and not found[0].replaying)
+    return letters[0].id
 
 
 def fact(number: int, key: str = "books/a", topic: str = FACTS) -> Record:
@@ -350,13 +354,11 @@ async def test_a_replayed_record_goes_to_its_own_group_only(bus: Bus) -> None:
     reader, other = Reader(*[ValueError("not yet") for _ in range(5)]), Reader()
     async with consuming(bus, reader), consuming(bus, other, "others"):
         await bus.publish([fact(1)])
-        [letter] = await buried(bus)
+        letter = await buried(bus)
         await other.until(1)
         assert await bus.replay(letter)
         assert await reader.until(1) == [fact(1)]
-        async with asyncio.timeout(PATIENCE):
-            while await bus.dead_letters(10):
-                await asyncio.sleep(0.01)
+        await until_letters(bus, lambda found: not found)
         await bus.publish([fact(2)])
         assert await other.until(2) == [fact(1), fact(2)]
 
@@ -365,11 +367,9 @@ async def test_a_replay_that_fails_is_a_dead_letter_again(bus: Bus) -> None:
     reader = Reader(*[ValueError("not yet") for _ in range(5)], *[Invalid("Nor now.")] * 5)
     async with consuming(bus, reader):
         await bus.publish([fact(1)])
-        [letter] = await buried(bus)
+        letter = await buried(bus)
         assert await bus.replay(letter)
-        async with asyncio.timeout(PATIENCE):
-            while (await bus.dead_letters(1))[0].message != "Nor now.":
-                await asyncio.sleep(0.01)
+        await until_letters(bus, lambda found: found[0].message == "Nor now.")
     [again] = await bus.dead_letters(10)
     assert again.id == letter
     assert not again.replaying
@@ -379,7 +379,7 @@ async def test_a_replay_waits_for_its_group(opening: Opening) -> None:
     bus = await opening()
     async with consuming(bus, Reader(*[ValueError("not yet")] * 5)):
         await bus.publish([fact(1)])
-        [letter] = await buried(bus)
+        letter = await buried(bus)
     assert await bus.replay(letter)
     [waiting] = await bus.dead_letters(10)
     assert waiting.replaying

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,20 +10,18 @@ import pytest
 from chassis.clock import ManualClock
 from chassis.sql import Database, open_database
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-SCHEMA = "shelf_schema"
+SCHEMA = "tests.unit.chassis_sql.shelf_schema"
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    """Where the database is."""
-    return f"sqlite:///{tmp_path}/books.sqlite3"
+def path(tmp_path: Path) -> Path:
+    """The file of the database."""
+    return tmp_path / "folder" / "books.sqlite3"
 
 
 @pytest.fixture
-async def books(url: str) -> AsyncIterator[Database]:
+async def books(path: Path) -> AsyncIterator[Database]:
     """The database, at the newest schema."""
-    database = await open_database(url, SCHEMA, ManualClock())
+    database = await open_database(f"sqlite:///{path}", SCHEMA, ManualClock())
     yield database
     await database.close()

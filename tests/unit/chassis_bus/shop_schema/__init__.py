@@ -1,0 +1,3 @@
+"""A schema for the tests: nothing but an outbox."""
+
+HEAD = "0001"
