@@ -100,7 +100,7 @@ class Condition:
     value: FilterValue
 
 
-_TOKEN = re.compile(
+_PIECE = re.compile(
     r"""\s*(?:
       (?P<op><=|>=|!=|=|:|<|>)
     | (?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -142,7 +142,7 @@ class _Reading:
         self._at = 0
         self._end = 0
         self._kind = ""
-        self._token = ""
+        self._piece = ""
         self._next()
 
     def conditions(self) -> list[Condition]:
@@ -155,7 +155,7 @@ class _Reading:
                 return found
             if len(found) >= _MAX_CONDITIONS:
                 raise self._refused(f"A filter has at most {_MAX_CONDITIONS} conditions.")
-            if self._token != "AND":
+            if self._piece != "AND":
                 raise self._refused(self._not_and())
             self._next()
 
@@ -163,7 +163,7 @@ class _Reading:
         name, field = self._field()
         if self._kind != "op":
             raise self._refused(f"After {name!r} an operator is missing, one of {_ops(field)}.")
-        op = self._token
+        op = self._piece
         if op not in field.ops:
             raise self._refused(f"{name!r} cannot be compared by {op!r}; use {_ops(field)}.")
         self._next()
@@ -174,9 +174,9 @@ class _Reading:
         return Condition(name, op, value)
 
     def _field(self) -> tuple[str, FilterField]:
-        if self._kind != "word" or not _NAME.fullmatch(self._token):
+        if self._kind != "word" or not _NAME.fullmatch(self._piece):
             raise self._refused(self._not_a_field())
-        name, at = self._token, self._at
+        name, at = self._piece, self._at
         if name in ("OR", "NOT", "AND"):
             raise self._refused(self._not_a_field())
         self._next()
@@ -195,7 +195,7 @@ class _Reading:
         return name, field
 
     def _value(self, name: str, field: FilterField) -> FilterValue:
-        word = self._unquoted() if self._kind == "quoted" else self._token
+        word = self._unquoted() if self._kind == "quoted" else self._piece
         value: FilterValue | None = None
         match field.kind:
             case FieldKind.TEXT:
@@ -227,7 +227,7 @@ class _Reading:
 
     def _next(self) -> None:
         start = self._end
-        match = _TOKEN.match(self._text, start)
+        match = _PIECE.match(self._text, start)
         if match is None or match.lastgroup is None:
             rest = self._text[start:]
             self._at = start + len(rest) - len(rest.lstrip())
@@ -237,28 +237,28 @@ class _Reading:
                 else f"{self._text[self._at]!r} cannot be read."
             )
         self._kind = match.lastgroup
-        self._token = match.group(match.lastgroup)
+        self._piece = match.group(match.lastgroup)
         self._at = match.start(match.lastgroup)
         self._end = match.end()
 
     def _unquoted(self) -> str:
-        return _ESCAPE.sub(r"\1", self._token[1:-1])
+        return _ESCAPE.sub(r"\1", self._piece[1:-1])
 
     def _not_and(self) -> str:
-        if self._token.upper() == "AND":
+        if self._piece.upper() == "AND":
             return "AND is written in capitals."
-        if self._token == "OR":
+        if self._piece == "OR":
             return "Conditions are joined by AND only; ask once for each alternative."
-        return f"Conditions are joined by AND; {self._token!r} cannot stand here."
+        return f"Conditions are joined by AND; {self._piece!r} cannot stand here."
 
     def _not_a_field(self) -> str:
         if self._kind == "end":
             return "After AND a condition is missing."
         if self._kind == "bracket":
             return "Brackets are not understood; join conditions by AND."
-        if self._token in ("NOT", "-"):
+        if self._piece in ("NOT", "-"):
             return "NOT is not understood; use the operator !=."
-        return f"{self._token!r} is not the name of a field; a condition is field = value."
+        return f"{self._piece!r} is not the name of a field; a condition is field = value."
 
     def _refused(self, problem: str) -> Invalid:
         message = f"{problem} (character {self._at + 1} of the filter)"
