@@ -122,4 +122,5 @@ def email_key(email: str) -> str:
     NFKC and case folding of the whole address: RFC 5321 lets a mail server tell `Ada@` from `ada@`,
     none does, and a person who types the other one means the same account.
     """
-    return unicodedata.normalize("NFKC", email.strip()).casefold()
+    folded = unicodedata.normalize("NFKC", email).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
