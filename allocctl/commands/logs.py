@@ -58,7 +58,7 @@ def logs(
             if kind == "log":
                 last = frame.log.first_seq + len(frame.log.texts) - 1
                 if check:
-                    checker.lines(frame.log.first_seq, last)
+                    checker.feed(frame.log.first_seq, last)
                 if output is Format.JSON:
                     print_json(frame.log)
                 else:
@@ -66,7 +66,7 @@ def logs(
             elif kind == "gap":
                 last = frame.gap.last_seq
                 if check:
-                    checker.gap(frame.gap.first_seq, frame.gap.last_seq)
+                    checker.feed(frame.gap.first_seq, frame.gap.last_seq, "gap")
                 _say_gap(frame.gap)
             elif kind == "bye":
                 raise Failure(frame.bye.message)
@@ -79,7 +79,7 @@ def logs(
     finally:
         frames.cancel()
     if check:
-        sys.stderr.write(f"{checker}\n")
+        sys.stderr.write(f"{checker.summary()}\n")
 
 
 def _write(lines: frame_pb2.LogLines, *, times: bool) -> None:
