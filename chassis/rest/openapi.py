@@ -158,7 +158,7 @@ class _Writer:
         operation: dict[str, Any] = {
             "operationId": identity,
             "tags": [service.name],
-            "summary": re.split(r"(?<=[.;:]) ", comment)[0].rstrip(".;:"),
+            "summary": re.split(r"(?<=[.;:])\s", comment)[0].rstrip(".;:"),
             "description": f"{comment}\n\nWho may call it: {who}.",
         }
         if parameters:

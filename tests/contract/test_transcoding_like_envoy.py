@@ -215,7 +215,7 @@ async def backend(servicer: OddServicer, socket: Path) -> AsyncIterator[None]:
             self.method = method
             self.response_headers: list[tuple[str, str]] = []
 
-    def handler(method: Any) -> grpc.RpcMethodHandler:
+    def handler(method: Any) -> grpc.RpcMethodHandler[Any, Any]:
         serve = getattr(servicer, method.name)
 
         async def unary(request: Message, context: Any) -> Message:
