@@ -8,8 +8,9 @@ from pathlib import Path
 from chassis.serving import Platform, Service, Task
 from notifier.adapters.delivery_store.sql import SqlDeliveryStore
 from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
-from notifier.adapters.mail_channel.smtp import SmtpMailChannel, read_smtp_url
+from notifier.adapters.mail_channel.smtp import SmtpMailChannel
 from notifier.domain.delivery import Delivery, Persistence
+from notifier.domain.mail_server import read_smtp_url
 from notifier.ports import MailChannel
 from notifier.settings import Settings
 from notifier.transport.servicer import DeliveryServicer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr, field_validator
 
 from chassis.settings import ServiceSettings
+from notifier.domain.mail_server import check_sender, read_smtp_url
 
 
 class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
@@ -57,8 +58,6 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
     def _is_a_mail_url(cls, value: SecretStr) -> SecretStr:
         """Says at the start, not at the first mail, that the URL is none."""
         if value.get_secret_value():
-            from notifier.adapters.mail_channel.smtp import read_smtp_url
-
             read_smtp_url(value.get_secret_value())
         return value
 
@@ -66,7 +65,5 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         """Says at the start, not at the first mail, that the sender is none."""
-        from notifier.adapters.mail_channel.message import check_sender
-
         check_sender(value)
         return value

@@ -23,9 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
-from notifier.adapters.mail_channel.smtp import SmtpMailChannel, SmtpServer, read_smtp_url
+from notifier.adapters.mail_channel.smtp import SmtpMailChannel
 from notifier.domain.faults import ChannelUnavailable, MailRefused
 from notifier.domain.mail import Mail
+from notifier.domain.mail_server import SmtpServer, check_sender, read_smtp_url
 from notifier.ports import MailChannel
 
 SENDER = "Allocator <no-reply@allocator.local>"
@@ -333,6 +334,12 @@ def test_a_mail_url_is_read(url: str, server: SmtpServer) -> None:
 def test_a_mail_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"mail URL|TLS|[Pp]ort"):
         read_smtp_url(url)
+
+
+@pytest.mark.parametrize("sender", ["", "nobody", "a@b, c@d", "Allocator <no-reply>", "a@b@c"])
+def test_a_sender_that_is_no_address_is_refused(sender: str) -> None:
+    with pytest.raises(ValueError, match="mail address"):
+        check_sender(sender)
 
 
 def test_the_test_server_speaks_smtp(smtp_server: Controller) -> None:

@@ -40,7 +40,8 @@ class MailboxMailChannel:
 
     def _write(self, mail: Mail) -> None:
         content = message_of(mail, self._sender).as_bytes()
-        time = mail.date.strftime("%Y%m%dT%H%M%S")
+        # With milliseconds, so that the names sort as the mails were written.
+        time = f"{mail.date:%Y%m%dT%H%M%S}.{mail.date.microsecond // 1000:03d}"
         to = re.sub(r"[^A-Za-z0-9@._+-]", "_", mail.to)[:_NAME_LENGTH]
         unique = re.sub(r"[^A-Za-z0-9-]", "_", mail.id)
         scratch = self.folder / f".{unique}.{os.getpid()}"

@@ -39,18 +39,5 @@ def message_of(mail: Mail, sender: str) -> EmailMessage:
     return message
 
 
-def check_sender(sender: str) -> None:
-    """Checks the setting that says whom mails come from.
-
-    Raises:
-        ValueError: it is not one address.
-    """
-    message = EmailMessage(policy=SMTP)
-    message["From"] = sender
-    addresses = message["From"].addresses
-    if len(addresses) != 1 or not addresses[0].domain or message["From"].defects:
-        raise ValueError(f"{sender!r} is not a mail address such as Allocator <no-reply@host>")
-
-
 def _domain_of(address: Address) -> str:
     return address.domain or "localhost"

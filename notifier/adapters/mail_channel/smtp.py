@@ -3,68 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from notifier.adapters.mail_channel.message import message_of
 from notifier.domain.faults import ChannelUnavailable, MailRefused
 from notifier.domain.mail import Mail
+from notifier.domain.mail_server import SmtpServer
 
-_PORTS = {"smtp": 587, "smtps": 465}
 _PERMANENT = 500
-_TLS_CHOICES = ("auto", "yes", "no")
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    """Where a mail server is, and how to talk to it.
-
-    Attributes:
-        implicit_tls: whether the connection begins with TLS.
-        start_tls: whether it changes to TLS before anything else: True to insist, False never, None
-            where the server offers it.
-    """
-
-    host: str
-    port: int
-    user: str = ""
-    password: str = field(default="", repr=False)
-    implicit_tls: bool = False
-    start_tls: bool | None = None
-
-
-def read_smtp_url(url: str) -> SmtpServer:
-    """A mail server from its URL.
-
-    Args:
-        url: `smtp://user:password@host:587`, where TLS is used if the server offers it
-            (`?starttls=yes` insists on it, `?starttls=no` leaves it out), or
-            `smtps://user:password@host:465`, where the connection begins with it. A password is
-            only ever sent over TLS, or to this host itself.
-
-    Raises:
-        ValueError: it is none.
-    """
-    parts = urlsplit(url)
-    options = parse_qs(parts.query, keep_blank_values=True)
-    choice = options.pop("starttls", ["auto"])[-1]
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/"):
-        raise ValueError("a mail URL is smtp://user:password@host:port or smtps://…")
-    if options or choice not in _TLS_CHOICES:
-        raise ValueError("a mail URL has no option but starttls=auto, yes or no")
-    start_tls = {"auto": None, "yes": True, "no": False}[choice]
-    if parts.username and parts.scheme == "smtp" and not _is_here(parts.hostname):
-        if start_tls is False:
-            raise ValueError("a password is not sent without TLS; leave starttls=no out")
-        start_tls = True
-    return SmtpServer(
-        host=parts.hostname,
-        port=parts.port or _PORTS[parts.scheme],
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        implicit_tls=parts.scheme == "smtps",
-        start_tls=False if parts.scheme == "smtps" else start_tls,
-    )
 
 
 class SmtpMailChannel:
@@ -130,7 +75,3 @@ class SmtpMailChannel:
 def _refused(code: int, what: str) -> MailRefused | ChannelUnavailable:
     said = f"The mail server answered {code} to {what}."
     return MailRefused(said) if code >= _PERMANENT else ChannelUnavailable(said)
-
-
-def _is_here(host: str) -> bool:
-    return host in ("localhost", "127.0.0.1", "::1")
