@@ -1,4 +1,4 @@
-"""How machines_svc is put together."""
+"""How machines_svc is put together; the only place that knows concrete classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ async def compose(platform: Platform) -> Service:
     clock = platform.clock
     log = platform.log()
 
-    database = await platform.database("machines", "machines_svc.schema", settings.database_url)
+    url = settings.database_url.get_secret_value()
+    database = await platform.database("machines", "machines_svc.schema", url)
     relay = Relay(database, OUTBOX, platform.bus)
     store = SqlMachineStore(database, clock, records_of, relay.wake)
 

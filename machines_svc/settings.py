@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
 
@@ -10,8 +10,8 @@ from chassis.settings import ServiceSettings
 class Settings(ServiceSettings, prefix="ALLOCATOR_MACHINES_"):
     """Read from `ALLOCATOR_MACHINES_…`."""
 
-    database_url: str = Field(
-        default="",
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
         description="Where machines are kept, as SQLAlchemy writes it; empty for a file in the data "
         "folder.",
     )

@@ -1,0 +1,1 @@
+"""The topics that hold the present state of everything."""

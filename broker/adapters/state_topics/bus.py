@@ -1,0 +1,59 @@
+"""The topics of states on the bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from chassis.bus import Bus, Effect, Record
+
+
+class BusStateTopics:
+    """Reads the topics of states again from their beginning."""
+
+    def __init__(
+        self, bus: Bus, topics: Sequence[str], learn: Effect, quiet_seconds: float
+    ) -> None:
+        """Reads from a bus.
+
+        Args:
+            bus: where the topics are.
+            topics: which ones.
+            learn: what to do with each record.
+            quiet_seconds: the topics have been read when nothing has come for so long. They have no
+                end that could be asked for; what comes later, the directory learns as always.
+        """
+        self._bus = bus
+        self._topics = topics
+        self._learn = learn
+        self._quiet_seconds = quiet_seconds
+
+    async def replay(self, group: str) -> int:
+        """Has everything that the topics keep learnt again."""
+        learnt = 0
+        came = asyncio.Event()
+
+        async def effect(record: Record) -> None:
+            nonlocal learnt
+            came.set()
+            await self._learn(record)
+            learnt += 1
+            came.set()
+
+        consuming = asyncio.ensure_future(self._bus.consume(group, self._topics, effect))
+        try:
+            while not consuming.done():
+                came.clear()
+                await asyncio.wait(
+                    [consuming, waiting := asyncio.ensure_future(came.wait())],
+                    timeout=self._quiet_seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if waiting.cancel():
+                    break
+        finally:
+            consuming.cancel()
+            ended = await asyncio.gather(consuming, return_exceptions=True)
+        if isinstance(ended[0], Exception):
+            raise ended[0]
+        return learnt

@@ -1,0 +1,51 @@
+"""How broker is put together; the only place that knows concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from broker.adapters.directory_store.sql import SqlDirectoryStore
+from broker.adapters.owners.grpc import GrpcOwners
+from broker.adapters.state_topics.bus import BusStateTopics
+from broker.settings import Settings
+from broker.transport.consumer import GROUP, StateConsumer
+from broker.transport.mapping import TOPICS, entry_of
+from broker.transport.servicer import DirectoryServicer
+from broker.usecases.directory import Directory
+from broker.usecases.rebuilding import Rebuilding
+from chassis.faults import Fault
+from chassis.serving import Platform, Service, Task
+
+
+async def compose(platform: Platform) -> Service:
+    """Wires the service."""
+    settings = platform.settings(Settings)
+    clock, log = platform.clock, platform.log()
+
+    url = settings.database_url.get_secret_value()
+    store = SqlDirectoryStore(await platform.database("broker", "broker.schema", url))
+    owners = GrpcOwners(platform.channel, clock, entry_of, settings.owner_timeout_seconds)
+    learn = StateConsumer(store, clock)
+    tasks = [
+        Task("broker.directory", lambda: platform.bus.consume(GROUP, TOPICS, learn)),
+    ]
+
+    if settings.rebuild_at_start:
+        topics = BusStateTopics(platform.bus, TOPICS, learn, settings.rebuild_quiet_seconds)
+        rebuilding = Rebuilding(store, topics)
+
+        async def rebuild_once() -> None:
+            try:
+                log.info("directory made anew", records=await rebuilding.rebuild())
+            except Fault as fault:
+                log.warning("directory not made anew", reason=fault.reason, why=fault.message)
+            await asyncio.Event().wait()
+
+        tasks.append(Task("broker.rebuild", rebuild_once))
+
+    directory = Directory(store, owners)
+    return Service(
+        name="broker",
+        servicers={"allocator.directory.v1.DirectoryService": DirectoryServicer(directory, clock)},
+        tasks=tasks,
+    )
