@@ -32,6 +32,9 @@ async def compose(platform: Platform) -> Service:
     url = settings.database_url.get_secret_value()
     database = await platform.database("notifications", "notifier.schema", url)
     store = SqlDeliveryStore(database, platform.vault)
+    if database.is_sqlite:
+        # The data folder is ours alone, so whoever had leases before has gone.
+        await store.reclaim(platform.clock.now())
     channel = _channel(settings, platform.process.data_dir)
 
     # what it does

@@ -39,6 +39,12 @@ class DeliveryStore(Protocol):
         A lease that has ended counts as due. Of two callers at once, each gets others.
         """
 
+    async def reclaim(self, now: datetime) -> int:
+        """Makes everything that is leased due; returns how much it was.
+
+        Only for a start where no other process uses the store: then the leases are of the dead.
+        """
+
     async def sent(self, delivery: Delivery) -> bool:
         """Ends a leased delivery, and erases what it says; False if the lease was lost meanwhile."""
 

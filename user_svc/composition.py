@@ -52,6 +52,9 @@ async def compose(platform: Platform) -> Service:
     accounts = SqlAccountStore(database, vault, user_records, relay.wake)
     sessions = SqlSessionStore(database, vault)
     letters = SqlLetterStore(database, vault)
+    if database.is_sqlite:
+        # The data folder is ours alone, so whoever had leases before has gone.
+        await letters.reclaim(clock.now())
     trust_store = SqlTrustStore(database, vault)
 
     # passwords, tokens, limits

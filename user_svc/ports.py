@@ -150,6 +150,12 @@ class LetterStore(Protocol):
         dies loses none.
         """
 
+    async def reclaim(self, now: datetime) -> int:
+        """Makes every letter that waits due; returns how many were not.
+
+        Only for a start where no other process uses the store: then the leases are of the dead.
+        """
+
     async def postpone(self, delivery_id: str, until: datetime) -> None:
         """Gives a letter back, to be tried again then, with one attempt more."""
 

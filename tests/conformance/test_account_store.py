@@ -346,6 +346,14 @@ async def test_letters_are_leased_postponed_and_dropped(stores: Stores) -> None:
     assert (letters[2], 0) in await stores.letters.due(lease_end, lease_end + LIFETIME, 5)
 
 
+async def test_letters_that_the_dead_had_are_reclaimed(stores: Stores) -> None:
+    letter = address_taken_letter("ada@example.org", NOW, LIFETIME)
+    await stores.accounts.send(letter, None, NOW)
+    assert await stores.letters.due(NOW, NOW + LIFETIME, 5)
+    assert await stores.letters.reclaim(NOW) == 1
+    assert await stores.letters.due(NOW, NOW + LIFETIME, 5) == [(letter, 0)]
+
+
 async def test_two_workers_never_hold_one_letter(stores: Stores) -> None:
     for n in range(10):
         await stores.accounts.send(

@@ -125,6 +125,17 @@ async def test_a_lease_that_has_ended_is_somebody_elses(store: DeliveryStore) ->
     assert await store.sent(second)
 
 
+async def test_what_the_dead_had_leased_is_reclaimed(store: DeliveryStore) -> None:
+    await store.accept(a_delivery(), 10)
+    later = a_delivery(99)
+    await store.accept(later, 10)
+    [leased] = await store.lease(NOW, LEASE_END, 5)
+    assert await store.reclaim(NOW) == 1
+    assert not await store.sent(leased)
+    assert [one.id for one in await store.lease(NOW, LEASE_END, 5)] == [leased.id]
+    assert await store.get(later.id) == later
+
+
 async def test_a_postponed_delivery_is_due_then(store: DeliveryStore) -> None:
     await store.accept(a_delivery(), 10)
     [leased] = await store.lease(NOW, LEASE_END, 5)

@@ -37,6 +37,11 @@ _LEASE = (
         due_time=bindparam("lease_end"),
     )
 )
+_RECLAIM = (
+    update(DELIVERIES)
+    .where(DELIVERIES.c.state == State.LEASED.value)
+    .values(state=State.PENDING.value, lease="", due_time=bindparam("present"))
+)
 _OF_LEASE = update(DELIVERIES).where(
     DELIVERIES.c.id == bindparam("by_id"),
     DELIVERIES.c.state == State.LEASED.value,
@@ -119,6 +124,12 @@ class SqlDeliveryStore:
 
         # Mostly nothing is due, and then nobody has to write.
         return await self._database.write(take) if await self._database.get(look) else []
+
+    async def reclaim(self, now: datetime) -> int:
+        """Makes everything that is leased due; only where no other process uses the store."""
+        return await self._database.write(
+            lambda connection: connection.execute(_RECLAIM, {"present": now}).rowcount
+        )
 
     async def sent(self, delivery: Delivery) -> bool:
         """Ends a leased delivery, and erases what it says; False if the lease was lost."""

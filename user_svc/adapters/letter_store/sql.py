@@ -23,6 +23,11 @@ _LEASE = (
     .where(LETTERS.c.delivery_id == bindparam("by_id"), LETTERS.c.due_time == bindparam("was_due"))
     .values(due_time=bindparam("lease_end"))
 )
+_RECLAIM = (
+    update(LETTERS)
+    .where(LETTERS.c.due_time > bindparam("present"))
+    .values(due_time=bindparam("present"))
+)
 _POSTPONE = (
     update(LETTERS)
     .where(LETTERS.c.delivery_id == bindparam("by_id"))
@@ -84,6 +89,12 @@ class SqlLetterStore:
 
         # Mostly there is none, and then nobody has to write.
         return await self._database.write(take) if await self._database.get(look) else []
+
+    async def reclaim(self, now: datetime) -> int:
+        """Makes every letter that waits due; only where no other process uses the store."""
+        return await self._database.write(
+            lambda connection: connection.execute(_RECLAIM, {"present": now}).rowcount
+        )
 
     async def postpone(self, delivery_id: str, until: datetime) -> None:
         """Gives a letter back, to be tried again then."""
