@@ -57,7 +57,7 @@ async def compose(platform: Platform) -> Service:
 
     # What it does by itself
     observer = TelemetryStepObserver(platform.log("reconciler"))
-    watch = EngineWatch(engine, clock, observer)
+    watch = EngineWatch(engine, clock, observer, platform.draining)
     steps = Steps(store, engine, watch, secrets=platform.vault, clock=clock, observer=observer)
     reconciler = Reconciler(
         store,

@@ -38,8 +38,22 @@ class EngineListener(Protocol):
 class EngineWatch:
     """Follows the engine's events. Until the first one, the engine counts as there."""
 
-    def __init__(self, engine: Engine, clock: Clock, observer: StepObserver) -> None:
-        """Nothing is asked before `run`, or before somebody wants to know the node."""
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        observer: StepObserver,
+        stopping: asyncio.Event | None = None,
+    ) -> None:
+        """Nothing is asked before `run`, or before somebody wants to know the node.
+
+        Args:
+            engine: what is followed.
+            clock: the time.
+            observer: is told what fails.
+            stopping: set when this process begins to stop; the engine is not away then, only we are.
+        """
+        self._stopping = stopping or asyncio.Event()
         self._engine = engine
         self._clock = clock
         self._observer = observer
@@ -119,6 +133,8 @@ class EngineWatch:
                         delay = _FIRST_DELAY
                         self._heard(event)
             except (Fault, TimeoutError, StopAsyncIteration) as error:
+                if self._stopping.is_set():
+                    await asyncio.Event().wait()
                 self._observer.failed("events", error)
             # Without events nothing is known: that is as good as an engine that is away.
             self._turned(answers=False)

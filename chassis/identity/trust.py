@@ -143,11 +143,16 @@ class Trust:
             for name in [n for n, r in known.items() if r.expires <= now]:
                 del known[name]
 
-    async def run(self, watch: Callable[[], AsyncIterator[TrustUpdate]]) -> None:
+    async def run(
+        self,
+        watch: Callable[[], AsyncIterator[TrustUpdate]],
+        stopping: asyncio.Event | None = None,
+    ) -> None:
         """Follows the source of keys and revocations until cancelled, with growing delays.
 
         Args:
             watch: opens the stream of updates anew.
+            stopping: set when the process begins to stop; a stream that ends then is not opened anew.
         """
         delay = _FIRST_RETRY_SECONDS
         while True:
@@ -158,6 +163,8 @@ class Trust:
             except Fault as fault:
                 if delay >= _LONGEST_RETRY_SECONDS:
                     self._log.warning("source of trust is away", reason=fault.reason)
+            if stopping is not None and stopping.is_set():
+                await asyncio.Event().wait()
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
 

@@ -242,7 +242,7 @@ class Process:
             async for update in follow(stub.WatchTrust, request, timeout=_WATCH_TRUST_SECONDS):
                 yield _trust_update(update)
 
-        await shared.trust.run(watch)
+        await shared.trust.run(watch, shared.draining)
 
 
 def _service_of(compose: Compose) -> str:
