@@ -19,7 +19,8 @@ What a client can rely on:
 * The path counts: what a body or query says of a field of the path is forgotten, or refused.
 * Names in queries and bodies are JSON names or those of the contract. Whatever is not known, is
   given twice or has the wrong type is refused with 400 and the path of the field. A body is JSON in
-  UTF-8 and says so in `Content-Type` (415), and has at most `max_body_bytes` bytes (413).
+  UTF-8 and says so in `Content-Type` (415), and has at most `max_body_bytes` bytes (413). As in all
+  protobuf JSON, null stands for "not given", numbers may be quoted and enum values be numbers.
 * PATCH without `updateMask` changes the fields that the body names, but for the name, the etag and
   what only the server sets.
 * `Idempotency-Key` is `request_id`; `If-Match` is the etag, with 412 where it is stale; answers with

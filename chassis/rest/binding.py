@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from chassis.faults import FieldViolation, Invalid
 from chassis.rest.decoding import field_named, parse_json, read_message
-from chassis.rest.problem import MediaTypeUnsupported
+from chassis.rest.problem import MediaTypeUnsupported, PreconditionFailed
 from chassis.rest.query import find_field, is_settable, read_query, set_from_text
 from chassis.rest.templates import Template, parse_template
 from chassis.rpc.contract import ContractBroken, Method
@@ -139,10 +139,10 @@ class Binding:
             set_from_text(message, fields, text, (path,))
         if self._infers_mask and body and not message.HasField("update_mask"):
             self._infer_mask(message, keys)
-        if self._request_id and (key := headers.get("idempotency-key")):
-            self._apply(message, ["request_id"], key.strip().strip('"'), "Idempotency-Key")
-        if condition := headers.get("if-match"):
-            self._apply_condition(message, condition)
+        if self._request_id and "idempotency-key" in headers:
+            self._apply_key(message, headers["idempotency-key"])
+        if "if-match" in headers:
+            self._apply_condition(message, headers["if-match"])
         return message
 
     def _read_body(self, message: Message, media_type: str, body: bytes) -> Iterable[str]:
@@ -187,6 +187,17 @@ class Binding:
                 paths.append(field.name)
         cast("Any", message).update_mask.paths.extend(paths)
 
+    @staticmethod
+    def _apply_key(message: Message, key: str) -> None:
+        request: Any = message
+        key = key.strip().strip('"')
+        if not key or request.request_id not in ("", key):
+            raise Invalid(
+                "The request is not valid: Idempotency-Key is empty, or not the request_id.",
+                fields=[FieldViolation("request_id", "is not what Idempotency-Key says")],
+            )
+        request.request_id = key
+
     def _apply_condition(self, message: Message, condition: str) -> None:
         if condition.strip() == "*":
             return
@@ -195,23 +206,14 @@ class Binding:
                 return
             raise Invalid("The request is not valid: this method has no etag for If-Match.")
         found = _ETAG.fullmatch(condition.strip())
-        if found is None:
+        if found is None or not found[1]:
             raise Invalid('The request is not valid: give If-Match one etag in quotes, or "*".')
-        self._apply(message, self._etag_path, found[1], "If-Match")
-
-    @staticmethod
-    def _apply(message: Message, path: list[str], value: str, header: str) -> None:
-        """Sets a field from a header, unless the request says something else."""
         target: Any = message
-        for name in path[:-1]:
+        for name in self._etag_path[:-1]:
             target = getattr(target, name)
-        said = getattr(target, path[-1])
-        if said and said != value:
-            raise Invalid(
-                f"The request is not valid: {header} and {'.'.join(path)} differ.",
-                fields=[FieldViolation(".".join(path), f"is not what {header} says")],
-            )
-        setattr(target, path[-1], value)
+        if target.etag not in ("", found[1]):
+            raise PreconditionFailed("If-Match and the etag in the request differ; read it again.")
+        target.etag = found[1]
 
     @staticmethod
     def _clear(message: Message, fields: list[FieldDescriptor]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
+from itertools import combinations
 from typing import Any
 
 from google.api import field_behavior_pb2
@@ -77,6 +78,26 @@ def is_required(field: FieldDescriptor) -> bool:
     return field_behavior_pb2.REQUIRED in behaviors_of(field) or bool(rules_of(field).required)
 
 
+def exclusions_of(message: Descriptor, kept: Collection[str]) -> Schema:
+    """What the oneofs of a message say of which fields exclude each other.
+
+    Args:
+        message: its type.
+        kept: the names of the fields that the schema has.
+    """
+    said: list[Schema] = []
+    for oneof in message.oneofs:
+        members = [one.json_name for one in oneof.fields if one.name in kept]
+        if oneof.GetOptions().Extensions[validate_pb2.oneof].required:
+            said.append({"oneOf": [{"required": [one]} for one in members]})
+        elif len(members) > 1:
+            pairs = [{"required": list(pair)} for pair in combinations(members, 2)]
+            said.append({"not": {"anyOf": pairs}})
+    if not said:
+        return {}
+    return said[0] if len(said) == 1 else {"allOf": said}
+
+
 def is_for_input(field: FieldDescriptor) -> bool:
     """Whether the field is never sent back."""
     return field_behavior_pb2.INPUT_ONLY in behaviors_of(field)
@@ -102,7 +123,8 @@ def constrained(field: FieldDescriptor, schema: Schema) -> Schema:
         return _map(rules.map, schema)
     if field.is_repeated:
         return _list(rules.repeated, schema)
-    may_be_empty = rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE
+    is_optional = field_behavior_pb2.REQUIRED not in behaviors_of(field)
+    may_be_empty = is_optional and rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE
     schema = _single(rules, schema, may_be_empty=may_be_empty)
     example = _example(field, schema)
     return {**schema, "examples": [example]} if example else schema

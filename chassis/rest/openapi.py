@@ -258,14 +258,7 @@ class _Writer:
             good["content"] = {"application/json": {"schema": schema}}
             if method.streams:
                 good["content"] = {
-                    "text/event-stream": {
-                        "schema": {
-                            "type": "string",
-                            "description": "Each event's data is one JSON message.",
-                            "contentMediaType": "application/json",
-                            "contentSchema": schema,
-                        }
-                    },
+                    "text/event-stream": {"schema": _event(schema)},
                     "application/x-ndjson": {"schema": schema},
                 }
         etag = answer.fields_by_name.get("etag")
@@ -291,8 +284,31 @@ class _Writer:
         return schema
 
 
+def _event(schema: Schema) -> Schema:
+    """One server-sent event, as OpenAPI 3.2 describes them."""
+    problem = {"$ref": "#/components/schemas/Problem"}
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": [schema, problem, {"type": "object", "maxProperties": 0}]},
+    }
+    return {
+        "type": "object",
+        "description": "One event. An event without a name has a message as its data; `error` has "
+        "a problem document, `end` is the last one.",
+        "properties": {
+            "event": {"type": "string", "enum": ["message", "error", "end"]},
+            "data": data,
+        },
+        "required": ["data"],
+    }
+
+
 def _header_parameters(binding: Binding) -> list[dict[str, Any]]:
-    parameters = []
+    parameters: list[dict[str, Any]] = []
+    if binding.body_is_all:
+        # The body has the same fields.
+        return parameters
     if binding.has_request_id:
         parameters.append(
             {

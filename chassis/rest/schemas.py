@@ -16,6 +16,7 @@ from chassis.rest.constraints import (
     Schema,
     allowed_values,
     constrained,
+    exclusions_of,
     is_for_input,
     is_required,
     is_set_by_server,
@@ -115,6 +116,7 @@ class Schemas:
                 [] if partial else [f.json_name for f in fields if is_required(f)],
             )
             schema["additionalProperties"] = False
+            schema.update(exclusions_of(message, {f.name for f in fields}))
             self.components[name] = schema
         return _ref(name)
 

@@ -181,6 +181,18 @@ REQUESTS: list[tuple[str, Any, dict[str, Any], bool]] = [
         {"title": "x", "image": "a", "pricePerHour": {"currencyCode": "EUR", "minorUnits": "-1"}},
         False,
     ),
+    (
+        "MachineInput",
+        machine_pb2.Machine,
+        {"title": "x", "image": "a", "probe": {"tcp": {}, "http": {}}},
+        False,
+    ),
+    (
+        "MachineInput",
+        machine_pb2.Machine,
+        {"title": "x", "image": "a", "probe": {"tcp": {}, "timeout": "1s"}},
+        True,
+    ),
     ("AllocationInput", allocation_pb2.Allocation, {"machine": "machines/redis"}, True),
     ("AllocationInput", allocation_pb2.Allocation, {"machine": "redis"}, False),
 ]

@@ -113,7 +113,7 @@ function answers(api, operation) {
   const rows = Object.entries(operation.responses).map(([status, response]) => {
     const content = response.content ?? {};
     const [kind, shape] = Object.entries(content)[0] ?? [];
-    const schema = shape?.schema?.contentSchema ?? shape?.schema;
+    const schema = (content['application/x-ndjson'] ?? shape)?.schema;
     const cell = make('td', {}, prose(response.description));
     if (kind && status === '200') cell.append(folded(`Fields (${Object.keys(content).join(', ')})`, fieldList(api, schema)));
     return make('tr', {}, make('td', {}, status), cell);

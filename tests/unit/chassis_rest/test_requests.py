@@ -42,9 +42,12 @@ async def test_an_idempotency_key_is_the_request_id(
 async def test_an_idempotency_key_that_contradicts_the_request_id_is_refused(
     client: httpx2.AsyncClient,
 ) -> None:
-    answer = await client.post("/v1/odds?requestId=x", json={}, headers={"idempotency-key": "y"})
-    assert answer.status_code == 400
-    assert answer.json()["fields"][0]["field"] == "request_id"
+    for key in ("y", "", '""'):
+        answer = await client.post(
+            "/v1/odds?requestId=x", json={}, headers={"idempotency-key": key}
+        )
+        assert answer.status_code == 400
+        assert answer.json()["fields"][0]["field"] == "request_id"
 
 
 @pytest.mark.parametrize(
@@ -79,11 +82,11 @@ async def test_a_stale_if_match_is_a_failed_precondition_and_a_stale_etag_a_conf
     assert by_header.json()["metadata"] == {"etag": "e2"}
 
 
-@pytest.mark.parametrize("condition", ["e1", '"a", "b"', '"', ""])
+@pytest.mark.parametrize("condition", ["e1", '"a", "b"', '"', '""', ""])
 async def test_an_if_match_that_is_no_etag_is_refused(
     client: httpx2.AsyncClient, condition: str
 ) -> None:
-    answer = await client.delete("/v1/odds/1", headers={"if-match": condition or '""x'})
+    answer = await client.delete("/v1/odds/1", headers={"if-match": condition})
     assert answer.status_code == 400
 
 
@@ -92,6 +95,14 @@ async def test_if_match_where_there_is_no_etag_is_refused(client: httpx2.AsyncCl
     assert answer.status_code == 400
     anything = await client.post("/v1/odds", json={}, headers={"if-match": "*"})
     assert anything.status_code == 200
+
+
+async def test_an_if_match_that_contradicts_the_body_is_a_failed_precondition(
+    client: httpx2.AsyncClient, servicer: OddServicer
+) -> None:
+    answer = await client.patch("/v1/odds/1", json={"etag": "e2"}, headers={"if-match": '"e1"'})
+    assert (answer.status_code, answer.json()["reason"]) == (412, "ETAG_STALE")
+    assert servicer.got == []
 
 
 async def test_an_etag_comes_back_as_a_header_and_saves_the_next_answer(
