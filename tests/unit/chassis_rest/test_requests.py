@@ -418,7 +418,8 @@ async def test_a_page_for_everything_does_not_hide_what_the_contract_lacks(
     open_client: Open,
 ) -> None:
     routes = [Route("/v1/beside", page), Mount("/", app=PlainTextResponse("page"))]
-    client = open_client(extra_routes=routes)
+    client = open_client(extra_routes=routes, openapi=lambda: b"{}")
+    assert (await client.get("/openapi.json")).text == "{}"
     assert (await client.get("/v1/beside")).text == "page /v1/beside"
     assert (await client.get("/v1/nothing")).status_code == 404
     assert (await client.get("/v1/nothing")).json()["reason"] == "NO_SUCH_METHOD"
