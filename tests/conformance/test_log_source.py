@@ -230,20 +230,6 @@ async def test_long_lines_are_cut_and_marked(origin: Origin, tmp_path: Path) -> 
         ]  # fmt: skip
 
 
-async def test_pieces_of_the_two_streams_may_alternate(origin: Origin, tmp_path: Path) -> None:
-    async with running_logs(tmp_path, SourceLimits(max_line=100)) as logs:
-        source = origin.source()
-        origin.write(b"one ", stream=STDOUT)
-        origin.write(b"eins ", stream=STDERR)
-        origin.write(b"whole\n", stream=STDERR)
-        await logs.attach(MINE, 1, 1, source)
-        assert await collect(logs, 1) == ["eins whole"]
-    async with running_logs(tmp_path, SourceLimits(max_line=100)) as logs:
-        await logs.attach(MINE, 1, 1, source)
-        origin.write(b"two\n")
-        assert await collect(logs, 2) == ["eins whole", "one two"]
-
-
 async def test_what_is_no_text_is_replaced(origin: Origin, tmp_path: Path) -> None:
     async with running_logs(tmp_path) as logs:
         source = origin.source()
@@ -323,6 +309,22 @@ async def test_what_is_detached_is_read_no_more(origin: Origin, tmp_path: Path) 
         await logs.attach("allocations/other1", 1, 1, source)  # the reader has gone on
         await logs.drained("allocations/other1", 0.5)
         assert len(await page(logs)) == 10
+
+
+async def test_a_last_line_without_an_end_is_a_line(origin: Origin, tmp_path: Path) -> None:
+    async with running_logs(tmp_path) as logs:
+        for incarnation, last in enumerate((b"no end", b"x" * 16384, b"none either"), start=1):
+            origin.write(b"one\n", last)
+            origin.stop()
+            await logs.attach(MINE, 1, incarnation, origin.source(running=False))
+            assert await logs.drained(MINE, 10)
+        wanted = ["one", "no end", "one", "x" * 16384, "one", "none either"]
+        assert await collect(logs, 6) == wanted
+    async with running_logs(tmp_path) as logs:
+        origin.write(b"more\n")
+        await logs.attach(MINE, 1, 4, origin.source(running=False))
+        assert await logs.drained(MINE, 10)
+        assert await collect(logs, 7) == [*wanted, "more"]
 
 
 # The engine
@@ -472,3 +474,18 @@ async def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
     async with running_logs(tmp_path) as logs:
         await logs.attach(MINE, 1, 1, origin.source())
         assert await collect(logs, 2) == ["one", "two"]
+
+
+async def test_pieces_of_the_two_streams_may_alternate(tmp_path: Path) -> None:
+    origin = FileOrigin(tmp_path)
+    async with running_logs(tmp_path, SourceLimits(max_line=100)) as logs:
+        source = origin.source()
+        origin.write(b"one ", stream=STDOUT)
+        origin.write(b"eins ", stream=STDERR)
+        origin.write(b"whole\n", stream=STDERR)
+        await logs.attach(MINE, 1, 1, source)
+        assert await collect(logs, 1) == ["eins whole"]
+    async with running_logs(tmp_path, SourceLimits(max_line=100)) as logs:
+        await logs.attach(MINE, 1, 1, source)
+        origin.write(b"two\n")
+        assert await collect(logs, 2) == ["eins whole", "one two"]

@@ -21,12 +21,23 @@ class Columns:
         texts: their bytes, without line feeds.
         streams: one byte a line.
         size: about the bytes that are gathered; kept by the source.
+        finished: how many of the gathered lines, the last ones, were made by `finish`.
         unlined: the times of pieces that made no line of their own.
         parts: of each stream, the beginning of a line whose end has not come yet.
         skipped: the streams whose line was cut, and whose rest is left out until it ends.
     """
 
-    __slots__ = ("max_line", "parts", "size", "skipped", "streams", "texts", "times", "unlined")
+    __slots__ = (
+        "finished",
+        "max_line",
+        "parts",
+        "size",
+        "skipped",
+        "streams",
+        "texts",
+        "times",
+        "unlined",
+    )
 
     def __init__(self, max_line: int) -> None:
         self.max_line = min(max_line, MAX_LINE_BYTES)
@@ -34,6 +45,7 @@ class Columns:
         self.texts: list[bytes] = []
         self.streams = bytearray()
         self.size = 0
+        self.finished = 0
         self.unlined: list[int] = []
         self.parts: dict[int, bytes] = {}
         self.skipped: set[int] = set()
@@ -63,6 +75,7 @@ class Columns:
         """Makes lines of what has begun: nothing more comes."""
         for stream, text in self.parts.items():
             self._line(time, text, stream)
+            self.finished += 1
         self.parts.clear()
         self.skipped.clear()
 
@@ -83,7 +96,7 @@ class Columns:
         lines = Lines(self.times[:count], text, bytes(self.streams[:count]))
         if count is None:
             self.times, self.texts, self.streams = [], [], bytearray()
-            self.size = 0
+            self.size = self.finished = 0
         else:
             del self.times[:count], self.texts[:count], self.streams[:count]
         return lines

@@ -26,6 +26,7 @@ _STAMP = 31  # "2026-11-20T12:00:00.123456789Z "
 _ANSWER_SECONDS = 15.0
 _ENOUGH = 2048  # a read that brings so many bytes is one of a hot stream
 _SHORT_READS = 3
+_PIECE = 16 * 1024  # the engine breaks lines that are longer, and no others
 _LONGEST = 1024 * 1024  # no engine sends a longer piece; what claims to be one is something else
 
 
@@ -262,6 +263,8 @@ class DockerTail(Tail):
                 if not 1 <= stream <= 2:
                     raise ValueError
                 text = content[at + _HEAD + _STAMP : stop]
+                if len(text) < _PIECE and not text.endswith(b"\n"):
+                    text += b"\n"  # the last of a program, which did not end its line
                 columns.piece(second_ns + int(nanos), text, stream)
                 irregular = columns.parts or columns.skipped
             else:
@@ -317,7 +320,7 @@ class DockerTail(Tail):
         self._place.account(times)
 
     def _finish(self) -> None:
-        """Nothing: an engine ends the last line itself."""
+        self._columns.finish(self._place.newest)
 
     def _release(self) -> None:
         self._disconnect()

@@ -193,8 +193,11 @@ class Tail(ABC):
         self._run, self._next_run = run, None
 
     def _tell(self, count: int | None) -> None:
+        finished = self._columns.finished if count is None else 0
         lines = self._columns.take(count)
-        self._account(lines.times)
+        accounted = lines.times[: len(lines.times) - finished]
+        if accounted:
+            self._account(accounted)
         if count is None and self._columns.unlined:
             self._account(self._columns.unlined)
             self._columns.unlined.clear()
