@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 from urllib.parse import quote
 
 from google.protobuf.message import Message
@@ -15,9 +15,8 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from chassis.faults import DeadlineExceeded, Fault, Forbidden, Internal
-from chassis.rest.binding import Binding, bindings_of
+from chassis.rest.binding import bindings_of
 from chassis.rest.decoding import refuse
-from chassis.rest.encoding import Encode, encoder_of, field_to_json, to_json
 from chassis.rest.incoming import (
     ClientGone,
     client_address,
@@ -30,6 +29,7 @@ from chassis.rest.incoming import (
     timeout_of,
     wanted_headers,
 )
+from chassis.rest.operation import Operation, copied
 from chassis.rest.pages import document_routes
 from chassis.rest.problem import (
     PROBLEM_JSON,
@@ -53,11 +53,6 @@ MAX_BODY_BYTES = 1 << 20
 """How large a body may be, by default."""
 
 AllowedHosts = Callable[[str], bool] | Collection[str]
-
-_JSON_HEADERS = (
-    (b"content-type", b"application/json"),
-    (b"x-content-type-options", b"nosniff"),
-)
 
 
 class Calls(Protocol):
@@ -103,11 +98,11 @@ class RestApp:
             self._host_is_ours = allowed_hosts
         elif allowed_hosts is not None:
             self._host_is_ours = frozenset(one.lower() for one in allowed_hosts).__contains__
-        self._router: Router[_Operation] = Router()
+        self._router: Router[Operation] = Router()
         surfaces: set[str] = set()
         for method in chain.methods():
             for binding in bindings_of(method):
-                self._router.add(binding.http_method, binding.template, _Operation(binding))
+                self._router.add(binding.http_method, binding.template, Operation(binding))
                 surfaces.add(binding.template.segments[0])
         self._surfaces = tuple(f"/{one}" for one in sorted(surfaces))
 
@@ -211,7 +206,7 @@ class RestApp:
         )
 
     async def _unary(
-        self, operation: _Operation, call: Call, request: Message, headers: dict[str, str]
+        self, operation: Operation, call: Call, request: Message, headers: dict[str, str]
     ) -> Message:
         try:
             answer = await self._chain.unary(call, request)
@@ -223,7 +218,7 @@ class RestApp:
 
     def _stream(
         self,
-        operation: _Operation,
+        operation: Operation,
         call: Call,
         request: Message,
         path: str,
@@ -235,7 +230,7 @@ class RestApp:
                 (b"cache-control", b"no-store"),
                 # nginx would keep the events in its buffer otherwise.
                 (b"x-accel-buffering", b"no"),
-                *_copied(call.response_headers),
+                *copied(call.response_headers),
             ]
 
         return StreamAnswer(
@@ -270,52 +265,6 @@ class RestApp:
             f"Something went wrong here; tell an admin the incident id {incident}.",
             incident=incident,
         )
-
-
-class _Operation:
-    """A binding, with what its answers need."""
-
-    def __init__(self, binding: Binding) -> None:
-        self.binding = binding
-        self.method = binding.method
-        response = self.method.descriptor.output_type
-        self._encode: Encode = encoder_of(response)
-        etag = response.fields_by_name.get("etag")
-        self._has_etag = etag is not None and etag.type == etag.TYPE_STRING
-
-    def to_json(self, message: Message) -> bytes:
-        """The JSON of a response, or of the field that the rule names."""
-        if self.binding.response_field is not None:
-            return field_to_json(message, self.binding.response_field)
-        return to_json(message)
-
-    def answer(
-        self, message: Message, call: Call, headers: dict[str, str], verb: str
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """The status, the headers and the body of an answer."""
-        if self.binding.is_raw:
-            raw = cast("Any", message)
-            media_type = raw.content_type.encode("latin-1", "replace")
-            payload: bytes = raw.data
-            out = [
-                (b"content-type", media_type or b"application/octet-stream"),
-                (b"x-content-type-options", b"nosniff"),
-            ]
-        else:
-            payload = self.to_json(message)
-            out = list(_JSON_HEADERS)
-        etag = cast("Any", message).etag if self._has_etag else ""
-        if etag and etag.isascii() and etag.isprintable() and '"' not in etag and " " not in etag:
-            out.append((b"etag", b'"%b"' % etag.encode()))
-            out.append((b"cache-control", b"private, no-cache"))
-            if verb in ("GET", "HEAD") and etag in _known(headers.get("if-none-match", "")):
-                return 304, [*out[2:], *_copied(call.response_headers)], b""
-        else:
-            out.append((b"cache-control", b"no-store"))
-        out.append((b"content-length", b"%d" % len(payload)))
-        if call.response_headers:
-            out.extend(_copied(call.response_headers))
-        return 200, out, payload
 
 
 def rest_app(
@@ -366,23 +315,10 @@ def _raw_path(scope: Scope) -> str:
     return cast("bytes", raw).decode("latin-1")
 
 
-def _known(condition: str) -> set[str]:
-    return {one.strip().removeprefix("W/").strip('"') for one in condition.split(",")}
-
-
 def _stale(fault: Fault) -> PreconditionFailed:
     failed = PreconditionFailed(fault.message, fields=fault.fields, reason=fault.reason)
     failed.metadata = fault.metadata
     return failed
-
-
-def _copied(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    """Headers of a call as HTTP has them. A line feed in one would begin another one."""
-    return [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in headers
-        if not any(char in name + value for char in "\r\n\0")
-    ]
 
 
 async def _send_problem(
@@ -400,7 +336,7 @@ async def _send_problem(
         (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"no-store"),
         *problem_headers(fault),
-        *_copied(call_headers),
+        *copied(call_headers),
     ]
     await send({"type": "http.response.start", "status": status_of(fault), "headers": headers})
     await send({"type": "http.response.body", "body": b"" if bodiless else payload})

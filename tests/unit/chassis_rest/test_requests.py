@@ -24,7 +24,7 @@ from chassis.faults import (
     kinds,
 )
 from chassis.rest.problem import STATUSES
-from tests.unit.chassis_rest.oddities import Odd, OddServicer
+from tests.unit.chassis_rest.oddities import Odd, OddServicer, odd_app
 
 Open = Callable[..., httpx2.AsyncClient]
 JSON = {"content-type": "application/json"}
@@ -425,3 +425,20 @@ async def test_a_page_for_everything_does_not_hide_what_the_contract_lacks(
     assert (await client.get("/v1/nothing")).json()["reason"] == "NO_SUCH_METHOD"
     assert (await client.put("/v1/odds")).status_code == 405
     assert (await client.get("/anything")).status_code == 200
+
+
+async def test_a_web_socket_for_another_host_is_closed_before_it_is_open(
+    servicer: OddServicer,
+) -> None:
+    app = odd_app(servicer, allowed_hosts=["localhost"], extra_routes=[])
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    scope = {"type": "websocket", "path": "/v1/x", "headers": [(b"host", b"evil.example")]}
+    await app(scope, receive, send)
+    assert [(event["type"], event["code"]) for event in sent] == [("websocket.close", 1008)]

@@ -1,0 +1,82 @@
+"""One binding with what its answers need: JSON, etags, headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from chassis.rest.binding import Binding
+from chassis.rest.encoding import encoder_of, field_to_json, to_json
+from chassis.rpc.call import Call
+
+_JSON_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Operation:
+    """A binding, with what its answers need.
+
+    Attributes:
+        binding: how HTTP reaches the method.
+        method: the method.
+    """
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.method = binding.method
+        response = self.method.descriptor.output_type
+        # Compiled now, not while the first caller waits.
+        encoder_of(response)
+        etag = response.fields_by_name.get("etag")
+        self._has_etag = etag is not None and etag.type == etag.TYPE_STRING
+
+    def to_json(self, message: Message) -> bytes:
+        """The JSON of a response, or of the field that the rule names."""
+        if self.binding.response_field is not None:
+            return field_to_json(message, self.binding.response_field)
+        return to_json(message)
+
+    def answer(
+        self, message: Message, call: Call, headers: dict[str, str], verb: str
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """The status, the headers and the body of an answer."""
+        if self.binding.is_raw:
+            raw = cast("Any", message)
+            media_type = raw.content_type.encode("latin-1", "replace")
+            payload: bytes = raw.data
+            out = [
+                (b"content-type", media_type or b"application/octet-stream"),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        else:
+            payload = self.to_json(message)
+            out = list(_JSON_HEADERS)
+        etag = cast("Any", message).etag if self._has_etag else ""
+        if etag and etag.isascii() and etag.isprintable() and '"' not in etag and " " not in etag:
+            out.append((b"etag", b'"%b"' % etag.encode()))
+            out.append((b"cache-control", b"private, no-cache"))
+            if verb in ("GET", "HEAD") and etag in _known(headers.get("if-none-match", "")):
+                return 304, [*out[2:], *copied(call.response_headers)], b""
+        else:
+            out.append((b"cache-control", b"no-store"))
+        out.append((b"content-length", b"%d" % len(payload)))
+        if call.response_headers:
+            out.extend(copied(call.response_headers))
+        return 200, out, payload
+
+
+def copied(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers of a call as HTTP has them. A line feed in one would begin another one."""
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in headers
+        if not any(char in name + value for char in "\r\n\0")
+    ]
+
+
+def _known(condition: str) -> set[str]:
+    return {one.strip().removeprefix("W/").strip('"') for one in condition.split(",")}
