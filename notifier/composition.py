@@ -68,6 +68,7 @@ async def compose(platform: Platform) -> Service:
             )
         },
         tasks=[Task("notifier.delivering", delivering.run)],
+        notes={"mail": _where_mail_goes(settings, platform.process.data_dir)},
     )
 
 
@@ -77,3 +78,12 @@ def _channel(settings: Settings, data_dir: Path) -> MailChannel:
     if not url:
         return MailboxMailChannel(data_dir / MAILBOX, settings.mail_from)
     return SmtpMailChannel(read_smtp_url(url), settings.mail_from, settings.mail_seconds)
+
+
+def _where_mail_goes(settings: Settings, data_dir: Path) -> str:
+    """For the person who starts it; without the password that the URL may have."""
+    url = settings.mail_url.get_secret_value()
+    if not url:
+        return f"{data_dir / MAILBOX}  (no mail server is set: mails are files here)"
+    server = read_smtp_url(url)
+    return f"by {server.host}:{server.port}"
