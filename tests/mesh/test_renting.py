@@ -253,7 +253,7 @@ def test_an_admin_keeps_the_catalogue_with_optimistic_locking(running: Allocator
         "/v1/machines/greeter",
         admin,
         json={"title": "The greeter"},
-        headers={"if-match": machine["etag"]},
+        headers={"if-match": f'"{machine["etag"]}"'},
     )
     assert edited.json()["version"] == 2, edited.text
     stale = running.call(
