@@ -17,7 +17,7 @@ from benchmarks.running import allocator, free_port
 
 AT_ONCE = 16
 SECONDS = 2.0
-PAIRS = 7
+PAIRS = 5
 PATH = "/allocator.allocations.v1.AllocationService/GetAllocation"
 
 

@@ -72,6 +72,7 @@ class Trust:
         self._by_session: dict[str, Revocation] = {}
         self._verified: dict[str, _Verified] = {}
         self._heard = -FRESH_SECONDS
+        self._known = asyncio.Event()
         self._listeners: list[Callable[[Revocation], None]] = []
         self._log = log("chassis.identity")
 
@@ -111,6 +112,19 @@ class Trust:
         """Whether the source of revocations was heard within 30 seconds."""
         return time.monotonic() - self._heard < FRESH_SECONDS
 
+    async def known(self, within: float) -> bool:
+        """Waits until the source was heard for the first time; False when it was not in that time.
+
+        Args:
+            within: seconds.
+        """
+        try:
+            async with asyncio.timeout(within):
+                await self._known.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def on_revocation(self, listener: Callable[[Revocation], None]) -> Callable[[], None]:
         """Calls the listener with each new revocation, until the returned function is called."""
         self._listeners.append(listener)
@@ -123,6 +137,7 @@ class Trust:
     def learn(self, update: TrustUpdate) -> None:
         """Takes an update over."""
         self._heard = time.monotonic()
+        self._known.set()
         if update.keys:
             self._keys = {
                 key_id: OKPKey.import_key(Ed25519PublicKey.from_public_bytes(raw))

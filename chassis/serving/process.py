@@ -42,6 +42,7 @@ Compose = Callable[[Platform], Awaitable[Service]]
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 _WATCH_TRUST_SECONDS = 3600.0
 _GOODBYE_SECONDS = 0.2
+_FIRST_TRUST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class Process:
                     group.create_task(_owned(task), name=task.name)
                     for task in (follow_trust, *of_services)
                 ]
-                await self._announce(running, servers)
+                await self._announce(running, shared, servers)
                 waiting = group.create_task(stop.wait(), name="stop")
                 await asyncio.wait({waiting, web}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
@@ -176,13 +177,16 @@ class Process:
         servers.http.should_exit = True
         await servers.public.stop(self._process.drain_seconds)
 
-    async def _announce(self, running: Running, servers: Servers) -> None:
+    async def _announce(self, running: Running, shared: Shared, servers: Servers) -> None:
         """Says that calls can come, once they can."""
         while not servers.http.started:
             if servers.http.should_exit:
                 raise RuntimeError("HTTP could not be served")
             await asyncio.sleep(0.005)
         await servers.internal.set_ready(ready=True)
+        if not await shared.trust.known(_FIRST_TRUST_SECONDS):
+            # Open methods are served all the same; others say TRUST_STALE until it is known.
+            self._log.warning("source of trust is away")
         await servers.public.set_ready(ready=True)
         self._ready = True
         self._log.info("ready", http=running.http, grpc=running.grpc)

@@ -1,0 +1,230 @@
+"""Creating until READY, against the same done directly on the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiodocker
+import grpc
+from allocator.allocations.v1 import (
+    allocation_pb2,
+    allocation_service_pb2,
+    allocation_service_pb2_grpc,
+)
+
+from benchmarks.figures import Figure, percentile
+from benchmarks.logs import container_of
+from benchmarks.machines import publish
+from benchmarks.running import AllocatorProcess, allocator, free_port
+
+PAIRS = 30
+MANY = 50
+AT_ONCE = 8
+PORT = 8000
+
+
+def run() -> list[Figure]:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        allocator(
+            Path(scratch) / "data",
+            runtime="docker",
+            ALLOCATOR_ALLOCATION_QUOTA="500",
+        ) as running,
+    ):
+        publish(
+            running,
+            "httpd",
+            image="busybox:latest",
+            command=["httpd", "-f", "-p", str(PORT)],
+            ports=[{"number": PORT}],
+            resourceClass="small",
+        )
+        token = running.person("creating@example.org")
+        return asyncio.run(compare(running, token))
+
+
+async def compare(running: AllocatorProcess, token: str) -> list[Figure]:
+    metadata = (("authorization", f"Bearer {token}"),)
+    async with (
+        grpc.aio.insecure_channel(running.grpc) as channel,
+        aiodocker.Docker() as engine,
+    ):
+        stub = allocation_service_pb2_grpc.AllocationServiceStub(channel)
+        renting = Renting(stub, metadata)
+        await renting.one()
+        sample = await stub.ListAllocations(
+            allocation_service_pb2.ListAllocationsRequest(), metadata=metadata
+        )
+        direct = Direct(engine, await config_of(engine, sample.allocations[0].name))
+        await renting.clear()
+        await direct.one()
+        await direct.clear()
+        ours, yard = [], []
+        for number in range(PAIRS):
+            for measured, work in ((ours, renting), (yard, direct))[:: 1 if number % 2 else -1]:
+                measured.append(await work.one())
+                await work.clear()
+        our_rate = await rate(renting)
+        yard_rate = await rate(direct)
+        our_second = await rate(renting)
+        yard_second = await rate(direct)
+    middle = median(ours) / median(yard)
+    slowest = percentile(ours, 0.95) / percentile(yard, 0.95)
+    rates = max(our_rate, our_second), max(yard_rate, yard_second)
+    return [
+        Figure(
+            "create until READY, median of 30 pairs",
+            "the engine directly",
+            middle,
+            "≤ 1.15",
+            "×",
+            f"{median(ours) * 1000:.0f} against {median(yard) * 1000:.0f} ms",
+        ),
+        Figure(
+            "create until READY, p95",
+            "the engine directly",
+            slowest,
+            "≤ 1.15",
+            "×",
+            f"{percentile(ours, 0.95) * 1000:.0f} against {percentile(yard, 0.95) * 1000:.0f} ms",
+        ),
+        Figure(
+            "50 creates, 8 at a time",
+            "the engine directly",
+            rates[0] / rates[1],
+            "≥ 0.85",
+            "×",
+            f"{rates[0]:.2f}/s against {rates[1]:.2f}/s",
+        ),
+    ]
+
+
+async def rate(work: Renting | Direct) -> float:
+    """Creates per second, several at a time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one() -> None:
+        async with gate:
+            await work.one()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(MANY)))
+    took = time.perf_counter() - began
+    await work.clear()
+    return MANY / took
+
+
+class Renting:
+    """Ours: rent, and watch until READY."""
+
+    def __init__(self, stub: Any, metadata: Any) -> None:
+        self.stub = stub
+        self.metadata = metadata
+        self.names: list[str] = []
+
+    async def one(self) -> float:
+        began = time.perf_counter()
+        rented = await self.stub.CreateAllocation(
+            allocation_service_pb2.CreateAllocationRequest(
+                allocation=allocation_pb2.Allocation(machine="machines/httpd")
+            ),
+            metadata=self.metadata,
+        )
+        self.names.append(rented.name)
+        watching = self.stub.WatchAllocations(
+            allocation_service_pb2.WatchAllocationsRequest(name=rented.name),
+            metadata=self.metadata,
+        )
+        async for update in watching:
+            state = update.allocation.state
+            assert state != allocation_pb2.Allocation.FAILED, update
+            if state == allocation_pb2.Allocation.READY:
+                break
+        took = time.perf_counter() - began
+        watching.cancel()
+        return took
+
+    async def clear(self) -> None:
+        for name in self.names:
+            request = allocation_service_pb2.DeleteAllocationRequest(name=name)
+            await self.stub.DeleteAllocation(request, metadata=self.metadata)
+        for name in self.names:
+            watching = self.stub.WatchAllocations(
+                allocation_service_pb2.WatchAllocationsRequest(name=name), metadata=self.metadata
+            )
+            async for update in watching:
+                if update.allocation.state == allocation_pb2.Allocation.DELETED:
+                    break
+            watching.cancel()
+        self.names.clear()
+
+
+class Direct:
+    """The yardstick: create, start, and the same probe, with the same configuration."""
+
+    def __init__(self, engine: aiodocker.Docker, config: dict[str, Any]) -> None:
+        self.engine = engine
+        self.config = config
+        self.made: list[Any] = []
+
+    async def one(self) -> float:
+        port = free_port()
+        bindings = {f"{PORT}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
+        host = {**self.config["HostConfig"], "PortBindings": bindings}
+        began = time.perf_counter()
+        container = await self.engine.containers.create({**self.config, "HostConfig": host})
+        self.made.append(container)
+        await container.start()
+        shown = await container.show()
+        networks = shown["NetworkSettings"]["Networks"].values()
+        address = next(one["IPAddress"] for one in networks)
+        pause = 0.001
+        while not await accepts(address):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        return time.perf_counter() - began
+
+    async def clear(self) -> None:
+        for container in self.made:
+            await container.delete(force=True, v=True)
+        self.made.clear()
+
+
+async def accepts(address: str) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(address, PORT)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def config_of(engine: aiodocker.Docker, name: str) -> dict[str, Any]:
+    """How our own container is configured, to make the same without us."""
+    shown = await (await engine.containers.get(container_of(name))).show()
+    wanted = (
+        "Init",
+        "NetworkMode",
+        "RestartPolicy",
+        "CapDrop",
+        "CapAdd",
+        "SecurityOpt",
+        "PidsLimit",
+        "Memory",
+        "MemorySwap",
+        "NanoCpus",
+        "LogConfig",
+    )
+    return {
+        "Image": shown["Config"]["Image"],
+        "Cmd": shown["Config"]["Cmd"],
+        "Env": shown["Config"]["Env"],
+        "ExposedPorts": {f"{PORT}/tcp": {}},
+        "HostConfig": {key: shown["HostConfig"][key] for key in wanted},
+    }
