@@ -1,0 +1,427 @@
+"""Instances as containers of a Docker engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from aiodocker.exceptions import DockerError
+
+from docker_svc.adapters.container_runtime.docker_config import (
+    LABEL_ALLOCATION,
+    LABEL_INSTALLATION,
+    ContainerPolicy,
+    key_of,
+    standing_of,
+)
+from docker_svc.adapters.container_runtime.docker_engine import (
+    asked,
+    engine_url,
+    image_fault,
+    open_engine,
+    says_no_image,
+    start_fault,
+)
+from docker_svc.adapters.container_runtime.docker_networks import SharedNetworks
+from docker_svc.adapters.container_runtime.docker_streams import (
+    PullMeter,
+    engine_events,
+    usage_of,
+)
+from docker_svc.adapters.container_runtime.ports_check import check_ports
+from docker_svc.domain import (
+    Capacity,
+    EngineUnavailable,
+    InstanceKey,
+    InstanceNotFound,
+    InstanceSpec,
+    NotRunnable,
+    Progress,
+    Protocol,
+    Standing,
+    Target,
+    Usage,
+)
+from docker_svc.ports.container_runtime import RuntimeEvent
+from docker_svc.ports.logs import LogSource
+
+T = TypeVar("T")
+
+_SHORT = 15.0
+_LONG = 120.0
+_PULL_SILENCE = 300.0
+_ATTEMPTS = 4
+_STARTS_AT_ONCE = 8
+_USAGE_SECONDS = 1.9
+
+
+class DockerRuntime:
+    """Runs instances on the engine of this host.
+
+    Args:
+        policy: what all containers have in common.
+        subnets: where the networks of containers are, `["10.213.0.0/16"]`.
+        url: where the engine is; by default as in `engine_url`.
+    """
+
+    name = "docker"
+
+    def __init__(self, policy: ContainerPolicy, subnets: list[str], url: str = "") -> None:
+        self._url = url or engine_url()
+        self._docker = open_engine(self._url)
+        self._policy = policy
+        self._networks = SharedNetworks(self._docker, policy, subnets)
+        self._is_local = self._url.startswith("unix://")
+        self._ids: dict[InstanceKey, str] = {}
+        # More at a time only makes each one slower: a start keeps a core busy.
+        self._starting = asyncio.Semaphore(_STARTS_AT_ONCE)
+        self._found = False
+
+    async def check(self, spec: InstanceSpec) -> None:
+        """Looks whether there is an image, and whether the ports are free on this host."""
+        if not spec.image:
+            raise NotRunnable("This installation runs containers, and the machine has no image.")
+        if self._is_local:
+            check_ports(self._policy.bind_address, spec)
+
+    async def ensure(
+        self, key: InstanceKey, spec: InstanceSpec, progress: Callable[[Progress], None]
+    ) -> Standing:
+        """Makes a container and starts it, in as few questions to the engine as it can be done."""
+        if not self._found:
+            await self.list_all()
+        try:
+            return await self._ensure(key, spec, progress)
+        except BaseException:
+            self._networks.leave(key)
+            raise
+
+    async def _ensure(
+        self, key: InstanceKey, spec: InstanceSpec, progress: Callable[[Progress], None]
+    ) -> Standing:
+        name = self._policy.container_name(key)
+        for _ in range(_ATTEMPTS):
+            network = await self._networks.place(key)
+            config = self._policy.container_config(key, spec, network)
+            try:
+                return await _to_its_end(self._make(key, name, config))
+            except DockerError as error:
+                if says_no_image(error):
+                    async with aclosing(self.pull(spec.image)) as steps:
+                        async for step in steps:
+                            progress(step)
+                elif _says_no_network(error):
+                    # Somebody has pruned the engine's networks.
+                    self._networks.forget(network)
+                else:
+                    raise start_fault(error) from error
+        raise EngineUnavailable("The container engine contradicts itself; it is asked again later.")
+
+    async def _make(self, key: InstanceKey, name: str, config: dict[str, Any]) -> Standing:
+        async with self._starting:
+            try:
+                async with asked(_LONG):
+                    container = await self._docker.containers.create(config, name=name)
+            except DockerError as error:
+                if error.status != 409:
+                    raise
+                return await self._take_over(key, name, error)
+            return await self._begin(key, container.id)
+
+    async def _begin(self, key: InstanceKey, identity: str) -> Standing:
+        """Starts a container that never ran; one that cannot be started is removed."""
+        container = self._docker.containers.container(identity)
+        try:
+            async with asked(_LONG):
+                await container.start()
+        except DockerError:
+            await self._delete(identity)
+            raise
+        return await self._shown(key, identity)
+
+    async def _take_over(self, key: InstanceKey, name: str, error: DockerError) -> Standing:
+        """Goes on with a container of our name that is there already, if it is ours."""
+        try:
+            async with asked(_SHORT):
+                shown = await self._docker.containers.container(name).show()
+        except DockerError as gone:
+            raise error from gone
+        labels = shown["Config"]["Labels"] or {}
+        if labels.get(LABEL_INSTALLATION) != self._policy.installation or key_of(labels) != key:
+            raise start_fault(error) from error
+        standing = self._noted(key, shown)
+        return standing if standing.run else await self._begin(key, shown["Id"])
+
+    async def start(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
+        """Starts an ended container."""
+        del spec  # the engine keeps it
+
+        async def begin() -> Standing:
+            async with self._starting, asked(_LONG):
+                await self._docker.containers.container(self._name(key)).start()
+            return await self._shown(key)
+
+        try:
+            await self._required(key)
+            return await _to_its_end(begin())
+        except DockerError as error:
+            if error.status == 404 and "no such container" in error.message.lower():
+                raise _not_found(key) from error
+            raise start_fault(error) from error
+
+    async def stop(self, key: InstanceKey, grace: float) -> Standing:
+        """Stops a container: SIGTERM through its init, then SIGKILL."""
+        seconds = math.ceil(grace)
+
+        async def end() -> Standing:
+            async with asked(seconds + _LONG):
+                await self._docker.containers.container(self._name(key)).stop(t=seconds)
+            return await self._shown(key)
+
+        await self._required(key)
+        try:
+            return await _to_its_end(end())
+        except DockerError as error:
+            if error.status == 404:
+                raise _not_found(key) from error
+            raise start_fault(error) from error
+
+    async def remove(self, allocation: str, generation: int) -> None:
+        """Removes containers and what they wrote; their anonymous volumes too."""
+        found = await self._rows(f"{LABEL_ALLOCATION}={allocation}")
+        keys = [(key, row["Id"]) for key, row in found if key.generation <= generation]
+
+        async def away() -> None:
+            for key, identity in keys:
+                await self._delete(identity)
+                self._networks.leave(key)
+                self._ids.pop(key, None)
+
+        await _to_its_end(away())
+
+    async def _delete(self, identity: str) -> None:
+        # 409 while the engine removes it already: it goes on until the engine knows it no more.
+        for _ in range(20):
+            try:
+                async with asked(_LONG):
+                    await self._docker.containers.container(identity).delete(force=True, v=True)
+            except DockerError as error:
+                if error.status == 404:
+                    return
+                if error.status != 409:
+                    raise EngineUnavailable(
+                        "The engine could not remove a container; it is tried again.",
+                        retry_after=1.0,
+                    ) from error
+                await asyncio.sleep(0.1)
+            else:
+                return
+        raise EngineUnavailable("The engine has not removed a container yet.", retry_after=1.0)
+
+    async def get(self, key: InstanceKey) -> Standing | None:
+        """Asks the engine."""
+        try:
+            return await self._shown(key)
+        except DockerError as error:
+            if error.status == 404:
+                return None
+            raise EngineUnavailable("The engine could not tell of a container.") from error
+
+    async def list_all(self) -> list[Standing]:
+        """Asks the engine for all containers with our label, and for each that is not as it was."""
+        rows = await self._rows()
+        members: dict[str, set[InstanceKey]] = {}
+        for key, row in rows:
+            members.setdefault(row["HostConfig"]["NetworkMode"], set()).add(key)
+        if not self._found:
+            await self._networks.find(members)
+            await self._networks.prepare()
+            self._found = True
+        slots = asyncio.Semaphore(8)
+
+        async def one(key: InstanceKey, row: dict[str, Any]) -> Standing | None:
+            self._ids[key] = row["Id"]
+            async with slots:
+                return await self.get(key)
+
+        standings = await asyncio.gather(*(one(key, row) for key, row in rows))
+        return [standing for standing in standings if standing is not None]
+
+    async def _rows(self, *labels: str) -> list[tuple[InstanceKey, dict[str, Any]]]:
+        wanted = [f"{LABEL_INSTALLATION}={self._policy.installation}", *labels]
+        async with asked(_LONG):
+            found = await self._docker.containers.list(
+                all="true", filters=json.dumps({"label": wanted})
+            )
+        rows = [container._container for container in found]  # noqa: SLF001 - its only way out
+        return [(key, row) for row in rows if (key := key_of(row["Labels"])) is not None]
+
+    async def events(self) -> AsyncGenerator[RuntimeEvent, None]:
+        """The engine's own events, with a new connection whenever one ends."""
+        async with aclosing(engine_events(self._docker, self._policy.installation)) as events:
+            async for event in events:
+                yield event
+
+    def targets(self, standing: Standing, container_port: int) -> list[Target]:
+        """The container's own address where it can be local, then the published port."""
+        targets = []
+        if self._is_local and standing.address:
+            targets.append(Target(standing.address, container_port, direct=True))
+        host = self._policy.bind_address
+        if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared with, not bound to
+            host = "127.0.0.1"
+        targets += [
+            Target(host, port.host_port, direct=False)
+            for port in standing.ports
+            if port.container_port == container_port and port.protocol is Protocol.TCP
+        ]
+        return targets
+
+    def log_source(self, standing: Standing) -> LogSource:
+        """The engine's own stream of the container's log."""
+        began = standing.start_time
+        return LogSource(
+            kind="docker",
+            instance=self._ids.get(standing.key, standing.name),
+            address=self._url,
+            running=standing.running,
+            started_ns=_nanoseconds(standing.run) if began else 0,
+        )
+
+    async def stats(self, key: InstanceKey) -> AsyncGenerator[Usage, None]:
+        """One stream of the engine for each reader; it has a sample each second."""
+        container = self._docker.containers.container(self._name(key))
+        last = -math.inf
+        samples = container.stats(stream=True)
+        try:
+            while True:
+                async with asked(_SHORT):
+                    sample = await anext(samples, None)
+                if sample is None or not sample.get("pids_stats", {}).get("current"):
+                    return
+                now = time.monotonic()
+                usage = usage_of(sample)
+                if usage is not None and now - last >= _USAGE_SECONDS:
+                    last = now
+                    yield usage
+        except DockerError as error:
+            if error.status != 404:
+                raise EngineUnavailable("The engine could not tell what is used.") from error
+        finally:
+            await _closed(samples)
+
+    async def node(self) -> Capacity:
+        """Asks the engine."""
+        async with asked(_SHORT):
+            about = await self._docker.system.info()
+        return Capacity(
+            runtime_version=f"Docker {about.get('ServerVersion', '')}".strip(),
+            cpu_millis=int(about["NCPU"]) * 1000,
+            memory_bytes=int(about["MemTotal"]),
+            runs_images=True,
+            runs_commands=False,
+            admins_only=False,
+            isolation="Each instance is a container of its own: its own file system, processes and "
+            "network, few capabilities, no new privileges, limits on processor, memory and "
+            "processes, no traffic to other instances. They share the kernel of the host.",
+        )
+
+    async def pull(self, image: str) -> AsyncGenerator[Progress, None]:
+        """Has the engine fetch an image, unless it has it: that needs no registry."""
+        if await self._has(image):
+            return
+        meter = PullMeter(image)
+        yield meter.progress()
+        steps = self._docker.images.pull(image, stream=True)
+        try:
+            while True:
+                async with asked(_PULL_SILENCE):
+                    step = await anext(steps, None)
+                if step is None:
+                    return
+                if meter.take(step):
+                    yield meter.progress()
+        except DockerError as error:
+            raise image_fault(image, error) from error
+        finally:
+            await _closed(steps)
+
+    async def _has(self, image: str) -> bool:
+        try:
+            async with asked(_SHORT):
+                await self._docker.images.inspect(image)
+        except DockerError as error:
+            if error.status == 404:
+                return False
+            raise image_fault(image, error) from error
+        return True
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._docker.close()
+        await self._docker.connector.close()
+
+    def _name(self, key: InstanceKey) -> str:
+        return self._ids.get(key) or self._policy.container_name(key)
+
+    async def _required(self, key: InstanceKey) -> Standing:
+        standing = await self.get(key)
+        if standing is None:
+            raise _not_found(key)
+        return standing
+
+    async def _shown(self, key: InstanceKey, identity: str = "") -> Standing:
+        async with asked(_SHORT):
+            shown = await self._docker.containers.container(identity or self._name(key)).show()
+        return self._noted(key, shown)
+
+    def _noted(self, key: InstanceKey, shown: dict[str, Any]) -> Standing:
+        labels = shown["Config"]["Labels"] or {}
+        if labels.get(LABEL_INSTALLATION) != self._policy.installation or key_of(labels) != key:
+            # A stranger's, under a name like ours.
+            raise DockerError(404, "no such container of this installation")
+        self._ids[key] = shown["Id"]
+        return standing_of(key, shown)
+
+
+def _says_no_network(error: DockerError) -> bool:
+    text = error.message.lower()
+    return error.status == 404 and "network" in text and "not found" in text
+
+
+def _not_found(key: InstanceKey) -> InstanceNotFound:
+    return InstanceNotFound(
+        f"There is no instance {key.generation} of {key.allocation}; ask for it to be made.",
+        allocation=key.allocation,
+    )
+
+
+def _nanoseconds(text: str) -> int:
+    """The engine's time in nanoseconds since 1970."""
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    whole = int(datetime.fromisoformat(seconds).replace(tzinfo=UTC).timestamp())
+    return whole * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
+
+
+async def _closed(stream: Any) -> None:
+    """Ends a stream of aiodocker, which is a generator although it is not typed as one."""
+    await stream.aclose()
+
+
+async def _to_its_end(work: Awaitable[T]) -> T:
+    """Runs what must not stop in the middle: a caller that is cancelled waits for its end."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise

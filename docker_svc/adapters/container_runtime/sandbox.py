@@ -1,0 +1,163 @@
+"""How far processes can be kept from each other and from the host on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROBE_SECONDS = 10.0
+_HIDDEN = ("/root", "/home", "/run", "/var/run", "/var/lib/docker", "/tmp", "/var/tmp", "/mnt")  # noqa: S108
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """What this machine offers.
+
+    Attributes:
+        bwrap: the path of bubblewrap, where it works; empty where not.
+        own_uids: whether each instance can run as a user of its own.
+    """
+
+    bwrap: str
+    own_uids: bool
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether an instance cannot read the allocator's files."""
+        return bool(self.bwrap) or self.own_uids
+
+    def in_words(self) -> str:
+        """For people."""
+        rest = (
+            " Memory is watched twice a second and open files are limited; processor time is shared "
+            "by niceness only. They share the network and the kernel of the host: this isolates "
+            "less than containers do."
+        )
+        if self.bwrap and self.own_uids:
+            return (
+                "Each instance is a process in a sandbox (bubblewrap) under a user of its own: it "
+                "sees the host's programs read-only, its own folder, and no other process." + rest
+            )
+        if self.bwrap:
+            return (
+                "Each instance is a process in a sandbox (bubblewrap): it sees the host's programs "
+                "read-only, its own folder, and no other process." + rest
+            )
+        if self.own_uids:
+            return "Each instance is a process under a user of its own, in its own folder." + rest
+        return (
+            "Each instance is a process under the allocator's own user and could read its files."
+            + rest
+        )
+
+
+def interpreter() -> Path:
+    """The interpreter that the allocator runs on, without its virtual environment."""
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+
+
+def sandbox_command(
+    bwrap: str, *, shim: Path, programs: Path, hidden: Path, files: Path
+) -> list[str]:
+    """The command that runs `shim.py enter` in a sandbox; its orders come by standard input.
+
+    Args:
+        bwrap: the path of bubblewrap.
+        shim: our shim.
+        programs: the folder with `python`.
+        hidden: the data folder, of which nothing shall be seen but `files` and `programs`.
+        files: the instance's own folder.
+    """
+    command = [bwrap, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
+    command += ["--ro-bind", "/", "/"]
+    # A link leads into a folder that is hidden by its own name.
+    emptied = [Path(f) for f in _HIDDEN if Path(f).is_dir() and not Path(f).is_symlink()]
+    for folder in emptied:
+        mode = "1777" if folder.name == "tmp" else "0755"
+        command += ["--perms", mode, "--tmpfs", str(folder)]
+    command += ["--perms", "0755", "--tmpfs", str(hidden), "--dev", "/dev", "--proc", "/proc"]
+    # Names are looked up with the help of files there.
+    for name in ("/run/systemd/resolve", "/run/resolvconf"):
+        command += ["--ro-bind-try", name, name]
+    shown = [("--ro-bind", path) for path in (Path(sys.base_prefix).resolve(), programs, shim)]
+    for option, path in [*shown, ("--bind", files)]:
+        for parent in reversed(path.parents):
+            # Left to itself, bubblewrap makes them for its own user only.
+            if any(parent.is_relative_to(f) and parent != f for f in (*emptied, hidden)):
+                command += ["--perms", "0755", "--dir", str(parent)]
+        command += [option, str(path), str(path)]
+    if os.geteuid() == 0:
+        # As much as it takes to become somebody else, which takes the rest away.
+        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    return [*command, "--", str(interpreter()), "-I", "-S", str(shim), "enter"]
+
+
+async def find_isolation(data_dir: Path, shim: Path, programs: Path, uid: int) -> Isolation:
+    """Tries what works here.
+
+    Args:
+        data_dir: what shall be hidden.
+        shim: our shim.
+        programs: the folder with `python`.
+        uid: a user id that may be taken; 0 for none.
+    """
+    uid = uid if os.geteuid() == 0 else 0
+    bwrap = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin") or ""
+    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".probe-") as folder:
+        files = Path(folder) / "files"
+        files.mkdir(mode=0o700)
+        if uid:
+            os.chown(files, uid, uid)
+        if bwrap:
+            command = sandbox_command(
+                bwrap, shim=shim, programs=programs, hidden=data_dir, files=files
+            )
+            for one in (uid, 0) if uid else (0,):
+                # As root without a user of its own, a sandbox still has root's files in reach.
+                if (one or os.geteuid() != 0) and await _works(command, files, programs, one):
+                    return Isolation(bwrap, own_uids=bool(one))
+        direct = [str(interpreter()), "-I", "-S", str(shim), "enter"]
+        if uid and await _works(direct, files, programs, uid):
+            return Isolation("", own_uids=True)
+    return Isolation("", own_uids=False)
+
+
+async def _works(command: list[str], files: Path, programs: Path, uid: int) -> bool:
+    import orjson
+
+    orders = {
+        "command": [str(programs / "python3"), "-I", "-S", "-c", "open('ok', 'w').close()"],
+        "environment": {"HOME": str(files)},
+        "directory": str(files),
+        "uid": uid,
+        "pids": 16,
+        "memory_bytes": 1 << 28,
+        "nice": 0,
+    }
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return False
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await process.communicate(orjson.dumps(orders))
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return False
+    found = (files / "ok").exists()
+    with contextlib.suppress(FileNotFoundError):
+        (files / "ok").unlink()
+    return process.returncode == 0 and found

@@ -1,0 +1,124 @@
+"""How docker_svc is put together."""
+
+from __future__ import annotations
+
+import textwrap
+
+from chassis.serving import Platform, Service, Task
+from docker_svc.adapters.container_runtime.choice import RuntimeChoice, choose_runtime
+from docker_svc.adapters.instance_records.sql import SqlInstanceRecords
+from docker_svc.adapters.log_journal.files import FileLogJournal, JournalLimits
+from docker_svc.adapters.log_source.pump import Pump
+from docker_svc.adapters.log_source.tail import SourceLimits
+from docker_svc.adapters.readiness.network import NetworkReadiness
+from docker_svc.domain import EngineUnavailable
+from docker_svc.ports.container_runtime import ContainerRuntime
+from docker_svc.settings import Settings
+from docker_svc.transport.servicer import ContainerServicer
+from docker_svc.usecases.instances import Instances
+from docker_svc.usecases.life import Life, Place
+from docker_svc.usecases.logs import Logs
+from docker_svc.usecases.node import Node
+from docker_svc.usecases.probing import Probing
+from docker_svc.usecases.watching import Watching
+
+
+async def compose(platform: Platform) -> Service:
+    """Wires the service.
+
+    Raises:
+        RuntimeChanged: the settings ask for another runtime than this data folder has.
+    """
+    settings = platform.settings(Settings)
+    clock = platform.clock
+    log = platform.log()
+
+    choice = await choose_runtime(platform.process.runtime, platform.data_dir)
+    runtime = await open_runtime(choice, settings, platform)
+    platform.exits.push_async_callback(runtime.close)
+    log.info("runtime chosen", runtime=choice.runtime, installation=choice.installation)
+
+    database = await platform.database("docker", "docker_svc.schema", settings.database_url)
+    records = SqlInstanceRecords(database, platform.vault)
+
+    journal = FileLogJournal(platform.data_dir / "journal", JournalLimits())
+    logs = Logs(journal, Pump(SourceLimits(), platform.log("logs")), clock, platform.draining)
+    platform.exits.push_async_callback(logs.close)
+
+    watching = Watching(clock)
+    probing = Probing(runtime, NetworkReadiness(), logs, clock)
+    life = Life(
+        runtime=runtime,
+        records=records,
+        logs=logs,
+        probing=probing,
+        watching=watching,
+        clock=clock,
+        place=Place(runtime.name, settings.node_name),
+        report=lambda allocation, error: log.error(
+            "instance work failed", allocation=allocation, exc_info=error
+        ),
+    )
+    instances = Instances(
+        runtime=runtime, records=records, life=life, watching=watching, clock=clock
+    )
+    node = Node(runtime, settings.node_name, settings.public_host)
+    servicer = ContainerServicer(instances, node, logs, platform.draining)
+    return Service(
+        name="docker_svc",
+        servicers={"allocator.containers.v1.ContainerService": servicer},
+        tasks=[
+            Task("docker_svc.instances", instances.run),
+            Task("docker_svc.logs", logs.run),
+        ],
+        checks={"engine": lambda: instances.trouble, "journal": lambda: logs.trouble},
+        notes={"runtime": await _runtime_in_words(runtime)},
+    )
+
+
+async def _runtime_in_words(runtime: ContainerRuntime) -> str:
+    """What runs instances, for the person who starts the process."""
+    try:
+        capacity = await runtime.node()
+    except EngineUnavailable:
+        return f"{runtime.name}  (does not answer now; it is asked again and again)"
+    return f"{runtime.name}  ({capacity.runtime_version})\n{_indented(capacity.isolation)}"
+
+
+def _indented(text: str) -> str:
+    """A text in lines under the notes of `allocctl up`."""
+    return textwrap.fill(text, 90, initial_indent=" " * 16, subsequent_indent=" " * 16)
+
+
+async def open_runtime(
+    choice: RuntimeChoice, settings: Settings, platform: Platform
+) -> ContainerRuntime:
+    """Opens the runtime that was chosen; the other one's driver is not imported."""
+    if choice.runtime == "docker":
+        from docker_svc.adapters.container_runtime.docker import DockerRuntime
+        from docker_svc.adapters.container_runtime.docker_config import ContainerPolicy
+
+        return DockerRuntime(
+            ContainerPolicy(
+                installation=choice.installation,
+                bind_address=settings.bind_address,
+                log_max_size=settings.container_log_size,
+                log_max_files=settings.container_log_files,
+            ),
+            settings.subnet_list(),
+        )
+    from docker_svc.adapters.container_runtime.process import (
+        ProcessPolicy,
+        open_process_runtime,
+    )
+
+    return await open_process_runtime(
+        platform.data_dir,
+        ProcessPolicy(
+            bind_address=settings.bind_address,
+            log_max_bytes=settings.process_log_bytes,
+            first_uid=settings.process_first_uid,
+            nice=settings.process_nice,
+            trusts_everyone=settings.trust_everyone,
+        ),
+    )

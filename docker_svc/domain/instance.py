@@ -1,0 +1,246 @@
+"""Instances: what they shall be, what the runtime says of them, and what others are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+STOP_GRACE_SECONDS = 10.0
+"""How long a program may take to stop by itself, where its spec does not say."""
+PROBE_TIMEOUT_SECONDS = 60.0
+"""How long a program may take to be ready, where its spec does not say."""
+
+
+class State(Enum):
+    """What is so; the values are the names in the contract."""
+
+    PULLING = "PULLING"
+    CREATING = "CREATING"
+    RUNNING = "RUNNING"
+    READY = "READY"
+    STOPPING = "STOPPING"
+    EXITED = "EXITED"
+    MISSING = "MISSING"
+    FAILED = "FAILED"
+
+
+class Protocol(Enum):
+    """A transport protocol; the values are as in /etc/services."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceKey:
+    """Which instance.
+
+    Attributes:
+        allocation: whose, `allocations/7f3k2m9q`.
+        generation: which of the allocation's, from 1.
+    """
+
+    allocation: str
+    generation: int
+
+    @property
+    def allocation_id(self) -> str:
+        """The last part of the allocation's name, `7f3k2m9q`."""
+        return self.allocation.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of the instance that is reached at a port of the node."""
+
+    container_port: int
+    host_port: int
+    protocol: Protocol = Protocol.TCP
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an instance may use: thousandths of a core, bytes, processes and threads."""
+
+    cpu_millis: int
+    memory_bytes: int
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class TcpCheck:
+    """The container port must accept a TCP connection."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCheck:
+    """An HTTP GET of the path at the container port must answer with a status below 400."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogCheck:
+    """Some part of a log line must match the regular expression."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How one sees that an instance is ready.
+
+    Attributes:
+        check: how to look; None: ready once it runs.
+        timeout: seconds that it may take after its start.
+    """
+
+    check: TcpCheck | HttpCheck | LogCheck | None = None
+    timeout: float = PROBE_TIMEOUT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """What an instance shall be.
+
+    Attributes:
+        image: the container image; empty for a process.
+        command: the program and its arguments; empty for the image's own.
+        environment: its variables, secrets included: never logged, and not shown by repr.
+        ports: what is published; the first is the main one.
+        limits: what it may use.
+        probe: how one sees that it is ready.
+        stop_grace: seconds that it may take to stop by itself.
+        run_as: the user in its container; empty for the image's own.
+    """
+
+    limits: Limits
+    image: str = ""
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ports: tuple[PublishedPort, ...] = ()
+    probe: Probe = Probe()
+    stop_grace: float = STOP_GRACE_SECONDS
+    run_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a runtime says of an instance at one moment.
+
+    Attributes:
+        key: which instance.
+        name: the runtime's own name of it.
+        running: whether its program runs.
+        run: tells one start of the program from every other of the same instance; empty before the
+            first.
+        start_time: of the last start; None before the first.
+        finish_time: of the last end; None while it runs.
+        exit_code: of the last end, 128 + n for signal n; None while it runs.
+        out_of_memory: whether the last end was for lack of memory.
+        image: what it was made from; empty for a process.
+        ports: as they are published.
+        address: where its own ports can be reached without going through the published ones; empty
+            where nothing such is known.
+    """
+
+    key: InstanceKey
+    name: str
+    running: bool
+    run: str = ""
+    start_time: datetime | None = None
+    finish_time: datetime | None = None
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    image: str = ""
+    ports: tuple[PublishedPort, ...] = ()
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a probe looks.
+
+    Attributes:
+        host: name or address.
+        port: the number there.
+        direct: whether whoever accepts a connection there is the instance itself. A published port
+            may accept before the program listens.
+    """
+
+    host: str
+    port: int
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The running thing behind an allocation, as others are told; the fields are the contract's."""
+
+    key: InstanceKey
+    state: State
+    runtime: str
+    node: str
+    observe_time: datetime
+    incarnation: int = 0
+    name: str = ""
+    image: str = ""
+    start_time: datetime | None = None
+    finish_time: datetime | None = None
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    stop_requested: bool = False
+    reason: str = ""
+    message: str = ""
+    progress: str = ""
+    ports: tuple[PublishedPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the fetching of an image is: in words, and in bytes as far as they are known."""
+
+    message: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an instance uses: thousandths of a core, bytes, bytes since its start, and a number."""
+
+    time: datetime
+    cpu_millis: int
+    memory_bytes: int
+    memory_limit_bytes: int
+    received_bytes: int
+    sent_bytes: int
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a node is and has, by its runtime.
+
+    Attributes:
+        runtime_version: by its own words.
+        cpu_millis: thousandths of a core.
+        memory_bytes: bytes.
+        runs_images: whether machines with an image can run there.
+        runs_commands: whether machines that have only a command can.
+        admins_only: whether instances could read what is not theirs, and nobody declared all trusted.
+        isolation: how far instances are kept apart, in words.
+    """
+
+    runtime_version: str
+    cpu_millis: int
+    memory_bytes: int
+    runs_images: bool
+    runs_commands: bool
+    admins_only: bool
+    isolation: str

@@ -1,0 +1,163 @@
+"""What runs instances."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from docker_svc.domain import (
+    Capacity,
+    InstanceKey,
+    InstanceSpec,
+    Progress,
+    Standing,
+    Target,
+    Usage,
+)
+from docker_svc.ports.logs import LogSource
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceChanged:
+    """Something has happened to an instance: ask for it.
+
+    Attributes:
+        key: which one.
+        change: `started`, `ended` (by itself, by a stop, or for lack of memory) or `removed`.
+    """
+
+    key: InstanceKey
+    change: Literal["started", "ended", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAvailable:
+    """Whether the engine answers now. Where it does, changes may have been missed: list again."""
+
+    available: bool
+
+
+RuntimeEvent = InstanceChanged | EngineAvailable
+
+
+class ContainerRuntime(Protocol):
+    """Runs instances; the weakest guarantee that every adapter keeps.
+
+    * An instance is found by its key, also by a later process: its standing outlives this one.
+    * What this installation did not make is never touched, listed or told of.
+    * Methods of different allocations may run at once; those of one allocation are called one after
+      another by the use cases, with the exception of `get`, `list`, `targets`, `stats`, `log_source`.
+    * A method that is cancelled either has had its whole effect or none; it may take a moment to end.
+    * Program ends are never undone by the runtime itself: no restart policy.
+    * Every method may raise EngineUnavailable. It recovers by itself; nothing needs to be opened again.
+    """
+
+    @property
+    def name(self) -> str:
+        """`docker` or `process`."""
+        ...
+
+    async def check(self, spec: InstanceSpec) -> None:
+        """Looks whether a spec could run here, as far as that is cheap to see.
+
+        Raises:
+            NotRunnable: this runtime cannot run it.
+            PortTaken: something listens on one of its ports.
+        """
+        ...
+
+    async def ensure(
+        self, key: InstanceKey, spec: InstanceSpec, progress: Callable[[Progress], None]
+    ) -> Standing:
+        """Makes an instance and starts it. One that is there and was ever started is left alone.
+
+        Args:
+            key: which; instances of lower generations were removed before.
+            spec: what it shall be; not looked at where the instance is there.
+            progress: told how far the fetching of the image is, where one is fetched.
+
+        Raises:
+            ImageNotFound, PortTaken, ProgramNotStarted, EngineRefused: it was not started, and nothing
+                of it remains. A program that cannot be executed may instead end at once with 126 or 127.
+        """
+        ...
+
+    async def start(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
+        """Starts the program of an instance that has ended; a running one is left alone.
+
+        Args:
+            key: which.
+            spec: the one that it was made with. Handed in again, so that no runtime needs to keep
+                secrets on its disk.
+
+        Raises:
+            InstanceNotFound, PortTaken, ProgramNotStarted, EngineRefused: it was not started; the
+                instance remains.
+        """
+        ...
+
+    async def stop(self, key: InstanceKey, grace: float) -> Standing:
+        """Asks the program to end (SIGTERM), and kills it and all that it started after the grace.
+
+        Returns once it has ended; one that has ended already is left alone.
+
+        Args:
+            key: which.
+            grace: seconds; whole ones where the engine knows no others, rounded up.
+
+        Raises:
+            InstanceNotFound: there is none.
+        """
+        ...
+
+    async def remove(self, allocation: str, generation: int) -> None:
+        """Kills and removes the instances of an allocation up to a generation: processes, files, ports.
+
+        Returns once they are gone; where there are none, it does nothing.
+        """
+        ...
+
+    async def get(self, key: InstanceKey) -> Standing | None:
+        """What is so now; None where there is no such instance."""
+        ...
+
+    async def list_all(self) -> list[Standing]:
+        """Every instance of this installation; several generations of an allocation where they are."""
+        ...
+
+    def events(self) -> AsyncGenerator[RuntimeEvent, None]:
+        """What happens, from now on, for one listener. First comes whether the engine answers.
+
+        Changes arrive within a second. While the engine is away some are lost.
+        """
+        ...
+
+    def targets(self, standing: Standing, container_port: int) -> list[Target]:
+        """Where a container port can be probed, the best place first; empty for an unknown port."""
+        ...
+
+    def log_source(self, standing: Standing) -> LogSource:
+        """Where the raw log of an instance is."""
+        ...
+
+    def stats(self, key: InstanceKey) -> AsyncGenerator[Usage, None]:
+        """What an instance uses, about once in two seconds; ends when it does not run (any more)."""
+        ...
+
+    async def node(self) -> Capacity:
+        """What this node is and has."""
+        ...
+
+    def pull(self, image: str) -> AsyncGenerator[Progress, None]:
+        """Fetches an image; ends when it is there.
+
+        Raises:
+            ImageNotFound: there is none, or it may not be fetched.
+            NotRunnable: this runtime knows no images.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections and watchers. Instances go on running."""
+        ...

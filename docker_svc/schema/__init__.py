@@ -1,0 +1,4 @@
+"""Tables and migrations of docker_svc."""
+
+HEAD = "0001"
+"""The newest revision."""

@@ -1,0 +1,1 @@
+"""The capabilities of docker_svc."""

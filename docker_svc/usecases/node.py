@@ -1,0 +1,44 @@
+"""The node: what it is, what it has, and images fetched ahead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from docker_svc.domain import Capacity, Progress
+from docker_svc.ports.container_runtime import ContainerRuntime
+
+
+class Node:
+    """The node that instances run on.
+
+    Attributes:
+        name: of the node.
+        runtime_name: what runs instances there.
+        public_host: what people are shown for published ports.
+    """
+
+    def __init__(self, runtime: ContainerRuntime, name: str, public_host: str) -> None:
+        """Keeps the runtime and the names."""
+        self._runtime = runtime
+        self.name = name
+        self.runtime_name = runtime.name
+        self.public_host = public_host
+
+    async def capacity(self) -> Capacity:
+        """What the node has.
+
+        Raises:
+            EngineUnavailable: the engine does not answer.
+        """
+        return await self._runtime.node()
+
+    async def pull(self, image: str) -> AsyncGenerator[Progress, None]:
+        """Fetches an image ahead of its use.
+
+        Raises:
+            ImageNotFound, NotRunnable, EngineUnavailable: it was not fetched.
+        """
+        async with aclosing(self._runtime.pull(image)) as steps:
+            async for step in steps:
+                yield step

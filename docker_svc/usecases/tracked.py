@@ -1,0 +1,117 @@
+"""What is known of one instance at present."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from docker_svc.domain import Instance, Standing, State
+from docker_svc.ports.instance_records import InstanceRecord, Wanted
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One allocation's instance: its record, what the runtime last said, and what is being done.
+
+    Attributes:
+        record: what is kept of it.
+        standing: what the runtime last said; None where there is none.
+        moving: the state while something is being done; None while nothing is.
+        progress: what is being done, in words.
+        work: what is being done; None or ended while nothing is.
+        restarting: the incarnation that a restart, going on now, is to end; 0 without one.
+        missed: whether the runtime told of a change that was not looked at, since work goes on.
+    """
+
+    record: InstanceRecord
+    standing: Standing | None = None
+    moving: State | None = None
+    progress: str = ""
+    work: asyncio.Task[None] | None = None
+    restarting: int = 0
+    missed: bool = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being done."""
+        return self.work is not None and not self.work.done()
+
+    def change(
+        self,
+        *,
+        wanted: Wanted | None = None,
+        ready: bool | None = None,
+        stop_requested: bool | None = None,
+        reason: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Changes the record; the caller keeps it."""
+        record = self.record
+        self.record = replace(
+            record,
+            wanted=record.wanted if wanted is None else wanted,
+            ready=record.ready if ready is None else ready,
+            stop_requested=record.stop_requested if stop_requested is None else stop_requested,
+            reason=record.reason if reason is None else reason,
+            message=record.message if message is None else message,
+        )
+
+    def count(self, standing: Standing) -> bool:
+        """Takes what the runtime says, and counts a start that was not counted yet.
+
+        Returns:
+            Whether it was a new start.
+        """
+        self.standing = standing
+        if not standing.run or standing.run == self.record.run:
+            return False
+        self.record = replace(
+            self.record, run=standing.run, incarnation=self.record.incarnation + 1, ready=False
+        )
+        return True
+
+    @property
+    def state(self) -> State:
+        """What is so."""
+        standing = self.standing
+        if self.moving is not None:
+            return self.moving
+        if self.record.reason:
+            return State.FAILED
+        if standing is None or not standing.run:
+            return State.MISSING
+        if not standing.running:
+            return State.EXITED
+        return State.READY if self.record.ready else State.RUNNING
+
+    def shown(self, runtime: str, node: str, now: datetime) -> Instance:
+        """As others are told."""
+        record, standing = self.record, self.standing
+        spec = record.spec
+        shown = Instance(
+            key=record.key,
+            state=self.state,
+            runtime=runtime,
+            node=node,
+            observe_time=now,
+            incarnation=record.incarnation,
+            image=spec.image if spec else "",
+            ports=spec.ports if spec else (),
+            stop_requested=record.stop_requested,
+            reason=record.reason if self.moving is None else "",
+            message=record.message if self.moving is None else "",
+            progress=self.progress if self.moving is not None else "",
+        )
+        if standing is None:
+            return shown
+        return replace(
+            shown,
+            name=standing.name,
+            image=standing.image or shown.image,
+            ports=standing.ports or shown.ports,
+            start_time=standing.start_time,
+            finish_time=standing.finish_time,
+            exit_code=standing.exit_code,
+            out_of_memory=standing.out_of_memory,
+        )
