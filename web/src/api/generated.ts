@@ -1,0 +1,1229 @@
+// Made from the contracts by tools/web_client.py. Do not edit.
+
+import { type Stream as ServerStream, stream, type Unary, unary } from "./transport";
+
+/** What is so. States that end in -ING are on their way to another one, and have a deadline. */
+export type AllocationState =
+  | "STATE_UNSPECIFIED"
+  | "PENDING"
+  | "PROVISIONING"
+  | "READY"
+  | "STOPPING"
+  | "STOPPED"
+  | "STARTING"
+  | "UNKNOWN"
+  | "FAILED"
+  | "DELETING"
+  | "DELETED";
+
+/** The states that can be asked for. */
+export type DesiredState = "STATE_UNSPECIFIED" | "RUNNING" | "STOPPED" | "DELETED";
+
+/** The transport protocol. */
+export type EndpointProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
+
+/** Why lines are missing. */
+export type GapCause =
+  | "CAUSE_UNSPECIFIED"
+  | "ROTATED"
+  | "THROTTLED"
+  | "RETENTION"
+  | "SLOW_READER"
+  | "JOURNAL_FAULT";
+
+/** The streams of a program. */
+export type Stream = "STREAM_UNSPECIFIED" | "STDOUT" | "STDERR";
+
+/** Whether the runtime of this installation can run the machine. */
+export type MachineAvailability =
+  | "AVAILABILITY_UNSPECIFIED"
+  | "RUNNABLE"
+  | "NEEDS_CONTAINER_RUNTIME"
+  | "NEEDS_PROCESS_RUNTIME";
+
+/** The life of a machine. */
+export type MachineState = "STATE_UNSPECIFIED" | "DRAFT" | "ACTIVE" | "RETIRED";
+
+/** The transport protocol. */
+export type PortProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
+
+/** Why something failed. ErrorInfo.reason carries the name. */
+export type Reason =
+  | "REASON_UNSPECIFIED"
+  | "REQUEST_INVALID"
+  | "FILTER_INVALID"
+  | "ORDER_INVALID"
+  | "PAGE_TOKEN_INVALID"
+  | "FIELD_NOT_UPDATABLE"
+  | "PARENT_FOREIGN"
+  | "ETAG_STALE"
+  | "REQUEST_ID_REUSED"
+  | "NO_SUCH_METHOD"
+  | "BODY_TOO_LARGE"
+  | "MEDIA_TYPE_UNSUPPORTED"
+  | "HOST_UNKNOWN"
+  | "TOKEN_MISSING"
+  | "TOKEN_INVALID"
+  | "TOKEN_EXPIRED"
+  | "TOKEN_REVOKED"
+  | "CALLER_NOT_ALLOWED"
+  | "USER_NOT_VERIFIED"
+  | "TRUST_STALE"
+  | "ORIGIN_FOREIGN"
+  | "USER_NOT_FOUND"
+  | "SIGN_UP_CLOSED"
+  | "PASSWORD_TOO_WEAK"
+  | "PASSWORD_WRONG"
+  | "CREDENTIALS_WRONG"
+  | "USER_DISABLED"
+  | "CODE_WRONG"
+  | "CODE_SENT_RECENTLY"
+  | "REFRESH_TOKEN_INVALID"
+  | "SESSION_NOT_FOUND"
+  | "LAST_ADMIN"
+  | "TOO_MANY_REQUESTS"
+  | "MACHINE_NOT_FOUND"
+  | "MACHINE_EXISTS"
+  | "MACHINE_NOT_ACTIVE"
+  | "MACHINE_ACTIVE"
+  | "MACHINE_NOT_RUNNABLE"
+  | "VARIABLE_INVALID"
+  | "VARIABLE_MISSING"
+  | "VARIABLE_UNKNOWN"
+  | "ALLOCATION_NOT_FOUND"
+  | "ALLOCATION_DELETED"
+  | "ALLOCATION_NOT_RUNNING"
+  | "QUOTA_EXCEEDED"
+  | "STOCK_EXHAUSTED"
+  | "PORTS_EXHAUSTED"
+  | "RUNTIME_ADMINS_ONLY"
+  | "STOPPED_BY_OWNER"
+  | "PROGRAM_ENDED"
+  | "PROGRAM_FAILED"
+  | "OUT_OF_MEMORY"
+  | "PROBE_TIMED_OUT"
+  | "STEP_TIMED_OUT"
+  | "INSTANCE_LOST"
+  | "CANCELLED_BY_OWNER"
+  | "REMOVED_BY_OWNER"
+  | "ENGINE_UNAVAILABLE"
+  | "ENGINE_REFUSED"
+  | "IMAGE_NOT_FOUND"
+  | "PORT_TAKEN"
+  | "GENERATION_STALE"
+  | "INSTANCE_NOT_FOUND"
+  | "LOG_NOT_FOUND"
+  | "PROGRAM_NOT_STARTED"
+  | "FRAME_INVALID"
+  | "TOO_MANY_CONSOLES"
+  | "TOO_MANY_FRAMES"
+  | "DELIVERY_QUEUE_FULL"
+  | "DEPENDENCY_UNAVAILABLE"
+  | "DISK_FULL"
+  | "SERVICE_STOPPING"
+  | "OVERLOADED"
+  | "DEADLINE_EXCEEDED"
+  | "CALL_CANCELLED"
+  | "INTERNAL_ERROR";
+
+/** What a person may do beyond what everyone may. */
+export type UserRole = "ROLE_UNSPECIFIED" | "ADMIN";
+
+/** The life of an account. */
+export type UserState = "STATE_UNSPECIFIED" | "ACTIVE" | "DISABLED";
+
+/** One person's lease of a machine. */
+export interface Allocation {
+  /** The resource name, `allocations/{allocation}`, set by the server and never changed. */
+  name: string;
+  /** A UUID that is never used twice. */
+  uid: string;
+  /** Whose it is: `users/{user}`. */
+  owner: string;
+  /** What is rented: `machines/{machine}`. Never changed. */
+  machine: string;
+  /** Which version of the machine it was made from. */
+  machineVersion: number;
+  /** The title of the machine when it was rented. */
+  machineTitle: string;
+  /** The owner's own name for it, at most 80 characters; the machine's title by default. */
+  displayName: string;
+  /** The values of the machine's variables. Those of secret ones are never sent back. */
+  variables: VariableValue[];
+  /** What the owner asked for last. */
+  desiredState: DesiredState;
+  /** What is so. */
+  state: AllocationState;
+  /** Why it is in that state; unset where there is nothing to say. */
+  stateReason?: StateReason;
+  /** Since when it is in that state. */
+  stateTime?: string;
+  /** The host where it answers; empty for a machine without ports. */
+  host: string;
+  /** The port where it answers: that of the machine's main port; 0 for a machine without ports. */
+  port: number;
+  /** Where it answers, for each port of the machine; the main one first. */
+  endpoints: Endpoint[];
+  /** Counts the instances that were made for it, from 1. */
+  generation: number;
+  /** When the engine was last heard of it. */
+  observedTime?: string;
+  /** What is being done, in words, while the state ends in -ING: `pulling redis:7-alpine, 41 %`. */
+  progress: string;
+  /** Changes with every change; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** Free labels: keys of up to 63 characters, values of up to 255, at most 64 of them. */
+  labels: Record<string, string>;
+  /** When it was rented. */
+  createTime?: string;
+  /** When it last changed. */
+  updateTime?: string;
+  /** When it was removed. */
+  deleteTime?: string;
+  /** How much of the host it may use: the machine's class when it was rented. */
+  resourceClass: string;
+}
+
+/** Asks to rent a machine. */
+export interface CreateAllocationRequest {
+  /** The allocation: the machine, its variables, and a display name and labels if wished. */
+  allocation?: Allocation;
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
+/** Asks to remove an allocation. */
+export interface DeleteAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+  /** The etag that it was read with; empty to delete whatever is there. */
+  etag: string;
+}
+
+/** Where one port of the machine is reached. */
+export interface Endpoint {
+  /** The host name or address. */
+  host: string;
+  /** The port. */
+  port: number;
+  /** The transport protocol. */
+  protocol: EndpointProtocol;
+  /** The port's number inside the machine. */
+  containerPort: number;
+  /** What the port is for. */
+  title: string;
+  /** The scheme with which a browser or a client opens it; empty where there is none. */
+  scheme: string;
+}
+
+/** Asks for an allocation. */
+export interface GetAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+}
+
+/** Asks for all that is known about an instance. */
+export interface InspectAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+}
+
+/** What is known about the instance behind an allocation. */
+export interface InspectAllocationResponse {
+  /** The allocation. */
+  allocation?: Allocation;
+  /** What runs it: `docker`, `process`. */
+  runtime: string;
+  /** The instance's name in the runtime; empty where there is none. */
+  instance: string;
+  /** The instance's state as the runtime says it now: `RUNNING`, `EXITED`, `MISSING`. */
+  instanceState: string;
+  /** How often the instance was started within its generation, from 1. */
+  incarnation: number;
+  /** The image that it was made from; empty for processes. */
+  image: string;
+  /** When it was last started. */
+  startTime?: string;
+  /** When it last ended; unset while it runs. */
+  finishTime?: string;
+  /** The exit code of the last end. */
+  exitCode?: number;
+  /** Its limits: processor, in thousandths of a core. */
+  cpuMillis: number;
+  /** Its limits: memory, in bytes; a string in JSON. */
+  memoryBytes: string;
+  /** Its limits: processes and threads. */
+  pids: number;
+  /** Where its instances run: the name of the node. */
+  node: string;
+}
+
+/** Asks for a page of allocations. */
+export interface ListAllocationsRequest {
+  /** Whose: empty or `users/me` for the caller's; `users/{user}` or `users/-` (all) for admins. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /**
+   * Which ones: `state = READY`, `machine = "machines/redis"`, `desired_state = RUNNING`, joined by AND.
+   * Without `state`, deleted ones are left out.
+   */
+  filter: string;
+}
+
+/** A page of allocations. */
+export interface ListAllocationsResponse {
+  /** The allocations, newest first. */
+  allocations: Allocation[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks to restart an allocation. */
+export interface RestartAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
+/** Asks to start an allocation. */
+export interface StartAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
+/** Why an allocation is in its state. */
+export interface StateReason {
+  /** The reason, from the closed list. */
+  reason: Reason;
+  /** The same in a sentence, with what to do. */
+  message: string;
+  /** The exit code of the program, where it has ended. */
+  exitCode?: number;
+  /** Whether the engine ended it for lack of memory. */
+  outOfMemory: boolean;
+  /** The end of its log, at most 50 lines, where it has failed. */
+  lastLines: string[];
+}
+
+/** Asks to stop an allocation. */
+export interface StopAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+}
+
+/** Asks to change an allocation. */
+export interface UpdateAllocationRequest {
+  /** The allocation: its name, the fields to change, and the etag that it was read with. */
+  allocation?: Allocation;
+  /** The fields to change: `display_name`, `labels`. Without it, those that are not empty. */
+  updateMask?: string;
+}
+
+/** The value of one variable. */
+export interface VariableValue {
+  /** The variable's key. */
+  key: string;
+  /** Its value, at most 4096 characters. Empty in answers where the variable is secret. */
+  value: string;
+  /** True in answers where the variable is secret and its value is left out. */
+  secret: boolean;
+}
+
+/** Asks for a stream of allocations. */
+export interface WatchAllocationsRequest {
+  /** Whose: empty or `users/me` for the caller's; `users/{user}` or `users/-` (all) for admins. */
+  parent: string;
+  /** Only this one: `allocations/{allocation}`; empty for all. */
+  name: string;
+}
+
+/** One change, or, with neither field set, a sign of life: at least one every 15 seconds. */
+export interface WatchAllocationsResponse {
+  /** An allocation as it is now. */
+  allocation?: Allocation;
+  /** True once, when every allocation that was there at the start has been sent. */
+  complete: boolean;
+}
+
+/** Says who the client is. */
+export interface Auth {
+  /** The access token. */
+  token: string;
+  /** `allocations/{allocation}`, where the address of the socket does not name it. */
+  allocation: string;
+}
+
+/** The access token ends soon. */
+export interface AuthExpiring {
+  /** When it ends; the socket is closed then. */
+  expireTime?: string;
+}
+
+/** Why the server ends the console. */
+export interface Bye {
+  /** The reason, from the closed list: `TOKEN_EXPIRED`, `SERVICE_STOPPING`, `ALLOCATION_NOT_FOUND`. */
+  reason: string;
+  /** The same in a sentence. */
+  message: string;
+  /** After how long to try again; unset where trying again does not help. */
+  retryAfter?: string;
+}
+
+/** What a client says on a console. */
+export interface ClientFrame {
+  /** The first frame, and again whenever the token is renewed. */
+  auth?: Auth;
+  /** From where to send the log. The second frame; without it the log starts at the newest 200 lines. */
+  resume?: Resume;
+  /** Which lines to send from now on. */
+  filter?: Filter;
+}
+
+/**
+ * Says which lines to send. Lines that it leaves out are skipped without a gap: `first_seq` and
+ * `seqs` tell which numbers came.
+ */
+export interface Filter {
+  /** Only lines that contain this text, whatever their case; empty for all. */
+  contains: string;
+  /** Only this stream; unspecified for both. */
+  stream: Stream;
+}
+
+/** Asks for a console. */
+export interface FollowConsoleRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+  /**
+   * The first sequence number wanted; 0 for the oldest kept, negative for that many lines from the
+   * end. Without it: the newest 200 lines.
+   */
+  cursor?: string;
+  /** Which lines. */
+  filter?: Filter;
+}
+
+/** Sequence numbers whose lines do not come. */
+export interface Gap {
+  /** The first missing number. A string in JSON. */
+  firstSeq: string;
+  /** The last missing number. A string in JSON. */
+  lastSeq: string;
+  /** Why. */
+  cause: GapCause;
+}
+
+/** The first frame of the server. */
+export interface Hello {
+  /** The allocation. */
+  allocation: string;
+  /** The oldest sequence number that is kept; 0 for an empty log. A string in JSON. */
+  firstCursor: string;
+  /** The newest sequence number; 0 for an empty log. A string in JSON. */
+  lastCursor: string;
+  /** The most bytes of a client's frame. */
+  maxFrameBytes: number;
+  /** The most frames that a client may send in a second. */
+  maxFramesPerSecond: number;
+  /** The most bytes of a line; longer ones are cut. */
+  maxLineBytes: number;
+  /**
+   * The server sends something at least this often: a client that hears nothing for twice as long
+   * should open a new socket and resume.
+   */
+  heartbeat?: string;
+}
+
+/** One line of the log. */
+export interface Line {
+  /** Its number. A string in JSON. */
+  seq: string;
+  /** When it was written. */
+  time?: string;
+  /** The stream that it was written to. */
+  stream: Stream;
+  /** Its text, without the line feed. */
+  text: string;
+  /** Whether it was cut, as it was too long. */
+  truncated: boolean;
+  /** The generation of the instance that wrote it. */
+  generation: number;
+  /** Its incarnation. */
+  incarnation: number;
+}
+
+/** Asks for a page of the log. */
+export interface ListLinesRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+  /** The first sequence number wanted; 0 for the oldest kept, negative for that many lines from the end. */
+  cursor: string;
+  /** How many lines at most: 1000 by default, 10,000 at most. */
+  pageSize: number;
+}
+
+/** A page of the log. */
+export interface ListLinesResponse {
+  /** The lines. */
+  lines: Line[];
+  /** Numbers of this page whose lines are not to be had. */
+  gaps: Gap[];
+  /** The cursor of the next page: where to go on, also when the end is reached and more is written. A string in JSON. */
+  nextCursor: string;
+  /** The oldest number that is kept; 0 for an empty log. A string in JSON. */
+  firstCursor: string;
+  /** The newest number; 0 for an empty log. A string in JSON. */
+  lastCursor: string;
+}
+
+/**
+ * A batch of lines, in columns: entry i of each list belongs to line i, whose number is
+ * `first_seq + i`, or where a filter has left lines out, `seqs[i]`.
+ */
+export interface LogLines {
+  /** The number of the first line. A string in JSON. */
+  firstSeq: string;
+  /** When each was written: milliseconds since 1970 UTC, with a fraction. */
+  times: number[];
+  /** The text of each, without its line feed. */
+  texts: string[];
+  /** The stream of each, one letter a line: `o` standard output, `e` standard error. */
+  streams: string;
+  /** Which of them were cut: their places in the lists, from 0. */
+  truncated: number[];
+  /** The generation of the instance that wrote them. */
+  generation: number;
+  /** Its incarnation. */
+  incarnation: number;
+  /** With a filter: the number of each line. Strings in JSON. */
+  seqs: string[];
+  /** With a filter: the last number that was looked at, sent or not. A string in JSON. */
+  lastSeq: string;
+}
+
+/** Something that the reader should know. */
+export interface Notice {
+  /** What, in a sentence. */
+  message: string;
+}
+
+/** Says from where to send the log. */
+export interface Resume {
+  /**
+   * The first sequence number wanted (one more than the last that was seen); 0 for the oldest kept,
+   * negative for that many lines from the end. A string in JSON.
+   */
+  cursor: string;
+}
+
+/** What the server says on a console. */
+export interface ServerFrame {
+  /** The first frame, once the client is known. */
+  hello?: Hello;
+  /** Lines. */
+  log?: LogLines;
+  /** Missing lines. */
+  gap?: Gap;
+  /** The allocation as it is now: at the beginning, and when it changes. */
+  state?: StateChange;
+  /** What the instance uses, while it runs. */
+  stats?: Stats;
+  /** Something that the reader should know, in words. */
+  notice?: Notice;
+  /** The access token ends soon: send `auth` with the next one. */
+  authExpiring?: AuthExpiring;
+  /** The last frame. */
+  bye?: Bye;
+}
+
+/** The allocation has changed. */
+export interface StateChange {
+  /** The allocation as it is now. */
+  allocation?: Allocation;
+}
+
+/** What the instance uses now. */
+export interface Stats {
+  /** When it was measured. */
+  time?: string;
+  /** Processor, in thousandths of a core. */
+  cpuMillis: number;
+  /** Memory, in bytes. A string in JSON. */
+  memoryBytes: string;
+  /** The most memory that it may use, in bytes. A string in JSON. */
+  memoryLimitBytes: string;
+  /** Bytes received since the start. A string in JSON. */
+  receivedBytes: string;
+  /** Bytes sent since the start. A string in JSON. */
+  sentBytes: string;
+  /** Processes and threads. */
+  pids: number;
+}
+
+/** Asks to add a machine. */
+export interface CreateMachineRequest {
+  /** The machine; its name is not read. */
+  machine?: Machine;
+  /** The last part of its name: lower-case letters, digits and hyphens, at most 63. */
+  machineId: string;
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
+/** Asks to delete a machine. */
+export interface DeleteMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** The etag that it was read with; empty to delete whatever is there. */
+  etag: string;
+}
+
+/** Asks for a machine. */
+export interface GetMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+}
+
+/** Ready once an HTTP GET answers with a status below 400. */
+export interface HttpProbe {
+  /** The number inside the container; 0 for the main port. */
+  port: number;
+  /** The path, `/healthz`; `/` by default. */
+  path: string;
+}
+
+/** Asks for a page of the catalogue. */
+export interface ListMachinesRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /** Which ones: `state = ACTIVE`, `title : "redis"` (contains), `resource_class = "small"`, joined by AND. */
+  filter: string;
+  /** In which order: `title`, `create_time`, `update_time`, each with ` desc` if wished; `title` by default. */
+  orderBy: string;
+}
+
+/** A page of the catalogue. */
+export interface ListMachinesResponse {
+  /** The machines. */
+  machines: Machine[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Ready once a line of the log matches. */
+export interface LogProbe {
+  /** A regular expression (RE2 syntax) that some part of a line matches. */
+  pattern: string;
+}
+
+/** An entry of the catalogue: a template from which allocations are made. */
+export interface Machine {
+  /** The resource name, `machines/{machine}`, chosen at creation and never changed. */
+  name: string;
+  /** A UUID that is never used twice. */
+  uid: string;
+  /** What people read first, 1 to 80 characters. */
+  title: string;
+  /** What it is and how to use it, in Markdown; at most 10,000 characters. */
+  description: string;
+  /** The container image, `redis:7-alpine`. Empty for a machine that only a process can run. */
+  image: string;
+  /**
+   * The program and its arguments. Empty for what the image runs by itself. `PORT` and each
+   * variable are in its environment.
+   */
+  command: string[];
+  /** The ports that it listens on; the first is the main one. None for a machine that only writes its log. */
+  ports: Port[];
+  /** The variables that it takes, in the order in which people are asked for them. */
+  variables: Variable[];
+  /** How much of the host it may use: `nano`, `small`, `medium`, `large`; `small` by default. */
+  resourceClass: string;
+  /**
+   * How one sees that it is ready. By default: its main port accepts connections, or, where it has
+   * none, that it runs.
+   */
+  probe?: Probe;
+  /** What an hour in state READY costs. Unset: nothing. */
+  pricePerHour?: Money;
+  /** Who made it: `users/{user}`. */
+  publisher: string;
+  /** How many may be allocated at once; 0 for no limit. */
+  stock: number;
+  /** Changed only by PublishMachine and RetireMachine. */
+  state: MachineState;
+  /** Counts the changes, from 1. An allocation remembers which one it was made from. */
+  version: number;
+  /** Changes with every change; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** Free labels: keys of up to 63 characters, values of up to 255, at most 64 of them. */
+  labels: Record<string, string>;
+  /** When it was made. */
+  createTime?: string;
+  /** When it last changed. */
+  updateTime?: string;
+  /** Whether the runtime of this installation can run it. */
+  availability: MachineAvailability;
+  /** The user that the program runs as inside its container, `1000:1000`; empty for the image's own. */
+  runAs: string;
+  /** How long it may take to stop by itself before it is killed: 1 s to 5 min, 10 s by default. */
+  stopGrace?: string;
+  /**
+   * True where the program of `command` comes with the image, so that a runtime that runs commands
+   * only cannot run it.
+   */
+  needsImage: boolean;
+}
+
+/** An amount of money. */
+export interface Money {
+  /** Three letters of ISO 4217: `EUR`. */
+  currencyCode: string;
+  /** How much, in the smallest unit of the currency (cents); a string in JSON. Up to 10^15. */
+  minorUnits: string;
+}
+
+/** A port that a machine listens on. */
+export interface Port {
+  /** The number inside the container, 1 to 65535. */
+  number: number;
+  /** TCP unless said otherwise. */
+  protocol: PortProtocol;
+  /** What it is for: `web page`, `metrics`; at most 40 characters. */
+  title: string;
+  /** The scheme with which a browser or a client opens it, `http`, `redis`; empty where there is none. */
+  scheme: string;
+}
+
+/** How one sees that an instance is ready. */
+export interface Probe {
+  /** Ready once a TCP port accepts a connection. */
+  tcp?: TcpProbe;
+  /** Ready once an HTTP GET answers with a status below 400. */
+  http?: HttpProbe;
+  /** Ready once a line of the log matches. */
+  log?: LogProbe;
+  /**
+   * How long after its start an instance may take to become ready before it has failed: 1 s to
+   * 10 min, 60 s by default.
+   */
+  timeout?: string;
+}
+
+/** Asks to put a machine into the catalogue. */
+export interface PublishMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** The etag that it was read with; empty to publish whatever is there. */
+  etag: string;
+}
+
+/** Asks to take a machine out of the catalogue. */
+export interface RetireMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** The etag that it was read with; empty to retire whatever is there. */
+  etag: string;
+}
+
+/** Ready once a TCP port accepts a connection. */
+export interface TcpProbe {
+  /** The number inside the container; 0 for the main port. */
+  port: number;
+}
+
+/** Asks to change a machine. */
+export interface UpdateMachineRequest {
+  /** The machine: its name, the fields to change, and the etag that it was read with. */
+  machine?: Machine;
+  /** The fields to change; without it, those that are not empty; `*` for all. */
+  updateMask?: string;
+}
+
+/** A variable that a machine takes: it becomes an environment variable of the instance. */
+export interface Variable {
+  /** The name of the environment variable. Names that the loader or the shell obeys are refused. */
+  key: string;
+  /** What people are asked, at most 80 characters. */
+  title: string;
+  /** A longer explanation, at most 500 characters. */
+  description: string;
+  /** Whether an allocation without it, where there is no default, is refused. */
+  required: boolean;
+  /** The value where none is given, at most 4096 characters. */
+  defaultValue: string;
+  /** Whether its value is stored encrypted and never shown again. */
+  secret: boolean;
+  /** The values that it may have; empty for any. */
+  choices: string[];
+  /** A regular expression (RE2 syntax) that the whole value matches; empty for any. */
+  pattern: string;
+}
+
+/** Asks for another password. */
+export interface ChangePasswordRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** The password so far. */
+  currentPassword: string;
+  /** The new one: 10 to 256 characters. */
+  newPassword: string;
+}
+
+/** Asks to log in. */
+export interface CreateSessionRequest {
+  /** The address of the account. */
+  email: string;
+  /** The password. */
+  password: string;
+  /** True to get the refresh token as an HttpOnly, SameSite=Strict cookie: for browsers. */
+  cookie: boolean;
+}
+
+/** Asks to sign up. */
+export interface CreateUserRequest {
+  /** The account: e-mail address, and names if wished. */
+  user?: User;
+  /** The password: 10 to 256 characters. */
+  password: string;
+  /** A UUID of the caller's choice: the same request sent again with it has no second effect. */
+  requestId: string;
+}
+
+/** Says where the one-time code was sent. */
+export interface CreateUserResponse {
+  /** The address, as it was given. */
+  email: string;
+  /** True when the account must be verified before it can be used: send the code to VerifyUser. */
+  verificationRequired: boolean;
+}
+
+/** Asks to log out. */
+export interface DeleteSessionRequest {
+  /** `sessions/{session}`; `sessions/-` for all of the caller's. */
+  name: string;
+}
+
+/** Asks to disable an account. */
+export interface DisableUserRequest {
+  /** Whom: `users/{user}`. */
+  name: string;
+}
+
+/** Asks to enable an account. */
+export interface EnableUserRequest {
+  /** Whom: `users/{user}`. */
+  name: string;
+}
+
+/** Asks for an account. */
+export interface GetUserRequest {
+  /** `users/{user}` or `users/me`. */
+  name: string;
+}
+
+/** Asks to give a role. */
+export interface GrantRoleRequest {
+  /** Whom: `users/{user}`. */
+  name: string;
+  /** The role. */
+  role: UserRole;
+}
+
+/** Asks for a page of sessions. */
+export interface ListSessionsRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before. */
+  pageToken: string;
+}
+
+/** A page of sessions. */
+export interface ListSessionsResponse {
+  /** The sessions, newest first, without tokens. */
+  sessions: Session[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of accounts. */
+export interface ListUsersRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /** Which ones: `state = DISABLED`, `email = "ada@example.org"`, `verified = true`, joined by AND. */
+  filter: string;
+}
+
+/** A page of accounts. */
+export interface ListUsersResponse {
+  /** The accounts, newest first. */
+  users: User[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for the next pair of tokens. */
+export interface RefreshSessionRequest {
+  /** The refresh token; empty where the cookie carries it. */
+  refreshToken: string;
+}
+
+/** Asks to take a role. */
+export interface RevokeRoleRequest {
+  /** From whom: `users/{user}`. */
+  name: string;
+  /** The role. */
+  role: UserRole;
+}
+
+/** Asks for a new one-time code. */
+export interface SendVerificationCodeRequest {
+  /** The address of the account. */
+  email: string;
+}
+
+/** A log-in: from one device until it is logged out, or is not refreshed for 30 days. */
+export interface Session {
+  /** The resource name, `sessions/{session}`. */
+  name: string;
+  /**
+   * A JSON Web Token for the `Authorization: Bearer` header, good until `expire_time`. Only in the
+   * answers of CreateSession and RefreshSession.
+   */
+  accessToken: string;
+  /**
+   * Opaque; exchanges for the next pair of tokens, once. Only in the answers of CreateSession and
+   * RefreshSession, and not even there for browsers, which hold it in a cookie that scripts cannot read.
+   */
+  refreshToken: string;
+  /** When the access token ends. */
+  expireTime?: string;
+  /** Who logged in. In lists, only the name is set. */
+  user?: User;
+  /** When the person logged in. */
+  createTime?: string;
+  /** When the session was last refreshed. */
+  refreshTime?: string;
+  /** The program that logged in, by its own words. */
+  userAgent: string;
+  /** The network address that the log-in came from. */
+  address: string;
+  /** True for the session that asks. */
+  current: boolean;
+}
+
+/** Asks to change an account. */
+export interface UpdateUserRequest {
+  /** The account: its name, the fields to change, and the etag it was read with, if a lost race matters. */
+  user?: User;
+  /** The fields to change: `given_name`, `family_name`. Without it, those that are not empty. */
+  updateMask?: string;
+}
+
+/** A person's account. */
+export interface User {
+  /**
+   * The resource name, `users/{user}`, set by the server and never changed. `users/me` stands for
+   * the caller in requests.
+   */
+  name: string;
+  /** A UUID that is never used twice. */
+  uid: string;
+  /** The e-mail address that the person logs in with; unique whatever its case. */
+  email: string;
+  /** A phone number in E.164 form, `+4930123456`; unique; may be empty. */
+  phoneNumber: string;
+  /** The given name, at most 100 characters; may be empty. */
+  givenName: string;
+  /** The family name, at most 100 characters; may be empty. */
+  familyName: string;
+  /** True once the person has shown, by a one-time code, that the address is theirs. */
+  verified: boolean;
+  /** The person's roles; changed only by GrantRole and RevokeRole. */
+  roles: UserRole[];
+  /** Changed only by DisableUser and EnableUser. */
+  state: UserState;
+  /** Changes with every change of the account; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** When the person signed up. */
+  createTime?: string;
+  /** When the account last changed. */
+  updateTime?: string;
+}
+
+/** Shows a one-time code. */
+export interface VerifyUserRequest {
+  /** The address of the account. */
+  email: string;
+  /** The code that was sent to it: six digits. */
+  code: string;
+}
+
+/**
+ * Rents a machine. Answers at once, with its address, in PROVISIONING; WatchAllocations or
+ * GetAllocation tell when it is READY.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
+ * VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
+ * RUNTIME_ADMINS_ONLY.
+ */
+export const createAllocation: Unary<CreateAllocationRequest, Allocation> =
+  unary("POST", "/v1/allocations", "allocation");
+
+/**
+ * Reads one allocation.
+ * Fails with ALLOCATION_NOT_FOUND.
+ */
+export const getAllocation: Unary<GetAllocationRequest, Allocation> =
+  unary("GET", "/v1/{name=allocations/*}");
+
+/**
+ * Lists the caller's allocations, newest first; with `parent=users/-`, an admin lists everybody's.
+ * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID, PARENT_FOREIGN.
+ */
+export const listAllocations: Unary<ListAllocationsRequest, ListAllocationsResponse> =
+  unary("GET", "/v1/allocations");
+
+/**
+ * Changes the display name and the labels.
+ * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
+ */
+export const updateAllocation: Unary<UpdateAllocationRequest, Allocation> =
+  unary("PATCH", "/v1/{allocation.name=allocations/*}", "allocation");
+
+/**
+ * Removes an allocation, with its instance and its files, from whatever state it is in. It lives
+ * on as history. Deleting a deleted one changes nothing.
+ * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
+ */
+export const deleteAllocation: Unary<DeleteAllocationRequest, Allocation> =
+  unary("DELETE", "/v1/{name=allocations/*}");
+
+/**
+ * Starts a stopped or failed allocation. Starting a running one changes nothing.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED.
+ */
+export const startAllocation: Unary<StartAllocationRequest, Allocation> =
+  unary("POST", "/v1/{name=allocations/*}:start", "*");
+
+/**
+ * Stops an allocation; its files and its address stay. Stopping a stopped one changes nothing.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED.
+ */
+export const stopAllocation: Unary<StopAllocationRequest, Allocation> =
+  unary("POST", "/v1/{name=allocations/*}:stop", "*");
+
+/**
+ * Stops the program and starts it again; its files and its address stay.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_NOT_RUNNING.
+ */
+export const restartAllocation: Unary<RestartAllocationRequest, Allocation> =
+  unary("POST", "/v1/{name=allocations/*}:restart", "*");
+
+/**
+ * Tells all that is known about the instance behind an allocation, asked of the engine now.
+ * Fails with ALLOCATION_NOT_FOUND, ENGINE_UNAVAILABLE.
+ */
+export const inspectAllocation: Unary<InspectAllocationRequest, InspectAllocationResponse> =
+  unary("GET", "/v1/{name=allocations/*}:inspect");
+
+/**
+ * Streams the caller's allocations: each as it is now, then each time that one changes. A client
+ * that reads too slowly skips states in between, but always gets the last one.
+ * Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
+ * Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
+ */
+export const watchAllocations: ServerStream<WatchAllocationsRequest, WatchAllocationsResponse> =
+  stream("GET", "/v1/allocations:watch");
+
+/**
+ * Streams the log, the state and the statistics of an allocation: from a cursor, then live. Over
+ * HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`. Ends with `bye`.
+ * Fails with ALLOCATION_NOT_FOUND, TOO_MANY_CONSOLES.
+ */
+export const followConsole: ServerStream<FollowConsoleRequest, ServerFrame> =
+  stream("GET", "/v1/{name=allocations/*}/console:follow");
+
+/**
+ * Reads a page of the log.
+ * Fails with ALLOCATION_NOT_FOUND.
+ */
+export const listLines: Unary<ListLinesRequest, ListLinesResponse> =
+  unary("GET", "/v1/{name=allocations/*}/lines");
+
+/**
+ * Adds a machine, as a DRAFT.
+ * Fails with MACHINE_EXISTS, VARIABLE_INVALID.
+ */
+export const createMachine: Unary<CreateMachineRequest, Machine> =
+  unary("POST", "/v1/machines", "machine");
+
+/**
+ * Reads one machine. Drafts are visible to admins only.
+ * Fails with MACHINE_NOT_FOUND.
+ */
+export const getMachine: Unary<GetMachineRequest, Machine> = unary("GET", "/v1/{name=machines/*}");
+
+/**
+ * Lists the catalogue: ACTIVE machines; for admins every one.
+ * Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listMachines: Unary<ListMachinesRequest, ListMachinesResponse> =
+  unary("GET", "/v1/machines");
+
+/**
+ * Changes a machine. Allocations of it keep the version that they were made from.
+ * Fails with MACHINE_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, VARIABLE_INVALID.
+ */
+export const updateMachine: Unary<UpdateMachineRequest, Machine> =
+  unary("PATCH", "/v1/{machine.name=machines/*}", "machine");
+
+/**
+ * Deletes a machine that is not in the catalogue: a DRAFT or a RETIRED one.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, ETAG_STALE.
+ */
+export const deleteMachine: Unary<DeleteMachineRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=machines/*}");
+
+/**
+ * Puts a machine into the catalogue. Publishing an ACTIVE one changes nothing.
+ * Fails with MACHINE_NOT_FOUND, ETAG_STALE.
+ */
+export const publishMachine: Unary<PublishMachineRequest, Machine> =
+  unary("POST", "/v1/{name=machines/*}:publish", "*");
+
+/**
+ * Takes a machine out of the catalogue; allocations of it go on.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, ETAG_STALE.
+ */
+export const retireMachine: Unary<RetireMachineRequest, Machine> =
+  unary("POST", "/v1/{name=machines/*}:retire", "*");
+
+/**
+ * Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
+ * Fails with CREDENTIALS_WRONG, USER_NOT_VERIFIED, USER_DISABLED, TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
+ */
+export const createSession: Unary<CreateSessionRequest, Session> =
+  unary("POST", "/v1/sessions", "*");
+
+/**
+ * Exchanges a refresh token, from the request or from the cookie, for the next pair of tokens.
+ * One that was used before ends the whole session: somebody else may hold it.
+ * Fails with REFRESH_TOKEN_INVALID, USER_DISABLED, ORIGIN_FOREIGN.
+ */
+export const refreshSession: Unary<RefreshSessionRequest, Session> =
+  unary("POST", "/v1/sessions:refresh", "*");
+
+/**
+ * Lists the caller's open sessions, newest first.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listSessions: Unary<ListSessionsRequest, ListSessionsResponse> =
+  unary("GET", "/v1/sessions");
+
+/**
+ * Logs out: one session of the caller, or with `sessions/-` all of them. Tokens that were issued
+ * for it are refused within seconds.
+ * Fails with SESSION_NOT_FOUND.
+ */
+export const deleteSession: Unary<DeleteSessionRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=sessions/*}");
+
+/**
+ * Signs a person up and sends a one-time code to the address.
+ * Answers the same whether or not the address has an account already, so that nobody learns who
+ * is here; the owner of a taken address is told by mail.
+ * Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+ */
+export const createUser: Unary<CreateUserRequest, CreateUserResponse> =
+  unary("POST", "/v1/users", "*");
+
+/**
+ * Reads one account: one's own, or as an admin anybody's.
+ * Fails with USER_NOT_FOUND.
+ */
+export const getUser: Unary<GetUserRequest, User> = unary("GET", "/v1/{name=users/*}");
+
+/**
+ * Lists accounts, newest first.
+ * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listUsers: Unary<ListUsersRequest, ListUsersResponse> = unary("GET", "/v1/users");
+
+/**
+ * Changes the given and the family name.
+ * Fails with USER_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
+ */
+export const updateUser: Unary<UpdateUserRequest, User> =
+  unary("PATCH", "/v1/{user.name=users/*}", "user");
+
+/**
+ * Sends a new one-time code to the address of an account that is not verified yet. Answers the
+ * same whether or not there is one.
+ * Fails with CODE_SENT_RECENTLY (try again after the delay that it names).
+ */
+export const sendVerificationCode: Unary<SendVerificationCodeRequest, Record<string, never>> =
+  unary("POST", "/v1/users:sendVerificationCode", "*");
+
+/**
+ * Shows by the one-time code that the address is the person's.
+ * Fails with CODE_WRONG (also when it has ended, was used, or was tried too often).
+ */
+export const verifyUser: Unary<VerifyUserRequest, Record<string, never>> =
+  unary("POST", "/v1/users:verify", "*");
+
+/**
+ * Changes the password and ends every other session of the person.
+ * Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND.
+ */
+export const changePassword: Unary<ChangePasswordRequest, Record<string, never>> =
+  unary("POST", "/v1/{name=users/*}:changePassword", "*");
+
+/**
+ * Gives a person a role. Granting one that they have changes nothing.
+ * Fails with USER_NOT_FOUND.
+ */
+export const grantRole: Unary<GrantRoleRequest, User> =
+  unary("POST", "/v1/{name=users/*}:grantRole", "*");
+
+/**
+ * Takes a role from a person, whose open sessions lose it within seconds.
+ * Fails with USER_NOT_FOUND, LAST_ADMIN.
+ */
+export const revokeRole: Unary<RevokeRoleRequest, User> =
+  unary("POST", "/v1/{name=users/*}:revokeRole", "*");
+
+/**
+ * Disables an account: it cannot log in, and its open sessions and consoles end within seconds.
+ * Fails with USER_NOT_FOUND, LAST_ADMIN.
+ */
+export const disableUser: Unary<DisableUserRequest, User> =
+  unary("POST", "/v1/{name=users/*}:disable", "*");
+
+/**
+ * Lets a disabled account log in again.
+ * Fails with USER_NOT_FOUND.
+ */
+export const enableUser: Unary<EnableUserRequest, User> =
+  unary("POST", "/v1/{name=users/*}:enable", "*");

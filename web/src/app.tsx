@@ -1,0 +1,115 @@
+// Which page is at which path, and who may see it.
+
+import type { ComponentChildren, VNode } from "preact";
+import { useEffect } from "preact/hooks";
+import { AccountPage } from "./pages/account";
+import { AllocationPage } from "./pages/allocation";
+import { AllocationsPage } from "./pages/allocations";
+import { CataloguePage } from "./pages/catalogue";
+import { LogIn } from "./pages/login";
+import { MachinePage } from "./pages/machine";
+import { EditMachinePage } from "./pages/machine-edit";
+import { MachinesPage } from "./pages/machines";
+import { SignUp } from "./pages/signup";
+import { Verify } from "./pages/verify";
+import { Dialogs } from "./parts/dialog";
+import { Empty, Page, Waiting } from "./parts/page";
+import { fits, navigate, place } from "./parts/router";
+import { Toasts } from "./parts/toasts";
+import { isAdmin, sessionState } from "./session/session";
+import { TopBar } from "./topbar";
+
+type Who = "anybody" | "person" | "admin" | "stranger";
+type Parts = Record<string, string>;
+
+const ROUTES: readonly (readonly [path: string, who: Who, page: (parts: Parts) => VNode])[] = [
+  ["/", "anybody", () => <CataloguePage />],
+  ["/login", "stranger", () => <LogIn />],
+  ["/signup", "stranger", () => <SignUp />],
+  ["/verify", "stranger", () => <Verify />],
+  ["/machines/:id", "anybody", ({ id }) => <MachinePage key={id} name={`machines/${id}`} />],
+  ["/allocations", "person", () => <AllocationsPage />],
+  [
+    "/allocations/:id",
+    "person",
+    ({ id }) => <AllocationPage key={id} name={`allocations/${id}`} />,
+  ],
+  ["/account", "person", () => <AccountPage />],
+  ["/admin/machines", "admin", () => <MachinesPage />],
+  ["/admin/machines/new", "admin", () => <EditMachinePage />],
+  [
+    "/admin/machines/:id",
+    "admin",
+    ({ id }) => <EditMachinePage key={id} name={`machines/${id}`} />,
+  ],
+];
+
+export function App() {
+  return (
+    <>
+      <Shown />
+      <Toasts />
+      <Dialogs />
+    </>
+  );
+}
+
+function Shown() {
+  const { path } = place.value;
+  if (sessionState.value === "restoring") return <Waiting />;
+  for (const [pattern, who, page] of ROUTES) {
+    const parts = fits(pattern, path);
+    if (!parts) continue;
+    if (who === "stranger") {
+      return sessionState.value === "in" ? <GoOn /> : page(parts);
+    }
+    if (who !== "anybody" && sessionState.value === "out") return <LogInFirst />;
+    if (who === "admin" && !isAdmin()) return <Nothing />;
+    return <Frame>{page(parts)}</Frame>;
+  }
+  return <Nothing />;
+}
+
+function Frame({ children }: { children: ComponentChildren }) {
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <TopBar />
+      {children}
+    </>
+  );
+}
+
+function Nothing() {
+  return (
+    <Frame>
+      <Page title="Not found">
+        <Empty icon="search" title="There is no such page">
+          <a class="button" href="/">
+            To the catalogue
+          </a>
+        </Empty>
+      </Page>
+    </Frame>
+  );
+}
+
+/** Sends a stranger to the log-in, and back afterwards. */
+function LogInFirst() {
+  useEffect(() => {
+    const to = encodeURIComponent(location.pathname + location.search);
+    void navigate(`/login?to=${to}`, { replace: true });
+  }, []);
+  return <Waiting />;
+}
+
+/** Sends somebody who is logged in away from the log-in. */
+function GoOn() {
+  useEffect(() => {
+    const to = new URLSearchParams(location.search).get("to") ?? "";
+    void navigate(/^\/[^/\\]/.test(to) ? to : "/", { replace: true });
+  }, []);
+  return <Waiting />;
+}

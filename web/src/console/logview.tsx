@@ -1,0 +1,197 @@
+// The log, live: only the rows in sight are elements, however many lines there are.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Icon } from "../parts/icons";
+import { complain } from "../parts/toasts";
+import type { Console } from "./console";
+import { LinkState } from "./link";
+import { RowView } from "./rows";
+import { findFrom, LogTools, type Wanted } from "./tools";
+
+/** The height of a row in pixels; the same in styles/log.css. */
+const ROW = 20;
+/** How many rows are made beyond either edge. */
+const MARGIN = 12;
+/** The first row says what is before the lines. */
+const HEAD = 1;
+/** Older lines are fetched when the top is as near as this. */
+const NEAR = ROW * 20;
+
+export function LogView({ console, name }: { console: Console; name: string }) {
+  const box = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(0);
+  const [height, setHeight] = useState(600);
+  const [following, setFollowing] = useState(true);
+  const [wanted, setWanted] = useState<Wanted>({ text: "", stream: "", only: true });
+  const [times, setTimes] = useState(true);
+  const [found, setFound] = useState(0);
+  // What the next picture has to make up for, so that the lines in sight stay where they are.
+  const shift = useRef(0);
+  const seen = useRef({ dropped: 0, end: 0 });
+
+  console.version.value; // read, so that new lines draw the page again
+  const { lines } = console;
+  const rows = lines.shown;
+  const end = lines.dropped + rows.length;
+  if (following) seen.current.end = end;
+  const fresh = Math.max(0, end - seen.current.end);
+
+  const total = rows.length + HEAD;
+  const fits = Math.ceil(height / ROW);
+  const firstInSight = following ? total - fits : Math.floor((top + shift.current) / ROW);
+  const from = Math.max(0, firstInSight - MARGIN - HEAD);
+  const to = Math.min(rows.length, from + fits + 2 * MARGIN + HEAD);
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    shift.current -= (lines.dropped - seen.current.dropped) * ROW;
+    seen.current.dropped = lines.dropped;
+    if (following) element.scrollTop = element.scrollHeight;
+    else if (shift.current !== 0) element.scrollTop += shift.current;
+    shift.current = 0;
+  });
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const watch = new ResizeObserver(() => setHeight(element.clientHeight));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+
+  const look = (next: Wanted) => {
+    const { text, stream, only } = next;
+    setWanted(next);
+    setFound(0);
+    console.show({ contains: only ? text : "", stream });
+    seen.current = { dropped: lines.dropped, end: lines.shown.length };
+  };
+
+  const loadOlder = async () => {
+    try {
+      const gained = await console.loadOlder();
+      shift.current += gained * ROW;
+      seen.current.end += gained;
+    } catch (error) {
+      complain(error);
+    }
+  };
+
+  const scrolled = () => {
+    const element = box.current;
+    if (!element) return;
+    const left = element.scrollHeight - element.clientHeight - element.scrollTop;
+    const up = element.scrollTop < top - 1;
+    setTop(element.scrollTop);
+    if (left < ROW) setFollowing(true);
+    else if (up || !following) setFollowing(false);
+    if (!following && element.scrollTop < NEAR) void loadOlder();
+  };
+
+  const newest = () => {
+    setFollowing(true);
+    box.current?.focus({ preventScroll: true });
+  };
+
+  /** Goes to the next row, or the one before, in which the text is. */
+  const find = (direction: 1 | -1) => {
+    const start = found ? rows.findIndex((row) => row.seq === found) : from + MARGIN;
+    const at = findFrom(rows, wanted.text.toLowerCase(), start, direction);
+    const row = rows[at];
+    if (!row || !box.current) return;
+    setFollowing(false);
+    setFound(row.seq);
+    box.current.scrollTop = Math.max(0, (at + HEAD) * ROW - height / 2);
+    setTop(box.current.scrollTop);
+  };
+
+  const keys = (event: KeyboardEvent) => {
+    if (event.key === "End" && !event.ctrlKey) newest();
+    else if (event.key === "Home" && box.current) {
+      setFollowing(false);
+      box.current.scrollTop = 0;
+    } else return;
+    event.preventDefault();
+  };
+
+  const needle = wanted.text.toLowerCase();
+  return (
+    <section class={times ? "log" : "log no-times"} aria-label="Log">
+      <LogTools
+        name={name}
+        rows={rows}
+        held={lines.size}
+        wanted={wanted}
+        onWanted={look}
+        onFind={find}
+        times={times}
+        onTimes={setTimes}
+        following={following}
+        onFollowing={(follow) => (follow ? newest() : setFollowing(false))}
+      />
+      <div class="log-frame">
+        <div
+          ref={box}
+          class="log-scroll"
+          role="log"
+          aria-live="off"
+          aria-label="Log lines"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must do so by keyboard
+          tabIndex={0}
+          onScroll={scrolled}
+          onWheel={(event) => event.deltaY < 0 && rows.length > fits && setFollowing(false)}
+          onKeyDown={keys}
+        >
+          <div class="log-space" style={{ height: `${total * ROW}px` }}>
+            <Head console={console} empty={rows.length === 0} onMore={() => void loadOlder()} />
+            <div class="log-rows" style={{ transform: `translateY(${from * ROW}px)` }}>
+              {rows.slice(from, to).map((row) => (
+                <RowView
+                  key={`${row.kind}${row.seq}`}
+                  row={row}
+                  needle={needle}
+                  found={found === row.seq}
+                />
+              ))}
+            </div>
+          </div>
+        </div>
+        {!following && (
+          <button type="button" class="log-newest" onClick={newest}>
+            <Icon name="down" />
+            {fresh > 0
+              ? `${fresh.toLocaleString()} new ${fresh === 1 ? "line" : "lines"}`
+              : "To the newest"}
+          </button>
+        )}
+      </div>
+      <LinkState console={console} shown={rows.length} filtered={rows.length < lines.size} />
+    </section>
+  );
+}
+
+function Head({
+  console,
+  empty,
+  onMore,
+}: {
+  console: Console;
+  empty: boolean;
+  onMore: () => void;
+}) {
+  const older = console.older.value;
+  return (
+    <div class="log-row head">
+      {older === "some" && (
+        <button type="button" onClick={onMore}>
+          Load older lines
+        </button>
+      )}
+      {older === "loading" && <span>Loading older lines…</span>}
+      {older === "full" && <span>This page holds no more lines than these.</span>}
+      {older === "none" && !empty && <span>The log begins here.</span>}
+      {older === "none" && empty && <span>Nothing to show yet.</span>}
+    </div>
+  );
+}

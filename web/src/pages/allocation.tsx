@@ -1,0 +1,221 @@
+// One allocation: what it is, where it answers, what it writes.
+
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { type Allocation, getAllocation, updateAllocation } from "../api/generated";
+import { Console } from "../console/console";
+import { LogView } from "../console/logview";
+import { Use } from "../console/use";
+import { isOlder, mine, putEverywhere } from "../live/allocations";
+import { Actions, shownName } from "../parts/actions";
+import { hostPort, openAddress } from "../parts/address";
+import { CopyButton } from "../parts/copy";
+import { Icon, Tile } from "../parts/icons";
+import { idOf } from "../parts/machines";
+import { Page, Trouble, useLoaded, Waiting } from "../parts/page";
+import { AllocationChip } from "../parts/state";
+import { complain } from "../parts/toasts";
+import { person } from "../session/session";
+import { Details } from "./allocation-details";
+
+export function AllocationPage({ name }: { name: string }) {
+  const loaded = useLoaded((signal) => getAllocation({ name }, { signal }), [name]);
+  const [newest, setNewest] = useState<Allocation | undefined>(undefined);
+  const streamed = mine.all.value?.get(name);
+
+  const take = useCallback((allocation: Allocation) => {
+    setNewest((known) => (isOlder(allocation, known) ? known : allocation));
+    putEverywhere(allocation, allocation.owner === person.value?.name);
+  }, []);
+
+  // Of what the call, the stream and the console say, the newest counts.
+  const allocation = [loaded.value, streamed, newest].reduce(
+    (best, one) => (one && !isOlder(one, best) ? one : best),
+    undefined as Allocation | undefined,
+  );
+  if (!allocation) {
+    return (
+      <Page title="Allocation">
+        {loaded.error === undefined ? (
+          <Waiting />
+        ) : (
+          <Trouble error={loaded.error} again={loaded.again} />
+        )}
+      </Page>
+    );
+  }
+  return <Shown allocation={allocation} onChange={take} />;
+}
+
+function Shown({
+  allocation,
+  onChange,
+}: {
+  allocation: Allocation;
+  onChange: (allocation: Allocation) => void;
+}) {
+  const { name } = allocation;
+  const console = useMemo(() => new Console(name, onChange), [name, onChange]);
+  useEffect(() => () => console.close(), [console]);
+  const gone = allocation.state === "DELETED";
+  return (
+    <Page
+      wide
+      title={shownName(allocation)}
+      heading={<Heading allocation={allocation} onChange={onChange} />}
+      actions={!gone && <Actions allocation={allocation} onChange={onChange} />}
+    >
+      <Story allocation={allocation} />
+      <div class="watch">
+        <LogView console={console} name={idOf(name)} />
+        <aside class="side">
+          <section class="panel" aria-labelledby="where">
+            <h2 id="where">Where it answers</h2>
+            <Where allocation={allocation} />
+          </section>
+          <section class="panel" aria-labelledby="use">
+            <h2 id="use">Use</h2>
+            <Use console={console} running={allocation.state === "READY"} />
+          </section>
+          <Details allocation={allocation} />
+        </aside>
+      </div>
+    </Page>
+  );
+}
+
+function Heading({
+  allocation,
+  onChange,
+}: {
+  allocation: Allocation;
+  onChange: (allocation: Allocation) => void;
+}) {
+  const [draft, setDraft] = useState<string | undefined>(undefined);
+  const save = async () => {
+    const displayName = draft?.trim() ?? "";
+    setDraft(undefined);
+    if (displayName === allocation.displayName) return;
+    try {
+      const { name } = allocation;
+      onChange(
+        await updateAllocation({ allocation: { name, displayName }, updateMask: "displayName" }),
+      );
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return (
+    <>
+      <Tile name={allocation.machine} large />
+      <span>
+        {draft === undefined ? (
+          <span class="row">
+            {shownName(allocation)}
+            <button
+              type="button"
+              class="quiet"
+              title="Rename"
+              aria-label="Rename"
+              onClick={() => setDraft(allocation.displayName)}
+            >
+              <Icon name="pencil" />
+            </button>
+            <AllocationChip state={allocation.state} />
+          </span>
+        ) : (
+          <input
+            class="heading-input"
+            aria-label="Name"
+            maxLength={80}
+            placeholder={allocation.machineTitle}
+            value={draft}
+            autofocus
+            onInput={(event) => setDraft(event.currentTarget.value)}
+            onBlur={() => void save()}
+            onKeyDown={(event) => {
+              if (event.key === "Enter") event.currentTarget.blur();
+              if (event.key === "Escape") setDraft(undefined);
+            }}
+          />
+        )}
+        <span class="under mono">{idOf(allocation.name)}</span>
+      </span>
+    </>
+  );
+}
+
+/** What is being done, or why it is as it is. */
+function Story({ allocation }: { allocation: Allocation }) {
+  const { state, stateReason: why, progress } = allocation;
+  if (state === "FAILED") {
+    return (
+      <section class="story bad" aria-label="Why it failed">
+        <div class="row">
+          <Icon name="alert" />
+          <strong>{why?.message || "It could not be brought to run."}</strong>
+        </div>
+        <div class="row wrap small">
+          {why?.reason && <span class="tag mono">{why.reason}</span>}
+          {why?.exitCode !== undefined && <span class="tag">exit code {why.exitCode}</span>}
+          {why?.outOfMemory && <span class="tag">out of memory</span>}
+        </div>
+        {why && why.lastLines.length > 0 && (
+          <details>
+            <summary>Its last lines</summary>
+            <pre>{why.lastLines.join("\n")}</pre>
+          </details>
+        )}
+      </section>
+    );
+  }
+  const text = progress || (state === "READY" ? "" : why?.message);
+  if (!text) return null;
+  return (
+    <section class={progress ? "story busy" : "story"} role="status">
+      {progress && <span class="slot-busy" aria-hidden="true" />}
+      {text}
+    </section>
+  );
+}
+
+function Where({ allocation }: { allocation: Allocation }) {
+  const { endpoints, state } = allocation;
+  if (endpoints.length === 0) {
+    return <p class="muted small">It has no ports: it only writes its log.</p>;
+  }
+  return (
+    <ul class="lines">
+      {endpoints.map((endpoint) => {
+        const text = hostPort(endpoint);
+        const opened = openAddress(endpoint);
+        return (
+          <li key={`${endpoint.containerPort}${endpoint.protocol}`} class="endpoint">
+            <div class="row">
+              <span class="mono endpoint-address" data-endpoint>
+                {text}
+              </span>
+              <CopyButton text={text} label="Copy the address" />
+              {opened && state === "READY" && (
+                <a
+                  class="button small"
+                  href={opened}
+                  target="_blank"
+                  rel="noopener noreferrer"
+                  title={opened}
+                >
+                  Open
+                  <Icon name="external" />
+                </a>
+              )}
+            </div>
+            <div class="faint small">
+              {endpoint.title && `${endpoint.title} · `}
+              {endpoint.scheme && `${endpoint.scheme} · `}
+              {endpoint.protocol.toLowerCase()} port {endpoint.containerPort} inside
+            </div>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

@@ -1,0 +1,222 @@
+// For admins: a machine is made, changed, published.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ApiError } from "../api/faults";
+import { createMachine, getMachine, type Machine, updateMachine } from "../api/generated";
+import { requestId } from "../api/transport";
+import { ask } from "../parts/dialog";
+import { TextField } from "../parts/field";
+import { useSending } from "../parts/form";
+import { Tile } from "../parts/icons";
+import { idOf } from "../parts/machines";
+import { Page, Trouble, useLoaded, Waiting } from "../parts/page";
+import { guardLeaving, navigate } from "../parts/router";
+import { MachineChip } from "../parts/state";
+import { say } from "../parts/toasts";
+import { FormFault } from "./entry";
+import {
+  differences,
+  draftOf,
+  EMPTY,
+  FIELD_WORDS,
+  idFor,
+  type MachineDraft,
+  machineOf,
+} from "./machine-draft";
+import { MachineFields } from "./machine-fields";
+import { MachineActions } from "./machines";
+
+export function EditMachinePage({ name }: { name?: string }) {
+  if (!name) return <NewMachine />;
+  return <ExistingMachine name={name} />;
+}
+
+function NewMachine() {
+  const [draft, setDraft] = useState<MachineDraft>(EMPTY);
+  const [id, setId] = useState<string | undefined>(undefined);
+  const attempt = useRef({ of: "", id: "" });
+  const machineId = id ?? idFor(draft.title);
+  const leave = useUnsaved(differences(draft, EMPTY).length > 0);
+  const sending = useSending(async () => {
+    const machine = machineOf(draft);
+    const of = JSON.stringify([machine, machineId]);
+    if (attempt.current.of !== of) attempt.current = { of, id: requestId() };
+    const made = await createMachine({ machine, machineId, requestId: attempt.current.id });
+    say(`${made.title} is a draft. Publish it when it is right.`);
+    leave();
+    await navigate(`/admin/${made.name}`, { replace: true });
+  });
+  return (
+    <Page title="Add a machine" narrow>
+      <form class="stack" onSubmit={sending.submit} noValidate>
+        <MachineFields draft={draft} onChange={setDraft} field={sending.field}>
+          <TextField
+            label="Name in addresses"
+            mono
+            name="machine-id"
+            required
+            maxLength={63}
+            value={machineId}
+            onChange={setId}
+            hint="Lower-case letters, digits and hyphens. It cannot be changed later."
+            error={sending.field("machineId") ?? sending.field("machine_id")}
+          />
+        </MachineFields>
+        <FormFault text={sending.rest()} />
+        <div class="save-bar">
+          <a class="button" href="/admin/machines">
+            Cancel
+          </a>
+          <button type="submit" class="button primary" disabled={sending.busy}>
+            {sending.busy ? "Adding…" : "Add as a draft"}
+          </button>
+        </div>
+      </form>
+    </Page>
+  );
+}
+
+function ExistingMachine({ name }: { name: string }) {
+  const machine = useLoaded((signal) => getMachine({ name }, { signal }), [name]);
+  if (!machine.value) {
+    return (
+      <Page title="Machine" narrow>
+        {machine.error === undefined ? (
+          <Waiting />
+        ) : (
+          <Trouble error={machine.error} again={machine.again} />
+        )}
+      </Page>
+    );
+  }
+  return <Form machine={machine.value} onChange={machine.set} />;
+}
+
+function Form({ machine, onChange }: { machine: Machine; onChange: (machine: Machine) => void }) {
+  const read = draftOf(machine);
+  const [draft, setDraft] = useState<MachineDraft>(read);
+  const changed = differences(draft, read);
+  const leave = useUnsaved(changed.length > 0);
+
+  const save = async (etag: string) => {
+    const updateMask = changed.join(",");
+    const sent = { ...machineOf(draft), name: machine.name, etag };
+    const saved = await updateMachine({ machine: sent, updateMask });
+    onChange(saved);
+    setDraft(draftOf(saved));
+    say(`Saved as version ${saved.version}.`);
+  };
+
+  const sending = useSending(async () => {
+    try {
+      await save(machine.etag);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== "ETAG_STALE") throw error;
+      const theirs = await getMachine({ name: machine.name });
+      const fields = differences(draftOf(theirs), read).map((field) => FIELD_WORDS[field]);
+      const what =
+        fields.length > 0 ? `Changed there: ${fields.join(", ")}.` : "Its state has changed.";
+      const chosen = await ask(
+        "Somebody has changed this machine",
+        <>
+          <p>It was changed while you were editing. {what}</p>
+          <p>Yours: {changed.map((field) => FIELD_WORDS[field]).join(", ")}.</p>
+        </>,
+        [
+          { answer: "theirs", label: "Load theirs" },
+          { answer: "mine", label: "Save mine over it", look: "primary" },
+        ],
+      );
+      if (chosen === "theirs") {
+        onChange(theirs);
+        setDraft(draftOf(theirs));
+      } else if (chosen === "mine") {
+        await save(theirs.etag);
+      }
+    }
+  });
+
+  const heading = (
+    <>
+      <Tile name={machine.name} large />
+      <span>
+        <span class="row">
+          {machine.title}
+          <MachineChip state={machine.state} />
+        </span>
+        <span class="under mono">
+          {idOf(machine.name)} · version {machine.version}
+        </span>
+      </span>
+    </>
+  );
+  const actions = (
+    <>
+      {machine.state !== "DRAFT" && (
+        <a class="button small plain" href={`/machines/${idOf(machine.name)}`}>
+          See it
+        </a>
+      )}
+      <MachineActions
+        machine={machine}
+        onChange={onChange}
+        onGone={() => {
+          leave();
+          void navigate("/admin/machines");
+        }}
+      />
+    </>
+  );
+  return (
+    <Page title={machine.title} heading={heading} actions={actions} narrow>
+      <form class="stack" onSubmit={sending.submit} noValidate>
+        <MachineFields draft={draft} onChange={setDraft} field={sending.field} />
+        <FormFault text={sending.rest()} />
+        <div class="save-bar">
+          <span class="muted small">
+            {changed.length > 0
+              ? `Changed: ${changed.map((field) => FIELD_WORDS[field]).join(", ")}`
+              : "Nothing has changed. Allocations keep the version that they were made from."}
+          </span>
+          <button
+            type="button"
+            class="button"
+            disabled={changed.length === 0 || sending.busy}
+            onClick={() => setDraft(read)}
+          >
+            Discard
+          </button>
+          <button
+            type="submit"
+            class="button primary"
+            disabled={changed.length === 0 || sending.busy}
+          >
+            {sending.busy ? "Saving…" : "Save"}
+          </button>
+        </div>
+      </form>
+    </Page>
+  );
+}
+
+/** Asks before what is not saved is left behind. Answers with what lifts that. */
+function useUnsaved(unsaved: boolean): () => void {
+  const lift = useRef<() => void>(() => undefined);
+  useEffect(() => {
+    if (!unsaved) return;
+    const warn = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", warn);
+    const unguard = guardLeaving(async () => {
+      const choices = [{ answer: "leave", label: "Leave", look: "danger" }] as const;
+      return (
+        (await ask("Leave without saving?", "What you have changed is lost.", choices)) === "leave"
+      );
+    });
+    lift.current = () => {
+      removeEventListener("beforeunload", warn);
+      unguard();
+    };
+    return lift.current;
+  }, [unsaved]);
+  return () => lift.current();
+}

@@ -1,0 +1,48 @@
+// What pages say about machines.
+
+import type { Machine, MachineAvailability, Money } from "../api/generated";
+
+const NOT_HERE: Record<MachineAvailability, string> = {
+  AVAILABILITY_UNSPECIFIED: "",
+  RUNNABLE: "",
+  NEEDS_CONTAINER_RUNTIME:
+    "It cannot be rented here at present: it is an image, and this installation has no container engine.",
+  NEEDS_PROCESS_RUNTIME:
+    "It cannot be rented here at present: it has no image, and this installation runs containers only.",
+};
+
+/** Why the machine cannot be rented; empty where it can, or where that is not known. */
+export function whyNot(machine: Machine): string {
+  if (machine.state === "RETIRED") return "It is no longer to be rented.";
+  if (machine.state === "DRAFT") return "It is a draft: publish it first.";
+  return NOT_HERE[machine.availability] ?? "";
+}
+
+/** `€ 0.12 an hour`, or `free`. */
+export function price(money: Money | undefined): string {
+  const units = Number(money?.minorUnits ?? 0);
+  if (!money || units === 0) return "free";
+  const format = new Intl.NumberFormat("en", { style: "currency", currency: money.currencyCode });
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  return `${format.format(units / 10 ** digits)} an hour`;
+}
+
+export function PortTags({ machine }: { machine: Machine }) {
+  return (
+    <>
+      {machine.ports.map((port) => (
+        <span
+          key={`${port.number}${port.protocol}`}
+          class="tag mono"
+          title={port.title || undefined}
+        >
+          {port.scheme || (port.protocol === "UDP" ? "udp" : "tcp")}:{port.number}
+        </span>
+      ))}
+      {machine.ports.length === 0 && <span class="tag">log only</span>}
+    </>
+  );
+}
+
+/** The last part of a resource's name. */
+export const idOf = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
