@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +33,9 @@ FAST = SourceLimits(first_retry=0.01, last_retry=0.02)
 class Origin(Protocol):
     """Something that writes a log, of one kind or another."""
 
+    start: int
+    times: Iterator[int]
+
     def source(self, instance: str = "one", **more: Any) -> LogSource: ...
     def write(self, *texts: bytes, stream: int = STDOUT, instance: str = "one") -> None: ...
     def stop(self, instance: str = "one") -> None: ...
@@ -42,7 +46,9 @@ class Origin(Protocol):
 class EngineOrigin:
     def __init__(self, folder: Path) -> None:
         self.engine = ScriptedEngine(folder / "engine.sock")
-        self.times = itertools.count(START, 30_000)
+        # As now as it can be: what is fresh is read in another way than what is old.
+        self.start = time.time_ns()
+        self.times = itertools.count(self.start, 30_000)
 
     def source(self, instance: str = "one", **more: Any) -> LogSource:
         self.engine.containers.setdefault(instance, Container())
@@ -66,6 +72,7 @@ class EngineOrigin:
 class FileOrigin:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.start = START
         self.times = itertools.count(START, 30_000)
 
     def source(self, instance: str = "one", **more: Any) -> LogSource:
@@ -75,8 +82,8 @@ class FileOrigin:
         name = {STDOUT: "stdout", STDERR: "stderr"}[stream]
         with (self.folder / instance).open("ab") as file:
             for text in texts:
-                time = stamp(next(self.times)).decode().strip()
-                entry = {"log": text.decode("utf-8", "replace"), "stream": name, "time": time}
+                written = stamp(next(self.times)).decode().strip()
+                entry = {"log": text.decode("utf-8", "replace"), "stream": name, "time": written}
                 file.write(json.dumps(entry).encode() + b"\n")
 
     def rotate(self, instance: str = "one") -> None:
@@ -259,8 +266,8 @@ async def test_lines_carry_the_run_that_wrote_them(origin: Origin, tmp_path: Pat
         origin.write(*numbered(1, 10))
         await logs.attach(MINE, 1, 1, source)
         await collect(logs, 10)
-        again = START + 3_000_000_000
-        origin.times = itertools.count(again + 1)  # type: ignore[attr-defined]
+        again = origin.start + 3_000_000_000
+        origin.times = itertools.count(again + 1)
         origin.write(*numbered(11, 20))
         await logs.attach(MINE, 1, 2, origin.source(started_ns=again))
         await collect(logs, 20)
@@ -275,8 +282,8 @@ async def test_what_was_written_before_a_restart_that_nobody_saw_is_told_apart(
 ) -> None:
     origin.source()
     origin.write(*numbered(1, 10))
-    again = START + 3_000_000_000
-    origin.times = itertools.count(again + 1)  # type: ignore[attr-defined]
+    again = origin.start + 3_000_000_000
+    origin.times = itertools.count(again + 1)
     origin.write(*numbered(11, 20))
     async with running_logs(tmp_path) as logs:
         await logs.attach(MINE, 1, 2, origin.source(started_ns=again))
@@ -378,6 +385,7 @@ async def test_an_engine_that_is_away_is_waited_for(tmp_path: Path) -> None:
         await logs.attach(MINE, 1, 1, source)
         for round_ in range(3):
             origin = EngineOrigin(tmp_path)
+            origin.times = itertools.count(START, 30_000)
             origin.source()
             origin.write(*numbered(1, 10 * (round_ + 1)))
             assert len(await collect(logs, 10 * (round_ + 1))) == 10 * (round_ + 1)

@@ -33,9 +33,14 @@ async def main() -> None:
     await logs.attach("allocations/abcd2345", 1, 1, source)
     extent = journal.extent("allocations/abcd2345")
     async for entry in logs.follow("allocations/abcd2345", extent.last + 1 if extent else 0):
-        print(json.dumps([*entry[:2], entry.cause]), flush=True)
+        say([*entry[:2], entry.cause])
     await run
     await listening
+
+
+def say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 def listen() -> None:
@@ -43,7 +48,7 @@ def listen() -> None:
     for line in sys.stdin:
         wanted = int(line.split()[1])
         resource.setrlimit(resource.RLIMIT_FSIZE, (most if wanted < 0 else wanted, most))
-        print(json.dumps("limited"), flush=True)
+        say("limited")
 
 
 asyncio.run(main())

@@ -1,22 +1,34 @@
 """The log of a container, from its engine.
 
-An engine may end a followed log early, with a clean end; so an end is believed only when the
-container does not run, and a read that does not follow, begun after that was known, has given what
-is known already and nothing more.
+A read that does not follow is a consistent view of everything that the engine has kept. A followed
+one is quick, and not to be trusted (Docker 20.10, and others):
+
+* It may end early, with a clean end. So an end is believed only when the container does not run,
+  and a read without follow, begun after that was known, has given what is known already and nothing
+  more.
+* When the engine turns over a log file while the follower has not read it to its end, it may give
+  lines again, and when that happens twice, it leaves a whole file out, and says nothing. So it is
+  followed only from the end of a read without follow, and while what comes is in order and fresh:
+  what was written less than a quarter of a second ago cannot lie behind a whole file that was left
+  out, for no engine fills one so quickly, if it is not smaller than 5 MB. At the first doubt it is
+  read without follow again, from the last line that the journal has.
 """
 
 from __future__ import annotations
 
 import calendar
 import json
+import operator
 import struct
+import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from urllib.parse import quote
 
 from docker_svc.adapters.log_source.exchange import EngineAway, Exchange
-from docker_svc.adapters.log_source.place import Place, place_before, unpack_place
+from docker_svc.adapters.log_source.place import SLACK_NS, Place, place_before, unpack_place
 from docker_svc.adapters.log_source.tail import Environment, Tail
 from docker_svc.ports.logs import LogSource, Run
 
@@ -26,15 +38,20 @@ _STAMP = 31  # "2026-11-20T12:00:00.123456789Z "
 _ANSWER_SECONDS = 15.0
 _ENOUGH = 2048  # a read that brings so many bytes is one of a hot stream
 _SHORT_READS = 3
+_FRESH_NS = 250_000_000
+_LATEST = 256  # so many times are remembered, to tell a line that comes again
+_MUCH = 32 * 1024
+_CAUGHT_UP = 2000  # a view that brings fewer lines than this has caught up
 _PIECE = 16 * 1024  # the engine breaks lines that are longer, and no others
 _LONGEST = 1024 * 1024  # no engine sends a longer piece; what claims to be one is something else
 
 
 class _Asked(Enum):
     NOTHING = 0
-    FOLLOW = 1
-    STATE = 2
-    REST = 3
+    VIEW = 1
+    FOLLOW = 2
+    STATE = 3
+    REST = 4
 
 
 class DockerTail(Tail):
@@ -59,12 +76,19 @@ class DockerTail(Tail):
         self._brought = 0
         self._short_reads = 0
         self._is_restarted = False
+        self._is_tailed = False
+        self._newest = 0
+        self._latest: deque[int] = deque(maxlen=_LATEST)
+        self._got_much = False
+        # The clock of an engine elsewhere may be another one: the least delay that was seen.
+        self._is_local = source.address.startswith("unix:")
+        self._least_delay = 0 if self._is_local else 1 << 62
         self._second = b""
         self._second_ns = 0
 
     def start(self, now: float) -> bool:
-        """Follows."""
-        self._ask_log(now, _Asked.FOLLOW)
+        """Reads what there is, then follows."""
+        self._ask_log(now, _Asked.VIEW)
         return False
 
     def update(self, now: float, run: Run, source: LogSource) -> bool:
@@ -93,7 +117,7 @@ class DockerTail(Tail):
 
     def _expect(self, now: float) -> None:
         """Sets the time of the next look."""
-        if self._asked in (_Asked.STATE, _Asked.REST):
+        if self._asked in (_Asked.VIEW, _Asked.STATE, _Asked.REST):
             self._env.wake_at(self, now + _ANSWER_SECONDS)
         elif self._asked is _Asked.FOLLOW and (self._superseded or not self.source.running):
             self._env.wake_at(self, now + 1.0)
@@ -114,7 +138,14 @@ class DockerTail(Tail):
         if self.flush(now):
             self._ask(now, _Asked.STATE, f"/containers/{quote(self.source.instance)}/json")
 
-    def _ask_log(self, now: float, asked: _Asked) -> None:
+    def _ask_log(self, now: float, asked: _Asked, *, whole: bool = False) -> None:
+        """Asks for the log from where the journal ends.
+
+        Args:
+            now: the time.
+            asked: VIEW, FOLLOW or REST.
+            whole: without a guess of how much there will be, which spares the engine work.
+        """
         if not self.flush(now):
             return
         self._release()
@@ -128,6 +159,12 @@ class DockerTail(Tail):
         if self._place.anchor:
             seconds, nanos = divmod(self._place.anchor, 1_000_000_000)
             since = f"&since={seconds}.{nanos:09d}"
+        self._newest = self._place.newest
+        self._latest.clear()
+        expected = self._place.expected(time.time_ns()) if not whole else 0
+        self._is_tailed = expected > 0
+        if self._is_tailed:
+            since += f"&tail={expected}"
         follow = "1" if asked is _Asked.FOLLOW else "0"
         path = f"/containers/{quote(self.source.instance)}/logs"
         self._ask(now, asked, f"{path}?follow={follow}&stdout=1&stderr=1&timestamps=1{since}")
@@ -192,17 +229,31 @@ class DockerTail(Tail):
     def _log_ended(self, now: float) -> None:
         if self._asked is _Asked.FOLLOW:
             self._ask_state(now)
+        elif self._asked is _Asked.VIEW and (self._brought or not self._to_skip):
+            self._viewed(now)
         elif self._brought:
             self._ask_log(now, _Asked.REST)
         elif self._to_skip and not self._skip_by_time and self._short_reads < _SHORT_READS:
             # It did not even give what is known: it may have been cut off.
             self._short_reads += 1
-            self._ask_log(now, _Asked.REST)
+            self._ask_log(now, self._asked, whole=True)
+        elif self._asked is _Asked.VIEW:
+            self._viewed(now)
         elif self._is_restarted:
             self._is_restarted = False
             self._ask_log(now, _Asked.FOLLOW)
         else:
             self._end(now)
+
+    def _viewed(self, now: float) -> None:
+        """Everything that there was has been read."""
+        self._short_reads = 0
+        if self._superseded or not self.source.running:
+            self._ask_state(now)
+        elif self._brought > _CAUGHT_UP:
+            self._ask_log(now, _Asked.VIEW)  # there will be more by now
+        else:
+            self._ask_log(now, _Asked.FOLLOW)
 
     def _take_log(self, now: float, got: bytes) -> None:
         content = self._rest + got if self._rest else got
@@ -212,7 +263,14 @@ class DockerTail(Tail):
                 at = self._skip(now, content)
                 if at < 0:
                     return
+            if self._asked is _Asked.FOLLOW and self._is_late(content, at):
+                self._doubt(now)
+                return
+            before = len(self._columns.times)
             at = self._parse(content, at)
+            if self._is_doubtful(before):
+                self._doubt(now)
+                return
         except ValueError:
             # Not a line with its time: the engine's words about a trouble of its own.
             self._env.log.warning(
@@ -224,6 +282,7 @@ class DockerTail(Tail):
                 self.again(now, progress=self._brought > 0)
             return
         self._rest = content[at:]
+        self._got_much = len(got) >= _MUCH
         columns = self._columns
         columns.size += at
         if not columns.times:
@@ -236,6 +295,45 @@ class DockerTail(Tail):
                 self._expect(now)
         else:
             self._env.wake_at(self, due)
+
+    def _is_late(self, content: bytes, at: int) -> bool:
+        """Whether what a followed stream brings was written too long ago, or after a doubtful pause."""
+        if len(content) - at < _HEAD + _STAMP:
+            return False
+        _, _, stamp, nanos = _FRAME.unpack_from(content, at)
+        written = _seconds(stamp) * 1_000_000_000 + int(nanos)
+        delay = time.time_ns() - written
+        if not self._is_local:
+            self._least_delay = min(self._least_delay, delay)
+        paused = written - self._newest > _FRESH_NS
+        return delay - self._least_delay > _FRESH_NS or (self._got_much and paused)
+
+    def _is_doubtful(self, before: int) -> bool:
+        """Whether lines that were just taken may have come before. Remembers them if not."""
+        times = self._columns.times[before:]
+        if not times:
+            return False
+        latest = self._latest
+        if self._asked is _Asked.FOLLOW and (
+            times[0] <= self._newest or any(map(operator.le, times[1:], times))
+        ):
+            # In order, but for what two streams do to each other: then they are new all the same.
+            oldest = self._newest - SLACK_NS
+            if len(latest) == _LATEST:
+                oldest = max(oldest, latest[0])
+            seen = set(latest)
+            for each in times:
+                if each in seen or each < oldest:
+                    return True
+                seen.add(each)
+        latest.extend(times[-_LATEST:])
+        self._newest = max(self._newest, *times)
+        return False
+
+    def _doubt(self, now: float) -> None:
+        """Reads again, without follow, what the journal does not have."""
+        self._columns.clear()
+        self._ask_log(now, _Asked.VIEW)
 
     def _parse(self, content: bytes, at: int) -> int:
         """Takes lines out of an answer; how far it came.
@@ -286,23 +384,27 @@ class DockerTail(Tail):
                 break
             if stamp != self._second:
                 self._second, self._second_ns = stamp, _seconds(stamp) * 1_000_000_000
-            time = self._second_ns + int(nanos)
+            moment = self._second_ns + int(nanos)
+            self._latest.append(moment)
             if self._is_first:
                 self._is_first = False
-                if time != place.opening:
+                if moment != place.opening and self._is_tailed:
+                    self._ask_log(now, self._asked, whole=True)  # there was more than expected
+                    return -1
+                if moment != place.opening:
                     # The engine does not have the beginning of what is known any more.
                     self._skip_by_time = True
                     self._to_skip = place.newest_count
-                    if time > place.newest:
+                    if moment > place.newest:
                         self._to_skip = 0
-                        self._place = place_before(time, place)
+                        self._place = place_before(moment, place)
                         self._columns.clear()
                         return at if self._gap(now) else -1
             if self._skip_by_time:
-                if time > place.newest:
+                if moment > place.newest:
                     self._to_skip = 0
                     break
-                if time == place.newest:
+                if moment == place.newest:
                     self._to_skip -= 1
             else:
                 self._to_skip -= 1

@@ -9,9 +9,10 @@ from docker_svc.adapters.log_source.columns import Columns
 from docker_svc.adapters.log_source.tail import INSTANCE_BYTES, instance_tag
 
 _PLACE = struct.Struct(f"<c{INSTANCE_BYTES}sqQqqI")
-_SLACK_NS = 1_000_000_000
+SLACK_NS = 200_000_000
 """The engine stamps the two streams of a program apart from writing them, so that times are in
 order but for what two threads can do to each other: by far less than this."""
+_TELLABLE_NS = 20_000_000_000
 
 
 class Place:
@@ -20,7 +21,7 @@ class Place:
     An engine can be asked for everything since a moment, and answers in the order of writing, which
     is not quite the order of times. What was read already is then the first so many pieces of the
     answer: exactly, provided that nothing older than the moment is still to come. So the moment
-    (the *anchor*) is kept one to two seconds behind the newest time.
+    (the *anchor*) is kept 0.2 to 0.4 seconds behind the newest time.
 
     Attributes:
         anchor: the moment, in nanoseconds since 1970 UTC; 0 before anything was read.
@@ -46,7 +47,7 @@ class Place:
         """Takes the times of pieces that were read, in the order of reading; at least one."""
         oldest, newest, count = min(times), max(times), len(times)
         if not self.anchor:
-            self.anchor, self.opening = max(1, oldest - _SLACK_NS), times[0]
+            self.anchor, self.opening = max(1, oldest - SLACK_NS), times[0]
             self.newest, self.newest_count = newest, times.count(newest)
             self._next_anchor, self._next_known = newest, self.newest_count
             self.known = count
@@ -61,10 +62,24 @@ class Place:
             self.newest, self.newest_count = newest, times.count(newest)
         elif newest == self.newest:
             self.newest_count += times.count(newest)
-        if self.newest - self._next_anchor >= _SLACK_NS:
+        if self.newest - self._next_anchor >= SLACK_NS:
             self.anchor = self.opening = self._next_anchor
             self.known = self._next_known
             self._next_anchor, self._next_known = self.newest, self.newest_count
+
+    def expected(self, until: int) -> int:
+        """About how many pieces a read from the anchor will bring if it is made at a time.
+
+        Generous, and 0 where too much time has passed to tell.
+
+        Args:
+            until: the time, in nanoseconds since 1970 UTC.
+        """
+        since = until - self.newest
+        if not self.known or since > _TELLABLE_NS:
+            return 0
+        per_ns = self.known / max(self.newest - self.anchor, SLACK_NS)
+        return self.known + 1000 + int(2 * per_ns * max(0, since))
 
     def pack(self, instance: str, columns: Columns) -> bytes:
         """The place, and what of a line has begun there, as a position for the journal."""
@@ -100,7 +115,7 @@ def unpack_place(position: bytes, instance: str, columns: Columns) -> Place:
 def place_before(moment: int, gone: Place) -> Place:
     """The place before a piece with this time, the first one since a place that has gone."""
     place = Place()
-    place.anchor = max(gone.anchor, moment - _SLACK_NS)
+    place.anchor = max(gone.anchor, moment - SLACK_NS)
     place.opening = moment
     place._next_anchor = moment  # noqa: SLF001 – its maker
     return place
