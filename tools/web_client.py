@@ -7,7 +7,8 @@ fails when what is committed differs.
 
 The shapes are those of the canonical JSON form of the messages: lowerCamelCase names, 64-bit
 numbers as strings, enums by name, timestamps and durations as strings. Answers are complete, so
-only fields with presence (messages, `optional`, members of a oneof) may be missing.
+only fields with presence (messages, `optional`, members of a oneof) may be missing. Frames of the
+WebSocket leave out what has its default, so the client also gets the defaults of their messages.
 """
 
 from __future__ import annotations
@@ -179,6 +180,38 @@ def message_text(message: Descriptor, comments: dict[str, str]) -> str:
     return f"{head}export interface {type_name(message)} {{\n{body}}}\n"
 
 
+def zero(field: FieldDescriptor) -> object:
+    """What a field without presence is in JSON where nobody has set it."""
+    if field.is_repeated:
+        is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+        return {} if is_map else []
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[0].name
+    kind = SCALARS[field.type]
+    if kind == "boolean":
+        return False
+    if kind == "number":
+        return 0
+    return "" if field.type in (field.TYPE_STRING, field.TYPE_BYTES) else "0"
+
+
+def shapes_text(messages: Sequence[Descriptor]) -> str:
+    """The defaults of messages, and which of their fields are messages themselves."""
+    lines = []
+    for message in messages:
+        zeros = {f.json_name: zero(f) for f in message.fields if not f.has_presence}
+        parts = {
+            f.json_name: type_name(f.message_type)
+            for f in message.fields
+            if f.message_type is not None
+            and f.message_type.full_name not in WELL_KNOWN
+            and not f.message_type.GetOptions().map_entry
+        }
+        shape = f"{{ zeros: {json.dumps(zeros)}, parts: {json.dumps(parts)} }}"
+        lines.append(f"  {type_name(message)}: {shape},\n")
+    return f"/** The defaults of what frames are made of. */\nexport const SHAPES = {{\n{''.join(lines)}}};\n"
+
+
 def method_text(method: MethodDescriptor, expression: str, comments: dict[str, str]) -> str:
     """A value that calls the method."""
     name = method.name[0].lower() + method.name[1:]
@@ -211,6 +244,7 @@ def client_text(files: Sequence[FileDescriptor], comments: dict[str, str]) -> st
         HEAD,
         *(enum_text(enum, comments) for enum in enums),
         *(message_text(message, comments) for message in messages),
+        shapes_text(reached([by_name[name] for name in FRAMES])[0]),
         *(method_text(method, expression, comments) for method, expression in methods),
     ]
     return "\n".join(parts)

@@ -981,6 +981,27 @@ export interface VerifyUserRequest {
   code: string;
 }
 
+/** The defaults of what frames are made of. */
+export const SHAPES = {
+  Allocation: { zeros: {"name": "", "uid": "", "owner": "", "machine": "", "machineVersion": 0, "machineTitle": "", "displayName": "", "variables": [], "desiredState": "STATE_UNSPECIFIED", "state": "STATE_UNSPECIFIED", "host": "", "port": 0, "endpoints": [], "generation": 0, "progress": "", "etag": "", "labels": {}, "resourceClass": ""}, parts: {"variables": "VariableValue", "stateReason": "StateReason", "endpoints": "Endpoint"} },
+  Endpoint: { zeros: {"host": "", "port": 0, "protocol": "PROTOCOL_UNSPECIFIED", "containerPort": 0, "title": "", "scheme": ""}, parts: {} },
+  StateReason: { zeros: {"reason": "REASON_UNSPECIFIED", "message": "", "outOfMemory": false, "lastLines": []}, parts: {} },
+  VariableValue: { zeros: {"key": "", "value": "", "secret": false}, parts: {} },
+  Auth: { zeros: {"token": "", "allocation": ""}, parts: {} },
+  AuthExpiring: { zeros: {}, parts: {} },
+  Bye: { zeros: {"reason": "", "message": ""}, parts: {} },
+  ClientFrame: { zeros: {}, parts: {"auth": "Auth", "resume": "Resume", "filter": "Filter"} },
+  Filter: { zeros: {"contains": "", "stream": "STREAM_UNSPECIFIED"}, parts: {} },
+  Gap: { zeros: {"firstSeq": "0", "lastSeq": "0", "cause": "CAUSE_UNSPECIFIED"}, parts: {} },
+  Hello: { zeros: {"allocation": "", "firstCursor": "0", "lastCursor": "0", "maxFrameBytes": 0, "maxFramesPerSecond": 0, "maxLineBytes": 0}, parts: {} },
+  LogLines: { zeros: {"firstSeq": "0", "times": [], "texts": [], "streams": "", "truncated": [], "generation": 0, "incarnation": 0, "seqs": [], "lastSeq": "0"}, parts: {} },
+  Notice: { zeros: {"message": ""}, parts: {} },
+  Resume: { zeros: {"cursor": "0"}, parts: {} },
+  ServerFrame: { zeros: {}, parts: {"hello": "Hello", "log": "LogLines", "gap": "Gap", "state": "StateChange", "stats": "Stats", "notice": "Notice", "authExpiring": "AuthExpiring", "bye": "Bye"} },
+  StateChange: { zeros: {}, parts: {"allocation": "Allocation"} },
+  Stats: { zeros: {"cpuMillis": 0, "memoryBytes": "0", "memoryLimitBytes": "0", "receivedBytes": "0", "sentBytes": "0", "pids": 0}, parts: {} },
+};
+
 /**
  * Rents a machine. Answers at once, with its address, in PROVISIONING; WatchAllocations or
  * GetAllocation tell when it is READY.

@@ -71,7 +71,8 @@ export function marked(runs: Run[], needle: string): MarkedRun[] {
 
 function Piece({ piece: { text, look, hit } }: { piece: MarkedRun }) {
   const inside = classOf(look) || styleOf(look) ? <Styled text={text} look={look} /> : text;
-  return hit ? <mark>{inside}</mark> : <>{inside}</>;
+  if (hit) return <mark>{inside}</mark>;
+  return typeof inside === "string" ? <span>{inside}</span> : inside;
 }
 
 function Styled({ text, look }: { text: string; look: Look }) {

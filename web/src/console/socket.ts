@@ -1,5 +1,6 @@
 // The console's WebSocket: who we are, from where to go on, and opening it again when it breaks.
 
+import { complete } from "../api/complete";
 import type { ClientFrame, Hello, ServerFrame } from "../api/generated";
 import type { Draft } from "../api/transport";
 import { Backoff } from "../live/backoff";
@@ -24,6 +25,9 @@ export interface ConsoleEvents {
 /** Sockets say something at least this often, unless `hello` says otherwise. */
 const HEARTBEAT_MS = 15_000;
 const TOKEN_REASONS = new Set(["TOKEN_EXPIRED", "TOKEN_INVALID", "TOKEN_REVOKED", "TOKEN_MISSING"]);
+
+/** There is no log before the first start: it is worth asking again. */
+const NOT_YET = "LOG_NOT_FOUND";
 
 /** A console that stays open until it is closed, or the server says that there is no use. */
 export class ConsoleSocket {
@@ -70,7 +74,7 @@ export class ConsoleSocket {
     };
     socket.onmessage = (event) => {
       this.#alive();
-      this.#read(JSON.parse(event.data as string) as ServerFrame);
+      this.#read(complete<ServerFrame>("ServerFrame", JSON.parse(event.data as string)));
     };
     socket.onclose = () => {
       if (socket === this.#socket) this.#broken("the connection was lost");
@@ -100,6 +104,8 @@ export class ConsoleSocket {
       const token = await renewToken(accessToken()).catch(() => "");
       if (token) return this.#broken(message, 0);
       this.events.link({ is: "ended", why: message });
+    } else if (reason === NOT_YET) {
+      this.#broken(message, 0);
     } else if (retryAfter !== undefined) {
       this.#broken(message, Number.parseFloat(retryAfter) * 1000);
     } else {

@@ -5,10 +5,8 @@ import type { Machine, MachineAvailability, Money } from "../api/generated";
 const NOT_HERE: Record<MachineAvailability, string> = {
   AVAILABILITY_UNSPECIFIED: "",
   RUNNABLE: "",
-  NEEDS_CONTAINER_RUNTIME:
-    "It cannot be rented here at present: it is an image, and this installation has no container engine.",
-  NEEDS_PROCESS_RUNTIME:
-    "It cannot be rented here at present: it has no image, and this installation runs containers only.",
+  NEEDS_CONTAINER_RUNTIME: "It needs a container engine, which this installation does not have.",
+  NEEDS_PROCESS_RUNTIME: "It has no image, and this installation runs containers only.",
 };
 
 /** Why the machine cannot be rented; empty where it can, or where that is not known. */

@@ -102,9 +102,9 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
 export async function restoreSession(): Promise<void> {
   useTokens({ current: accessToken, renew: renewToken });
   channel.addEventListener("message", () => end());
-  let known: string | null = null;
+  let known = "perhaps";
   try {
-    known = localStorage.getItem(KNOWN);
+    known = localStorage.getItem(KNOWN) ?? "no";
   } catch {
     // As above.
   }
