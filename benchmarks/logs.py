@@ -30,7 +30,9 @@ WRITER = (
 def run() -> list[Figure]:
     with (
         tempfile.TemporaryDirectory() as scratch,
-        allocator(Path(scratch) / "data", runtime="docker") as running,
+        allocator(
+            Path(scratch) / "data", runtime="docker", ALLOCATOR_DOCKER_CONTAINER_LOG_SIZE="100m"
+        ) as running,
     ):
         publish(
             running,

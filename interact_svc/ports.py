@@ -50,7 +50,7 @@ class LogFeed(Protocol):
     """Logs and statistics, as docker_svc tells them."""
 
     async def read(self, allocation: str, cursor: int, max_lines: int) -> Page:
-        """Reads a page of the journal.
+        """Reads a page of the journal; an empty one where the allocation has no log yet.
 
         Args:
             allocation: `allocations/…`.

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 import grpc
 from allocator.containers.v1 import container_service_pb2, container_service_pb2_grpc, log_pb2
 
+from chassis.faults import NotFound
 from chassis.rpc import ask, follow
 from interact_svc.domain.frames import Chunk, Measure
 from interact_svc.ports import Page
 
 _ASK_SECONDS = 10.0
+_NO_LOG_YET = "LOG_NOT_FOUND"
 _CUT = 128
 _LETTERS = bytes(ord("e") if byte & 0x7F == 2 else ord("o") for byte in range(256))
 
@@ -28,7 +30,12 @@ class GrpcLogFeed:
         request = container_service_pb2.ReadLogRequest(
             allocation=allocation, cursor=cursor, max_lines=max_lines
         )
-        page = await ask(self._stub.ReadLog, request, timeout=_ASK_SECONDS)
+        try:
+            page = await ask(self._stub.ReadLog, request, timeout=_ASK_SECONDS)
+        except NotFound as fault:
+            if fault.reason != _NO_LOG_YET:
+                raise
+            return Page([], 0, 0, max(cursor, 1))
         chunks = [chunk_of(record) for record in page.records]
         return Page(chunks, page.first_seq, page.last_seq, page.next_cursor)
 
