@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from chassis.serving.http_protocol import BoundedHttpProtocol
 from chassis.serving.service import Service
 from chassis.telemetry import render_metrics
 
@@ -53,8 +54,8 @@ def console_routes(folder: Path) -> list[BaseRoute]:
 
     async def page(request: Request) -> Response:
         asked = request.path_params.get("path", "")
-        file = (root / asked).resolve()
-        if asked and file.is_relative_to(root) and file.is_file():
+        file = _file_of(root, asked)
+        if file is not None:
             lasting = asked.startswith("assets/")
             return FileResponse(
                 file, headers={"cache-control": _FOREVER if lasting else "no-cache"}
@@ -73,6 +74,15 @@ def console_routes(folder: Path) -> list[BaseRoute]:
     return [Route("/", page), Route("/{path:path}", page)]
 
 
+def _file_of(root: Path, asked: str) -> Path | None:
+    """The file in a folder that a path names; None where it names none, or something else."""
+    try:
+        file = (root / asked).resolve()
+        return file if asked and file.is_relative_to(root) and file.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have: too long, or with NUL in it
+        return None
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn without its signal handlers: the process has its own."""
 
@@ -87,7 +97,7 @@ def http_server(app: Any, drain_seconds: float) -> HttpServer:
     return HttpServer(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHttpProtocol,
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=64 << 10,
