@@ -73,6 +73,17 @@ class ConsoleSocket:
         self._clock = clock
         self._limits = limits
         self._log = log("interact_svc.socket")
+        self._sending: dict[asyncio.Task[object], float] = {}
+
+    async def run(self) -> None:
+        """Lets go of clients that have taken nothing for a minute; one timer minds all of them."""
+        while True:
+            await self._clock.sleep(_SEND_SECONDS / 10)
+            now = self._clock.monotonic()
+            for task, began in list(self._sending.items()):
+                if now - began > _SEND_SECONDS:
+                    self._log.info("client is stuck")
+                    task.cancel()
 
     async def serve(self, socket: WebSocket) -> None:
         """Serves one socket until either side ends it."""
@@ -98,6 +109,8 @@ class ConsoleSocket:
         self._act_for(caller, socket)
         async with self._consoles.open(allocation, caller, self._is_revoked) as console:
             self._log.info("console opened", allocation=allocation, user=caller.user)
+            me = asyncio.current_task()
+            assert me is not None
             reading = asyncio.create_task(
                 self._read(console, frames, caller), name="interact_svc.reading"
             )
@@ -105,6 +118,7 @@ class ConsoleSocket:
                 await self._write(socket, console, reading)
             finally:
                 reading.cancel()
+                self._sending.pop(me, None)
                 with suppress(asyncio.CancelledError, WebSocketDisconnect):
                     await reading
                 self._log.info("console closed", allocation=allocation, user=caller.user)
@@ -112,13 +126,17 @@ class ConsoleSocket:
     async def _write(
         self, socket: WebSocket, console: Console, reading: asyncio.Task[None]
     ) -> None:
+        me = asyncio.current_task()
+        assert me is not None
         async for frame in console.frames():
-            if reading.done():
-                return
+            if reading.done() and (reading.cancelled() or reading.exception() is not None):
+                return  # the client has gone; where it was refused, a `Bye` comes that says why
             if isinstance(frame, Bye):
                 raise frame.fault
-            async with asyncio.timeout(_SEND_SECONDS):
-                await socket.send({"type": "websocket.send", "text": self._mapping.text(frame)})
+            text = self._mapping.text(frame)
+            self._sending[me] = self._clock.monotonic()
+            await socket.send({"type": "websocket.send", "text": text})
+            del self._sending[me]
 
     async def _read(self, console: Console, frames: ClientFrames, caller: Caller) -> None:
         """Takes what the client says until it goes away."""
