@@ -69,10 +69,10 @@ export class Console {
     this.version.value += 1;
   }
 
-  /** Fetches lines before the first one held. Answers how many rows the view gained. */
-  async loadOlder(): Promise<number> {
+  /** Fetches lines before the first one held. */
+  async loadOlder(): Promise<void> {
     const first = this.lines.first;
-    if (this.older.value !== "some" || first <= 1) return 0;
+    if (this.older.value !== "some" || first <= 1) return;
     this.older.value = "loading";
     try {
       const cursor = Math.max(this.#oldest, first - OLDER_LINES, 1);
@@ -81,16 +81,15 @@ export class Console {
         cursor: String(cursor),
         pageSize: first - cursor,
       });
-      if (this.#closed) return 0;
+      if (this.#closed) return;
       this.#oldest = Math.max(this.#oldest, Number(page.firstCursor));
       const rows = [...page.lines.map(lineRow), ...page.gaps.map((gap) => gapRow(gap))];
       rows.sort((one, other) => one.seq - other.seq);
-      const gained = this.lines.prepend(rows);
+      this.lines.prepend(rows);
       if (this.lines.first === first) this.#oldest = first;
       this.older.value = "some";
       this.#mind();
       this.version.value += 1;
-      return gained;
     } catch (error) {
       this.older.value = "some";
       throw error;

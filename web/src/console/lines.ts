@@ -41,6 +41,8 @@ export class LineStore {
   shown: Row[] = [];
   /** How many rows have gone from the front of `shown` since it was made. */
   dropped = 0;
+  /** How many rows have come before the first of `shown` since it was made. */
+  prepended = 0;
 
   #rows: Row[] = [];
   #view: View = EVERYTHING;
@@ -101,14 +103,14 @@ export class LineStore {
     this.#trim();
   }
 
-  /** Puts older rows before the first. Answers how many rows the view gained. */
-  prepend(rows: Row[]): number {
+  /** Puts older rows before the first. */
+  prepend(rows: Row[]): void {
     const first = this.first || Number.POSITIVE_INFINITY;
     const older = rows.filter((row) => row.last < first).slice(-(this.capacity - this.size));
     this.#rows = older.concat(this.#rows);
     const visible = older.filter((row) => this.#shows(row));
     this.shown = visible.concat(this.shown);
-    return visible.length;
+    this.prepended += visible.length;
   }
 
   /** Shows other rows of those that are held. */
@@ -116,6 +118,7 @@ export class LineStore {
     this.#view = view;
     this.#needle = view.contains.toLowerCase();
     this.dropped = 0;
+    this.prepended = 0;
     this.shown = this.#rows.filter((row) => this.#shows(row));
   }
 
@@ -123,6 +126,7 @@ export class LineStore {
     this.#rows = [];
     this.shown = [];
     this.dropped = 0;
+    this.prepended = 0;
     this.#start = "";
   }
 

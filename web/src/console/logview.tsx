@@ -19,37 +19,39 @@ const NEAR = ROW * 20;
 
 export function LogView({ console, name }: { console: Console; name: string }) {
   const box = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
+  const top = useRef(0);
+  const [, redraw] = useState(0);
   const [height, setHeight] = useState(600);
   const [following, setFollowing] = useState(true);
   const [wanted, setWanted] = useState<Wanted>({ text: "", stream: "", only: true });
   const [times, setTimes] = useState(true);
   const [found, setFound] = useState(0);
-  // What the next picture has to make up for, so that the lines in sight stay where they are.
-  const shift = useRef(0);
-  const seen = useRef({ dropped: 0, end: 0 });
+  // What was so in the last picture: rows that have come or gone above since then are made up for,
+  // so that those in sight stay where they are.
+  const seen = useRef({ dropped: 0, prepended: 0, end: 0 });
 
   console.version.value; // read, so that new lines draw the page again
   const { lines } = console;
   const rows = lines.shown;
-  const end = lines.dropped + rows.length;
+  const end = lines.dropped + rows.length - lines.prepended;
   if (following) seen.current.end = end;
   const fresh = Math.max(0, end - seen.current.end);
 
   const total = rows.length + HEAD;
   const fits = Math.ceil(height / ROW);
-  const firstInSight = following ? total - fits : Math.floor((top + shift.current) / ROW);
+  const above = lines.prepended - seen.current.prepended - (lines.dropped - seen.current.dropped);
+  const firstInSight = following ? total - fits : Math.floor(top.current / ROW) + above;
   const from = Math.max(0, firstInSight - MARGIN - HEAD);
   const to = Math.min(rows.length, from + fits + 2 * MARGIN + HEAD);
 
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
-    shift.current -= (lines.dropped - seen.current.dropped) * ROW;
     seen.current.dropped = lines.dropped;
+    seen.current.prepended = lines.prepended;
     if (following) element.scrollTop = element.scrollHeight;
-    else if (shift.current !== 0) element.scrollTop += shift.current;
-    shift.current = 0;
+    else if (above !== 0) element.scrollTop += above * ROW;
+    top.current = element.scrollTop;
   });
 
   useEffect(() => {
@@ -65,25 +67,18 @@ export function LogView({ console, name }: { console: Console; name: string }) {
     setWanted(next);
     setFound(0);
     console.show({ contains: only ? text : "", stream });
-    seen.current = { dropped: lines.dropped, end: lines.shown.length };
+    seen.current = { dropped: 0, prepended: 0, end: lines.shown.length };
   };
 
-  const loadOlder = async () => {
-    try {
-      const gained = await console.loadOlder();
-      shift.current += gained * ROW;
-      seen.current.end += gained;
-    } catch (error) {
-      complain(error);
-    }
-  };
+  const loadOlder = () => console.loadOlder().catch(complain);
 
   const scrolled = () => {
     const element = box.current;
     if (!element) return;
     const left = element.scrollHeight - element.clientHeight - element.scrollTop;
-    const up = element.scrollTop < top - 1;
-    setTop(element.scrollTop);
+    const up = element.scrollTop < top.current - 1;
+    top.current = element.scrollTop;
+    redraw((before) => before + 1);
     if (left < ROW) setFollowing(true);
     else if (up || !following) setFollowing(false);
     if (!following && element.scrollTop < NEAR) void loadOlder();
@@ -103,7 +98,7 @@ export function LogView({ console, name }: { console: Console; name: string }) {
     setFollowing(false);
     setFound(row.seq);
     box.current.scrollTop = Math.max(0, (at + HEAD) * ROW - height / 2);
-    setTop(box.current.scrollTop);
+    top.current = box.current.scrollTop;
   };
 
   const keys = (event: KeyboardEvent) => {

@@ -4,27 +4,27 @@
 import type { AllocationState, MachineState } from "../api/generated";
 
 type Sign = "full" | "busy" | "open" | "crossed" | "dashed" | "gone";
-type Tone = "good" | "busy" | "quiet" | "bad";
+type Tone = "good" | "busy" | "calm" | "bad";
 
 const ALLOCATIONS: Record<AllocationState, readonly [word: string, sign: Sign, tone: Tone]> = {
-  STATE_UNSPECIFIED: ["Unknown", "dashed", "quiet"],
+  STATE_UNSPECIFIED: ["Unknown", "dashed", "calm"],
   PENDING: ["Waiting", "busy", "busy"],
   PROVISIONING: ["Provisioning", "busy", "busy"],
   READY: ["Ready", "full", "good"],
   STOPPING: ["Stopping", "busy", "busy"],
-  STOPPED: ["Stopped", "open", "quiet"],
+  STOPPED: ["Stopped", "open", "calm"],
   STARTING: ["Starting", "busy", "busy"],
-  UNKNOWN: ["Unknown", "dashed", "quiet"],
+  UNKNOWN: ["Unknown", "dashed", "calm"],
   FAILED: ["Failed", "crossed", "bad"],
   DELETING: ["Removing", "busy", "busy"],
-  DELETED: ["Removed", "gone", "quiet"],
+  DELETED: ["Removed", "gone", "calm"],
 };
 
 const MACHINES: Record<MachineState, readonly [word: string, sign: Sign, tone: Tone]> = {
-  STATE_UNSPECIFIED: ["Unknown", "dashed", "quiet"],
+  STATE_UNSPECIFIED: ["Unknown", "dashed", "calm"],
   DRAFT: ["Draft", "dashed", "busy"],
   ACTIVE: ["In the catalogue", "full", "good"],
-  RETIRED: ["Retired", "open", "quiet"],
+  RETIRED: ["Retired", "open", "calm"],
 };
 
 export function AllocationChip({ state }: { state: AllocationState }) {
