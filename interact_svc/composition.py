@@ -69,5 +69,9 @@ async def compose(platform: Platform) -> Service:
             WebSocketRoute("/v1/allocations/{allocation}/console", socket.serve),
             WebSocketRoute("/interact/", socket.serve),
         ],
-        tasks=[Task("interact_svc.goodbye", say_goodbye)],
+        tasks=[
+            Task("interact_svc.consoles", consoles.run),
+            Task("interact_svc.stuck", socket.run),
+            Task("interact_svc.goodbye", say_goodbye),
+        ],
     )

@@ -34,6 +34,7 @@ from interact_svc.usecases.upstream import Upstream
 NEWEST_LINES = -200
 _PAGE_LINES = 5000
 _RETRY_SECONDS = 1.0
+_TICK_SECONDS = 1.0
 
 
 class Consoles:
@@ -116,6 +117,7 @@ class Consoles:
                 logs=self._logs,
                 limits=self._limits,
                 is_revoked=is_revoked,
+                now=self._clock.monotonic(),
             )
             self._open.add(console)
             yield console
@@ -131,8 +133,19 @@ class Consoles:
 
     def look_again(self) -> None:
         """Has every console look whether its token is still good: something was revoked."""
-        for upstream in self._upstreams.values():
-            upstream.wake()
+        for console in self._open:
+            console.look_again()
+
+    async def run(self) -> None:
+        """Minds the time for all consoles: signs of life, tokens that end, clients that are stuck.
+
+        One timer for all of them: a timer for each would cost more than what they send.
+        """
+        while True:
+            await self._clock.sleep(_TICK_SECONDS)
+            now, wall = self._clock.monotonic(), self._clock.now().timestamp()
+            for console in list(self._open):
+                console.tick(now, wall)
 
     def stop(self) -> None:
         """Says goodbye on every console; none is opened from now on."""
@@ -155,6 +168,7 @@ class Console:
         logs: LogFeed,
         limits: Limits,
         is_revoked: Callable[[Caller], Fault | None],
+        now: float,
     ) -> None:
         """Made by `Consoles.open`."""
         self.caller = caller
@@ -170,6 +184,10 @@ class Console:
         self._filter = LineFilter()
         self._end: Fault | None = None
         self._warned_of = 0.0
+        self._notices: list[Frame] = []
+        self._sent = 0
+        self._sent_before = 0
+        self._quiet_since = now
 
     def resume(self, cursor: int) -> None:
         """Sends the log from a number on: 0 the oldest kept, negative so many from the end."""
@@ -200,33 +218,55 @@ class Console:
         """The first frame."""
         return Hello(self._upstream.allocation, self._upstream.first, self._upstream.recent.end - 1)
 
+    def look_again(self) -> None:
+        """Looks whether the token is still good."""
+        fault = self._is_revoked(self.caller)
+        if fault is not None:
+            self.end(fault)
+
+    def tick(self, now: float, wall: float) -> None:
+        """Minds the time, about once a second.
+
+        Args:
+            now: monotonic, seconds.
+            wall: seconds since 1970.
+        """
+        expires = self.caller.token_expires
+        if expires and expires <= wall:
+            self.end(TokenExpired("The access token has ended; log in again."))
+        elif (
+            expires
+            and expires - wall <= self._limits.expiry_warning_seconds
+            and self._warned_of != expires
+        ):
+            self._warned_of = expires
+            self._notices.append(AuthExpiring(datetime.fromtimestamp(expires, UTC)))
+            self._waker.set()
+        if self._sent != self._sent_before:
+            self._sent_before, self._quiet_since = self._sent, now
+        elif now - self._quiet_since >= self._limits.heartbeat_seconds:
+            self._quiet_since = now
+            self._notices.append(Heartbeat())
+            self._waker.set()
+
     async def frames(self) -> AsyncIterator[Frame]:
         """Everything that the console says, `hello` first and `bye` last."""
         yield self.hello()
         if self._snapshot is not None:
             yield self._snapshot
-        while True:
-            fault = self._end or self._token_fault()
-            if fault is not None:
-                yield Bye(fault)
-                return
+        while self._end is None:
             self._waker.clear()
-            said = False
             for frame in self._changes():
-                said = True
+                self._sent += 1
                 yield frame
             async for frame in self._log():
-                said = True
+                self._sent += 1
                 yield frame
-                if self._end is not None or self._waker.is_set():
+                if self._end is not None:
                     break
-            if not said and not await self._woken():
-                yield Heartbeat()
-
-    def _token_fault(self) -> Fault | None:
-        if self.caller.token_expires and self.caller.token_expires <= _now():
-            return TokenExpired("The access token has ended; log in again.")
-        return self._is_revoked(self.caller)
+            if self._end is None:
+                await self._waker.wait()
+        yield Bye(self._end)
 
     def _changes(self) -> list[Frame]:
         """State, statistics and warnings that are new since the last time."""
@@ -239,14 +279,9 @@ class Console:
         if self._upstream.measure is not None and self._upstream.measure is not self._measure:
             self._measure = self._upstream.measure
             new.append(self._measure)
-        expires = self.caller.token_expires
-        if (
-            expires
-            and expires - _now() <= self._limits.expiry_warning_seconds
-            and self._warned_of != expires
-        ):
-            self._warned_of = expires
-            new.append(AuthExpiring(datetime.fromtimestamp(expires, UTC)))
+        if self._notices:
+            new += self._notices
+            self._notices.clear()
         return new
 
     async def _log(self) -> AsyncIterator[Frame]:
@@ -297,27 +332,6 @@ class Console:
             return [Chunk(first=cursor, last=start - 1, gap="RETENTION")] if cursor < start else []
         return list(page.chunks)
 
-    async def _woken(self) -> bool:
-        """Waits for news; False when it was time for a sign of life first."""
-        wait = self._limits.heartbeat_seconds
-        expires = self.caller.token_expires
-        if expires:
-            until_warning = expires - _now() - self._limits.expiry_warning_seconds
-            until_end = expires - _now()
-            for moment in (until_warning, until_end):
-                if 0 < moment < wait:
-                    wait = moment + 0.01
-        try:
-            async with asyncio.timeout(wait):
-                await self._waker.wait()
-        except TimeoutError:
-            return wait < self._limits.heartbeat_seconds
-        return True
-
 
 def _stopping() -> ServiceStopping:
     return ServiceStopping("The service stops; open the console again.", retry_after=_RETRY_SECONDS)
-
-
-def _now() -> float:
-    return datetime.now(UTC).timestamp()
