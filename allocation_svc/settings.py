@@ -7,8 +7,8 @@ import re
 
 from pydantic import Field, field_validator
 
-from allocation_svc.domain.decision import Rules
 from allocation_svc.domain.instance import Limits
+from allocation_svc.domain.step import Rules
 from chassis.settings import ServiceSettings
 
 _MIB = 1 << 20

@@ -14,6 +14,7 @@ from allocation_svc.usecases.reading import Reading, owner_seen
 from allocation_svc.usecases.watching import Sign, Watching
 from chassis.listing import chosen_fields, version_of
 from chassis.rpc import Call
+from chassis.rpc.written import Written
 
 _UPDATABLE = ("display_name", "labels")
 
@@ -29,6 +30,7 @@ class AllocationServicer:
         self._lifecycle = lifecycle
         self._reading = reading
         self._watching = watching
+        self._written = Written(message_of)
 
     async def CreateAllocation(
         self, request: allocation_service_pb2.CreateAllocationRequest, call: Call
@@ -46,9 +48,9 @@ class AllocationServicer:
 
     async def GetAllocation(
         self, request: allocation_service_pb2.GetAllocationRequest, call: Call
-    ) -> allocation_pb2.Allocation:
-        """Reads one allocation."""
-        return message_of(await self._reading.one(call.caller, request.name))
+    ) -> bytes:
+        """Reads one allocation, as the wire has it."""
+        return self._written.of(await self._reading.one(call.caller, request.name))
 
     async def ListAllocations(
         self, request: allocation_service_pb2.ListAllocationsRequest, call: Call

@@ -12,8 +12,9 @@ import random
 from collections.abc import Mapping
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
-from allocation_svc.domain.decision import Act, Rules, Step, decide
+from allocation_svc.domain.decision import decide
 from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.domain.step import Act, Rules, Step
 from allocation_svc.ports import AllocationStore, Engine, StepObserver
 from allocation_svc.usecases.agenda import Agenda, Lane, until
 from allocation_svc.usecases.engine_watch import EngineWatch

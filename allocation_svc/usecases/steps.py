@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from allocation_svc.domain.allocation import Allocation, State, StateReason
-from allocation_svc.domain.decision import Act, Observation, Step
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import PortsExhausted
 from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState
+from allocation_svc.domain.step import Act, Observation, Step
 from allocation_svc.ports import AllocationStore, Engine, SecretBox, StepObserver
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock

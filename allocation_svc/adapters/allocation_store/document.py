@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from allocation_svc.domain.allocation import (
     Allocation,
@@ -107,6 +110,16 @@ def allocation_of(document: Mapping[str, Any]) -> Allocation:
         stop_grace_seconds=document["stop_grace_seconds"],
         probe_seconds=document["probe_seconds"],
     )
+
+
+@lru_cache(maxsize=512)
+def allocation_of_text(text: str) -> Allocation:
+    """The allocation of a document as the database has it.
+
+    The same text gives the same object: a row that has not changed since it was last read costs its
+    read only.
+    """
+    return allocation_of(orjson.loads(text))
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -11,16 +11,19 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Text,
     and_,
     bindparam,
     insert,
     or_,
     select,
+    type_coerce,
     update,
 )
 
 from allocation_svc.adapters.allocation_store.document import (
     allocation_of,
+    allocation_of_text,
     document_of,
     plan_document,
     plan_of,
@@ -36,14 +39,15 @@ from chassis.bus import Record
 from chassis.bus.outbox import append
 from chassis.clock import Clock
 from chassis.listing import Condition, Once
-from chassis.sql import Database, upsert
+from chassis.sql import Database, Lookup, upsert
 from chassis.sql.once import recall, remember
 
 _NO_LIMIT = 2**31 - 1
 
 _COLUMNS = ALLOCATIONS.c
-_BY_NAME = select(_COLUMNS.document).where(_COLUMNS.name == bindparam("of_name"))
-_BY_OWNER_AND_NAME = _BY_NAME.where(_COLUMNS.owner == bindparam("of_owner"))
+_TEXT = select(type_coerce(_COLUMNS.document, Text)).where(_COLUMNS.name == bindparam("of_name"))
+_BY_NAME = Lookup(_TEXT)
+_BY_OWNER_AND_NAME = Lookup(_TEXT.where(_COLUMNS.owner == bindparam("of_owner")))
 _PLAN = select(_COLUMNS.plan, _COLUMNS.sealed_secrets).where(_COLUMNS.name == bindparam("of_name"))
 _EXISTING = (
     select(_COLUMNS.document)
@@ -152,12 +156,9 @@ class SqlAllocationStore:
 
     async def find(self, name: str, owner: str = "") -> Allocation | None:
         """One allocation."""
-        statement = _BY_OWNER_AND_NAME if owner else _BY_NAME
-        key = {"of_name": name, "of_owner": owner} if owner else {"of_name": name}
-        row = await self._database.get(
-            lambda connection: connection.execute(statement, key).first()
-        )
-        return None if row is None else allocation_of(row[0])
+        lookup = _BY_OWNER_AND_NAME if owner else _BY_NAME
+        row = await self._database.first(lookup, {"of_name": name, "of_owner": owner})
+        return None if row is None else allocation_of_text(row[0])
 
     async def page(
         self, selection: Selection, size: int, after: tuple[Any, ...] | None = None

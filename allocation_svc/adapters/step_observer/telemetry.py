@@ -6,7 +6,7 @@ from prometheus_client import Counter, Histogram
 from structlog.typing import FilteringBoundLogger
 
 from allocation_svc.domain.allocation import Allocation, State
-from allocation_svc.domain.decision import Act
+from allocation_svc.domain.step import Act
 from chassis.faults import Fault
 
 _DELAYS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from allocation_svc.domain.allocation import Allocation, Desired, LastKnown, State
-from allocation_svc.domain.decision import Rules
+from allocation_svc.domain.step import Rules
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULES = Rules()

@@ -10,10 +10,11 @@ import pytest
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation, Desired, State, StateReason
-from allocation_svc.domain.decision import REST, Act, Observation, Step, decide
+from allocation_svc.domain.decision import decide
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning
 from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.domain.step import REST, Act, Observation, Step
 from tests.unit.allocation_svc.examples import NOW, RULES, an_allocation
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation, Desired, State
-from allocation_svc.domain.decision import Act, Observation, Step, decide
+from allocation_svc.domain.decision import decide
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning
 from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.domain.step import Act, Observation, Step
 from tests.unit.allocation_svc.examples import NOW, RULES, an_allocation
 
 RUNS = (InstanceState.RUNNING, InstanceState.READY)
