@@ -109,14 +109,12 @@ async def store(opened: Opened) -> MachineStore:
 def machine(name: str = "redis", clock: ManualClock | None = None, **spec: object) -> Machine:
     now = (clock or ManualClock()).now()
     made = MachineSpec(**{"title": name.title(), "image": f"{name}:1", **spec})  # type: ignore[arg-type]
-    return Machine(
-        f"machines/{name}", str(uuid4()), made, State.DRAFT, "users/admin", 1, now, now
-    )
+    return Machine(f"machines/{name}", str(uuid4()), made, State.DRAFT, "users/admin", 1, now, now)
 
 
 FULL = MachineSpec(
     title="Ünïcode 🦀 title",
-    description="# Markdown\n\nwith \"quotes\" and \\ and \u0000? no: \u2028",
+    description='# Markdown\n\nwith "quotes" and \\ and \u0000? no: \u2028',
     image="registry.example:5000/a/b@sha256:00",
     command=("sh", "-c", "echo $PORT\nexec sleep 1", ""),
     needs_image=True,
