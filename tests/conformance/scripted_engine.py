@@ -91,8 +91,10 @@ class _Answer(socketserver.StreamRequestHandler):
         seconds, _, nanos = query.get("since", "0.0").partition(".")
         since = int(seconds) * 1_000_000_000 + int(nanos.ljust(9, "0"))
         follows = query["follow"] == "1"
-        at = sent = 0
+        sent = 0
         with self.server.changed:
+            tail = query.get("tail", "all")
+            at = 0 if tail == "all" else max(0, len(container.pieces) - int(tail))
             container.asked += 1
             cut = container.cuts.pop(0) if follows and container.cuts else -1
         while self.server.open:

@@ -101,6 +101,10 @@ class Columns:
             del self.times[:count], self.texts[:count], self.streams[:count]
         return lines
 
+    def drop(self, first: int) -> None:
+        """Forgets the gathered lines from the one at place `first` on; none of them had pieces."""
+        del self.times[first:], self.texts[first:], self.streams[first:]
+
     def clear(self) -> None:
         """Forgets everything."""
         self.__init__(self.max_line)  # type: ignore[misc]

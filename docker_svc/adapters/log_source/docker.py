@@ -9,9 +9,9 @@ one is quick, and not to be trusted (Docker 20.10, and others):
 * When the engine turns over a log file while the follower has not read it to its end, it may give
   lines again, and when that happens twice, it leaves a whole file out, and says nothing. So it is
   followed only from the end of a read without follow, and while what comes is in order and fresh:
-  what was written less than a quarter of a second ago cannot lie behind a whole file that was left
-  out, for no engine fills one so quickly, if it is not smaller than 5 MB. At the first doubt it is
-  read without follow again, from the last line that the journal has.
+  what was written less than 80 ms ago cannot lie behind a whole file that was left out, for no
+  engine fills one so quickly, if it is not smaller than 10 MB. (Seen: 50 MB/s.) At the first doubt
+  it is read without follow again, from the last line that the journal has.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ _STAMP = 31  # "2026-11-20T12:00:00.123456789Z "
 _ANSWER_SECONDS = 15.0
 _ENOUGH = 2048  # a read that brings so many bytes is one of a hot stream
 _SHORT_READS = 3
-_FRESH_NS = 250_000_000
+_FRESH_NS = 80_000_000
 _LATEST = 256  # so many times are remembered, to tell a line that comes again
+_TOLD_APART = 4  # so many of the latest times, all different, tell a place in the log
+_FIRST_GUESS = 1000  # lines that may have come since; asking for too few costs the engine little
+_LAST_GUESS = 256_000
 _MUCH = 32 * 1024
 _CAUGHT_UP = 2000  # a view that brings fewer lines than this has caught up
 _PIECE = 16 * 1024  # the engine breaks lines that are longer, and no others
@@ -76,9 +79,13 @@ class DockerTail(Tail):
         self._brought = 0
         self._short_reads = 0
         self._is_restarted = False
-        self._is_tailed = False
+        self._guess = 0
+        self._sought: tuple[int, ...] = ()
+        self._seen: deque[int] = deque(maxlen=_TOLD_APART)
         self._newest = 0
         self._latest: deque[int] = deque(maxlen=_LATEST)
+        self._latest_since = 0
+        self._has_pieces = False
         self._got_much = False
         # The clock of an engine elsewhere may be another one: the least delay that was seen.
         self._is_local = source.address.startswith("unix:")
@@ -138,36 +145,47 @@ class DockerTail(Tail):
         if self.flush(now):
             self._ask(now, _Asked.STATE, f"/containers/{quote(self.source.instance)}/json")
 
-    def _ask_log(self, now: float, asked: _Asked, *, whole: bool = False) -> None:
-        """Asks for the log from where the journal ends.
+    def _ask_log(self, now: float, asked: _Asked, *, guess: int = _FIRST_GUESS) -> None:
+        """Asks for what comes after what was read.
 
         Args:
             now: the time.
             asked: VIEW, FOLLOW or REST.
-            whole: without a guess of how much there will be, which spares the engine work.
+            guess: how many lines that may be, so that the engine need not go through everything
+                that it has; 0 to ask for all since the place that the journal has.
         """
         if not self.flush(now):
             return
-        self._release()
-        position = self._env.sink.position(self.allocation)
-        self._place = unpack_place(position, self.source.instance, self._columns)
-        self._to_skip = self._place.known
-        self._skip_by_time = False
+        query = "follow=" + ("1" if asked is _Asked.FOLLOW else "0")
+        last = tuple(self._latest)[-_TOLD_APART:]
+        is_known = len(set(last)) == _TOLD_APART and not self._to_skip
+        self._guess = guess if is_known else 0
+        if self._guess:
+            self._sought = last
+            self._seen.clear()
+            self._to_skip = 0
+            query += f"&tail={guess}"
+        else:
+            query += self._from_journal()
         self._is_first = True
         self._brought = 0
-        since = ""
-        if self._place.anchor:
-            seconds, nanos = divmod(self._place.anchor, 1_000_000_000)
-            since = f"&since={seconds}.{nanos:09d}"
-        self._newest = self._place.newest
-        self._latest.clear()
-        expected = self._place.expected(time.time_ns()) if not whole else 0
-        self._is_tailed = expected > 0
-        if self._is_tailed:
-            since += f"&tail={expected}"
-        follow = "1" if asked is _Asked.FOLLOW else "0"
         path = f"/containers/{quote(self.source.instance)}/logs"
-        self._ask(now, asked, f"{path}?follow={follow}&stdout=1&stderr=1&timestamps=1{since}")
+        self._ask(now, asked, f"{path}?{query}&stdout=1&stderr=1&timestamps=1")
+
+    def _from_journal(self) -> str:
+        """Goes back to where the journal is; what to ask the engine for."""
+        self._release()
+        position = self._env.sink.position(self.allocation)
+        self._place = place = unpack_place(position, self.source.instance, self._columns)
+        self._sought = ()
+        self._newest = place.newest
+        self._latest_since = 0
+        self._to_skip = place.known
+        self._skip_by_time = False
+        if not place.anchor:
+            return ""
+        seconds, nanos = divmod(place.anchor, 1_000_000_000)
+        return f"&since={seconds}.{nanos:09d}"
 
     # Answers
 
@@ -227,6 +245,9 @@ class DockerTail(Tail):
             self._ask_log(now, _Asked.REST)
 
     def _log_ended(self, now: float) -> None:
+        if self._sought:
+            self._ask_more(now)
+            return
         if self._asked is _Asked.FOLLOW:
             self._ask_state(now)
         elif self._asked is _Asked.VIEW and (self._brought or not self._to_skip):
@@ -236,7 +257,7 @@ class DockerTail(Tail):
         elif self._to_skip and not self._skip_by_time and self._short_reads < _SHORT_READS:
             # It did not even give what is known: it may have been cut off.
             self._short_reads += 1
-            self._ask_log(now, self._asked, whole=True)
+            self._ask_log(now, self._asked, guess=0)
         elif self._asked is _Asked.VIEW:
             self._viewed(now)
         elif self._is_restarted:
@@ -259,18 +280,34 @@ class DockerTail(Tail):
         content = self._rest + got if self._rest else got
         at = 0
         try:
+            if self._sought:
+                at = self._seek(content)
+                if at < 0:
+                    self._ask_more(now)
+                    return
             if self._to_skip:
                 at = self._skip(now, content)
                 if at < 0:
                     return
+            if self._sought or self._to_skip:
+                self._rest = content[at:]
+                self._expect(now)
+                return
             if self._asked is _Asked.FOLLOW and self._is_late(content, at):
-                self._doubt(now)
+                self._ask_log(now, _Asked.VIEW)
                 return
             before = len(self._columns.times)
+            self._has_pieces = False
             at = self._parse(content, at)
-            if self._is_doubtful(before):
-                self._doubt(now)
+            if self._asked is _Asked.FOLLOW and self._came_before(before):
+                if self._has_pieces:
+                    self._latest.clear()  # not to be told apart: back to the journal
+                    self._columns.clear()
+                else:
+                    self._columns.drop(before)
+                self._ask_log(now, _Asked.VIEW)
                 return
+            self._note_latest(before)
         except ValueError:
             # Not a line with its time: the engine's words about a trouble of its own.
             self._env.log.warning(
@@ -301,39 +338,67 @@ class DockerTail(Tail):
         if len(content) - at < _HEAD + _STAMP:
             return False
         _, _, stamp, nanos = _FRAME.unpack_from(content, at)
-        written = _seconds(stamp) * 1_000_000_000 + int(nanos)
+        written = self._moment(stamp, nanos)
         delay = time.time_ns() - written
         if not self._is_local:
             self._least_delay = min(self._least_delay, delay)
         paused = written - self._newest > _FRESH_NS
         return delay - self._least_delay > _FRESH_NS or (self._got_much and paused)
 
-    def _is_doubtful(self, before: int) -> bool:
-        """Whether lines that were just taken may have come before. Remembers them if not."""
+    def _came_before(self, before: int) -> bool:
+        """Whether lines that were just taken from a followed stream may have come before."""
         times = self._columns.times[before:]
-        if not times:
+        if not times or (times[0] > self._newest and not any(map(operator.le, times[1:], times))):
             return False
-        latest = self._latest
-        if self._asked is _Asked.FOLLOW and (
-            times[0] <= self._newest or any(map(operator.le, times[1:], times))
-        ):
-            # In order, but for what two streams do to each other: then they are new all the same.
-            oldest = self._newest - SLACK_NS
-            if len(latest) == _LATEST:
-                oldest = max(oldest, latest[0])
-            seen = set(latest)
-            for each in times:
-                if each in seen or each < oldest:
-                    return True
-                seen.add(each)
-        latest.extend(times[-_LATEST:])
-        self._newest = max(self._newest, *times)
+        # Not in order. Two streams of a program do that to each other; then the lines are new.
+        oldest = max(self._newest - SLACK_NS, self._latest_since)
+        if len(self._latest) == _LATEST:
+            oldest = max(oldest, self._latest[0])
+        seen = set(self._latest)
+        for each in times:
+            if each in seen or each < oldest:
+                return True
+            seen.add(each)
         return False
 
-    def _doubt(self, now: float) -> None:
-        """Reads again, without follow, what the journal does not have."""
-        self._columns.clear()
-        self._ask_log(now, _Asked.VIEW)
+    def _note_latest(self, before: int) -> None:
+        """Remembers the lines that were just taken, by their times."""
+        times = self._columns.times[before:]
+        if times:
+            self._newest = max(self._newest, *times)
+        if self._has_pieces:
+            # Pieces without a line of their own are not among the times: no place can be told.
+            self._latest.clear()
+            self._latest_since = self._newest
+        else:
+            self._latest.extend(times[-_LATEST:])
+
+    def _ask_more(self, now: float) -> None:
+        """What was read last is not in the answer: more was written than was guessed."""
+        more = self._guess * 4
+        self._ask_log(now, self._asked, guess=more if more <= _LAST_GUESS else 0)
+
+    def _seek(self, content: bytes) -> int:
+        """Steps behind what was read last; where that is, or -1 where it will not come."""
+        at, end = 0, len(content)
+        while self._sought and end - at >= _HEAD + _STAMP:
+            _, length, stamp, nanos = _FRAME.unpack_from(content, at)
+            stop = at + _HEAD + length
+            if stop > end:
+                break
+            moment = self._moment(stamp, nanos)
+            if moment > self._newest:
+                return -1
+            self._seen.append(moment)
+            if moment == self._sought[-1] and tuple(self._seen) == self._sought:
+                self._sought = ()
+            at = stop
+        return at
+
+    def _moment(self, stamp: bytes, nanos: bytes) -> int:
+        if stamp != self._second:
+            self._second, self._second_ns = stamp, _seconds(stamp) * 1_000_000_000
+        return self._second_ns + int(nanos)
 
     def _parse(self, content: bytes, at: int) -> int:
         """Takes lines out of an answer; how far it came.
@@ -364,6 +429,7 @@ class DockerTail(Tail):
                 if len(text) < _PIECE and not text.endswith(b"\n"):
                     text += b"\n"  # the last of a program, which did not end its line
                 columns.piece(second_ns + int(nanos), text, stream)
+                self._has_pieces = True
                 irregular = columns.parts or columns.skipped
             else:
                 add_time(second_ns + int(nanos))
@@ -382,15 +448,10 @@ class DockerTail(Tail):
             stop = at + _HEAD + length
             if stop > end:
                 break
-            if stamp != self._second:
-                self._second, self._second_ns = stamp, _seconds(stamp) * 1_000_000_000
-            moment = self._second_ns + int(nanos)
+            moment = self._moment(stamp, nanos)
             self._latest.append(moment)
             if self._is_first:
                 self._is_first = False
-                if moment != place.opening and self._is_tailed:
-                    self._ask_log(now, self._asked, whole=True)  # there was more than expected
-                    return -1
                 if moment != place.opening:
                     # The engine does not have the beginning of what is known any more.
                     self._skip_by_time = True
@@ -427,6 +488,7 @@ class DockerTail(Tail):
     def _release(self) -> None:
         self._disconnect()
         self._columns.clear()
+        self._latest.clear()
 
     def _disconnect(self) -> None:
         if self._exchange is not None:

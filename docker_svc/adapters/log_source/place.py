@@ -9,10 +9,9 @@ from docker_svc.adapters.log_source.columns import Columns
 from docker_svc.adapters.log_source.tail import INSTANCE_BYTES, instance_tag
 
 _PLACE = struct.Struct(f"<c{INSTANCE_BYTES}sqQqqI")
-SLACK_NS = 200_000_000
+SLACK_NS = 1_000_000_000
 """The engine stamps the two streams of a program apart from writing them, so that times are in
 order but for what two threads can do to each other: by far less than this."""
-_TELLABLE_NS = 20_000_000_000
 
 
 class Place:
@@ -21,7 +20,7 @@ class Place:
     An engine can be asked for everything since a moment, and answers in the order of writing, which
     is not quite the order of times. What was read already is then the first so many pieces of the
     answer: exactly, provided that nothing older than the moment is still to come. So the moment
-    (the *anchor*) is kept 0.2 to 0.4 seconds behind the newest time.
+    (the *anchor*) is kept one to two seconds behind the newest time.
 
     Attributes:
         anchor: the moment, in nanoseconds since 1970 UTC; 0 before anything was read.
@@ -66,20 +65,6 @@ class Place:
             self.anchor = self.opening = self._next_anchor
             self.known = self._next_known
             self._next_anchor, self._next_known = self.newest, self.newest_count
-
-    def expected(self, until: int) -> int:
-        """About how many pieces a read from the anchor will bring if it is made at a time.
-
-        Generous, and 0 where too much time has passed to tell.
-
-        Args:
-            until: the time, in nanoseconds since 1970 UTC.
-        """
-        since = until - self.newest
-        if not self.known or since > _TELLABLE_NS:
-            return 0
-        per_ns = self.known / max(self.newest - self.anchor, SLACK_NS)
-        return self.known + 1000 + int(2 * per_ns * max(0, since))
 
     def pack(self, instance: str, columns: Columns) -> bytes:
         """The place, and what of a line has begun there, as a position for the journal."""
