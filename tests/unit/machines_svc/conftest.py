@@ -160,10 +160,10 @@ class World:
         return await self.call("ListMachines", request, caller, service)
 
     async def until_available(self, machine_id: str, availability: int) -> None:
-        """Waits until a machine's availability is so."""
+        """Asks until a machine's availability is so."""
         async with asyncio.timeout(PATIENCE):
             while (await self.get(machine_id)).availability != availability:
-                await asyncio.sleep(0)
+                pass
 
     async def records(self, topic: str, count: int) -> list[Record]:
         """The first records of a topic."""
