@@ -283,5 +283,5 @@ class LogReader(Protocol):
         ...
 
     def stop(self) -> None:
-        """Ends the reading of every source, and returns when it has ended."""
+        """Ends the reading of every source for good, and returns when it has ended."""
         ...

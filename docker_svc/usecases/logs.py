@@ -151,6 +151,7 @@ class Logs:
         self._ends: dict[str, asyncio.Event] = {}
         self._probes: OrderedDict[tuple[str, Run, str], int] = OrderedDict()
         self._writes = asyncio.Event()
+        self._closed = False
 
     # The life of the service
 
@@ -176,9 +177,12 @@ class Logs:
             self._wake_all()
 
     async def close(self) -> None:
-        """Closes the journal; after `run` has ended."""
-        await self._hop(self._journal.close)
-        self._threads.shutdown(wait=False)
+        """Closes the reader and the journal; after `run` has ended."""
+        if not self._closed:
+            self._closed = True
+            await self._hop(self._reader.stop)
+            await self._hop(self._journal.close)
+            self._threads.shutdown(wait=False)
 
     @property
     def trouble(self) -> str | None:

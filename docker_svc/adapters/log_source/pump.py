@@ -88,6 +88,8 @@ class Pump:
 
     def stop(self) -> None:
         """See `LogReader.stop`."""
+        if self._stopping:
+            return
         self._stopping = True
         self._wake()
         if self._thread is not None:
