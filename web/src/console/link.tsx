@@ -15,7 +15,7 @@ export function LinkState({
   const link = console.link.value;
   const notice = console.notice.value;
   return (
-    <div class={`log-link ${link.is}`} role="status" data-link={link.is}>
+    <div class={`log-link is-${link.is}`} role="status" data-link={link.is}>
       <span class="log-dot" aria-hidden="true" />
       {link.is === "live" && <span>Live</span>}
       {link.is === "connecting" && <span>Connecting…</span>}

@@ -64,7 +64,9 @@ function Figure({
   const step = 100 / Math.max(1, points.length - 1);
   const at = (point: number, index: number) =>
     `${(index * step).toFixed(2)} ${(29 - (28 * point) / top).toFixed(2)}`;
-  const path = points.length > 1 ? `M${points.map(at).join("L")}` : "M0 29L100 29";
+  // One figure alone is a line of its height.
+  const drawn = points.length > 1 ? points : [points[0] ?? 0, points[0] ?? 0];
+  const path = `M${drawn.map(at).join("L")}`;
   return (
     <figure class="figure">
       <figcaption>

@@ -125,15 +125,17 @@ function Line({ allocation, owners }: { allocation: Allocation; owners: boolean 
   const gone = state === "DELETED";
   return (
     <tr data-name={allocation.name}>
-      <td class="cell-name">
-        <Tile name={allocation.machine} />
-        <div>
-          <a class="strong" href={`/${allocation.name}`}>
-            {shownName(allocation)}
-          </a>
-          <div class="faint small">
-            <span class="mono">{idOf(allocation.name)}</span>
-            {shownName(allocation) !== allocation.machineTitle && ` · ${allocation.machineTitle}`}
+      <td>
+        <div class="cell-name">
+          <Tile name={allocation.machine} />
+          <div>
+            <a class="strong" href={`/${allocation.name}`}>
+              {shownName(allocation)}
+            </a>
+            <div class="faint small">
+              <span class="mono">{idOf(allocation.name)}</span>
+              {shownName(allocation) !== allocation.machineTitle && ` · ${allocation.machineTitle}`}
+            </div>
           </div>
         </div>
       </td>

@@ -96,13 +96,15 @@ function Line({
 }) {
   return (
     <tr data-name={machine.name}>
-      <td class="cell-name">
-        <Tile name={machine.name} />
-        <div>
-          <a class="strong" href={`/admin/machines/${idOf(machine.name)}`}>
-            {machine.title}
-          </a>
-          <div class="faint small mono">{idOf(machine.name)}</div>
+      <td>
+        <div class="cell-name">
+          <Tile name={machine.name} />
+          <div>
+            <a class="strong" href={`/admin/machines/${idOf(machine.name)}`}>
+              {machine.title}
+            </a>
+            <div class="faint small mono">{idOf(machine.name)}</div>
+          </div>
         </div>
       </td>
       <td class="cell-state">

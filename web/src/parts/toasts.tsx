@@ -26,7 +26,7 @@ export function complain(error: unknown): void {
 function show(text: string, bad: boolean): void {
   count += 1;
   const id = count;
-  toasts.value = [...toasts.value.slice(-3), { id, text, bad }];
+  toasts.value = [...toasts.value.slice(-2), { id, text, bad }];
   setTimeout(() => close(id), bad ? 9000 : 4000);
 }
 
