@@ -150,14 +150,6 @@ class AllocationStore(Protocol):
         ...
 
 
-class ChangeFeed(Protocol):
-    """Tells watchers of changes after they are committed."""
-
-    def changed(self, allocation: Allocation) -> None:
-        """An allocation has been written down. Never waits, never fails."""
-        ...
-
-
 class Catalogue(Protocol):
     """The machines that can be rented."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.faults import AllocationNotFound
@@ -75,7 +76,7 @@ class Reading:
         """
         owner = owner_seen(caller, parent)
         conditions = tuple(parse_filter(filter_text, _FILTERS))
-        asked = page_of(page_size, page_token, owner, filter_text)
+        asked = page_of(page_size, page_token, owner, filter_text, key=(datetime, str))
         found = await self._store.page(Selection(owner, conditions), asked.size + 1, asked.after)
         shown = found[: asked.size]
         if len(found) <= asked.size:

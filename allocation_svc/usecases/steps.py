@@ -21,6 +21,8 @@ LAST_LINES = 50
 """How many lines of its log belong into the failure of an allocation."""
 
 _LINES_SECONDS = 2.0
+_STILL_SECONDS = 0.03
+_MOST_LOOKS = 15
 _CLOCK_WAS_SET = timedelta(minutes=1)
 _PASSING = (Unavailable, DeadlineExceeded, Cancelled, Internal)
 
@@ -208,13 +210,19 @@ class Steps:
         )
 
     async def _last_lines(self, name: str) -> tuple[str, ...]:
+        """The end of a log, once it has stood still: it is read later than a program's end is told."""
+        lines: tuple[str, ...] = ()
         try:
             async with asyncio.timeout(_LINES_SECONDS):
-                return await self._engine.last_lines(name, LAST_LINES)
+                for _ in range(_MOST_LOOKS):
+                    before, lines = lines, await self._engine.last_lines(name, LAST_LINES)
+                    if lines and lines == before:
+                        break
+                    await self._clock.sleep(_STILL_SECONDS)
         except (Fault, TimeoutError) as error:
             # The failure itself must be told, with or without its lines.
             self._observer.failed("step", error)
-            return ()
+        return lines
 
     def _instance(self, allocation: Allocation, state: InstanceState) -> Instance:
         now: datetime = self._clock.now()

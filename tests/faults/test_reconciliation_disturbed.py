@@ -170,6 +170,24 @@ def test_a_program_that_is_killed_by_hand_has_failed_with_its_last_lines(
     nothing_is_left(running, set())
 
 
+def test_a_program_that_ends_at_once_has_failed_with_its_very_last_lines(
+    running: AllocatorProcess,
+) -> None:
+    token = running.admin()
+    program = "import sys; [print('line', n, flush=True) for n in range(200)]; sys.exit(3)"
+    machine = {"title": "Crasher", "command": ["python3", "-c", program]}
+    made = running.call("POST", "/v1/machines?machineId=crasher", token, json=machine)
+    assert made.status_code == 200, made.text
+    running.call("POST", "/v1/machines/crasher:publish", token, json={})
+    for _ in range(5):
+        rented = running.rent(token, "crasher")
+        failed = running.wait(token, rented["name"], "FAILED")
+        reason = failed["stateReason"]
+        assert (reason["reason"], reason["exitCode"]) == ("PROGRAM_FAILED", 3)
+        assert reason["lastLines"] == [f"line {n}" for n in range(150, 200)]
+    nothing_is_left(running, set())
+
+
 def _runs_in(process: Path, program: str) -> bool:
     try:
         return program in str((process / "cwd").readlink())

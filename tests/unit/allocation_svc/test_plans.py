@@ -1,0 +1,76 @@
+"""What the engine is asked to make, and where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from allocation_svc.domain.allocation import Endpoint, Protocol, VariableValue
+from allocation_svc.domain.instance import Limits, Node, PublishedPort
+from allocation_svc.domain.machine import Machine
+
+CONTAINERS = Node(
+    "here", "docker", "127.0.0.1", runs_images=True, runs_commands=False, admins_only=False
+)
+PROCESSES = Node(
+    "here", "process", "127.0.0.1", runs_images=False, runs_commands=True, admins_only=False
+)
+LIMITS = Limits(500, 1 << 29, 128)
+MACHINE = Machine(
+    "machines/echo",
+    "Echo",
+    1,
+    active=True,
+    image="python:3.11-slim",
+    command=("python3", "-c", "x"),
+)
+ENDPOINTS = (
+    Endpoint("127.0.0.1", 20001, Protocol.TCP, 8080),
+    Endpoint("127.0.0.1", 20002, Protocol.UDP, 53),
+)
+
+
+def test_a_program_in_a_container_listens_at_the_machines_own_ports() -> None:
+    spec = MACHINE.plan(LIMITS).spec(CONTAINERS, ENDPOINTS, (), ())
+    assert dict(spec.environment) == {"PORT": "8080", "PORT_8080": "8080", "PORT_53": "53"}
+    assert spec.image == "python:3.11-slim"
+    assert spec.ports == (
+        PublishedPort(8080, 20001, Protocol.TCP),
+        PublishedPort(53, 20002, Protocol.UDP),
+    )
+
+
+def test_a_process_listens_at_the_nodes_ports() -> None:
+    spec = MACHINE.plan(LIMITS).spec(PROCESSES, ENDPOINTS, (), ())
+    assert dict(spec.environment) == {"PORT": "20001", "PORT_8080": "20001", "PORT_53": "20002"}
+    assert spec.image == ""
+    assert spec.command == MACHINE.command
+
+
+def test_the_environment_has_every_value_and_secret_and_shows_none() -> None:
+    spec = MACHINE.plan(LIMITS).spec(
+        CONTAINERS,
+        ENDPOINTS,
+        (VariableValue("LEVEL", "info"), VariableValue("TOKEN", "", True)),
+        (("TOKEN", "hush"), ("PORT", "1")),
+    )
+    environment = dict(spec.environment)
+    assert environment["LEVEL"] == "info"
+    assert environment["TOKEN"] == "hush"
+    assert environment["PORT"] == "8080", "what the allocator says wins"
+    assert "hush" not in repr(spec)
+
+
+def test_a_machine_runs_where_its_image_or_its_command_does() -> None:
+    command_only = replace(MACHINE, image="")
+    image_only = replace(MACHINE, command=())
+    needs_image = replace(MACHINE, needs_image=True)
+    for machine, containers, processes in (
+        (MACHINE, True, True),
+        (command_only, False, True),
+        (image_only, True, False),
+        (needs_image, True, False),
+    ):
+        assert (machine.runs_on(CONTAINERS), machine.runs_on(PROCESSES)) == (
+            containers,
+            processes,
+        )
