@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 
 import pytest
 from allocator_process import PASSWORD, AllocatorProcess
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -54,6 +55,14 @@ def expect_state(page: Page, state: str) -> None:
 
 def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
+
+
+def until(page: Page, true: Callable[[], bool]) -> None:
+    """Lets the browser's events come in until something is true."""
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(10)
 
 
 def watch_pause_follow_and_filter(page: Page, picture: Picture) -> None:
@@ -281,3 +290,43 @@ def test_a_hundred_thousand_lines_are_few_elements(
     page.get_by_label("Filter lines").fill("00004999")
     expect(page.locator("mark")).to_have_count(1)
     picture("filtered")
+
+
+def test_gaps_are_told_and_an_ending_token_is_renewed_on_the_socket(
+    page: Page, running: AllocatorProcess, picture: Picture
+) -> None:
+    sockets: list[WebSocketRoute] = []
+    said: list[str] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda frame: (said.append(str(frame)), server.send(frame)))
+        server.on_message(socket.send)
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile("/console$"), between)
+    log_in_as_admin(page, running, "/login?to=/allocations")
+    rented = running.rent(running.admin(), "ticker", INTERVAL="900")
+    page.goto(f"/{rented['name']}")
+    expect(page.locator("[data-seq='2']")).to_be_attached()
+
+    gap = {"firstSeq": "3", "lastSeq": "1202", "cause": "SLOW_READER"}
+    sockets[-1].send(json.dumps({"gap": gap}))
+    expect(page.locator(".log-row.gap")).to_have_text(
+        "1,200 lines are missing: this page read too slowly"
+    )
+    picture("gap")
+
+    before = len(said)
+    with page.expect_response(re.compile("sessions:refresh$")) as renewed:
+        sockets[-1].send(json.dumps({"authExpiring": {"expireTime": "2030-01-01T00:00:00Z"}}))
+    token = renewed.value.json()["accessToken"]
+    until(page, lambda: len(said) > before)
+    assert [json.loads(frame) for frame in said[before:]] == [{"auth": {"token": token}}]
+
+    farewell = {"reason": "SERVICE_STOPPING", "message": "It stops", "retryAfter": "1s"}
+    sockets[-1].send(json.dumps({"bye": farewell}))
+    expect(page.locator(".log-link")).to_contain_text("It stops. Trying again")
+    picture("reconnecting")
+    until(page, lambda: "resume" in said[-1])
+    assert json.loads(said[-1]) == {"resume": {"cursor": "1203"}}, "it goes on after what it has"
