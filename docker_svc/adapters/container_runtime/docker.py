@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -27,6 +28,7 @@ from docker_svc.adapters.container_runtime.docker_engine import (
     open_engine,
     says_no_image,
     start_fault,
+    told,
 )
 from docker_svc.adapters.container_runtime.docker_networks import SharedNetworks
 from docker_svc.adapters.container_runtime.docker_streams import (
@@ -37,6 +39,7 @@ from docker_svc.adapters.container_runtime.docker_streams import (
 from docker_svc.adapters.container_runtime.ports_check import check_ports
 from docker_svc.domain import (
     Capacity,
+    EngineRefused,
     EngineUnavailable,
     InstanceKey,
     InstanceNotFound,
@@ -241,7 +244,9 @@ class DockerRuntime:
             members.setdefault(row["HostConfig"]["NetworkMode"], set()).add(key)
         if not self._found:
             await self._networks.find(members)
-            await self._networks.prepare()
+            # Without a subnet each instance that needs one says so itself.
+            with contextlib.suppress(EngineRefused):
+                await self._networks.prepare()
             self._found = True
         slots = asyncio.Semaphore(8)
 
@@ -255,7 +260,7 @@ class DockerRuntime:
 
     async def _rows(self, *labels: str) -> list[tuple[InstanceKey, dict[str, Any]]]:
         wanted = [f"{LABEL_INSTALLATION}={self._policy.installation}", *labels]
-        async with asked(_LONG):
+        async with told(_LONG):
             found = await self._docker.containers.list(
                 all="true", filters=json.dumps({"label": wanted})
             )
@@ -318,7 +323,7 @@ class DockerRuntime:
 
     async def node(self) -> Capacity:
         """Asks the engine."""
-        async with asked(_SHORT):
+        async with told(_SHORT):
             about = await self._docker.system.info()
         return Capacity(
             runtime_version=f"Docker {about.get('ServerVersion', '')}".strip(),
@@ -363,7 +368,8 @@ class DockerRuntime:
         return True
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Removes networks that nobody is on, and closes the connections."""
+        await self._networks.tidy()
         await self._docker.close()
         await self._docker.connector.close()
 

@@ -81,6 +81,22 @@ async def asked(seconds: float) -> AsyncIterator[None]:
         raise EngineUnavailable(_AWAY, retry_after=1.0) from error
 
 
+@asynccontextmanager
+async def told(seconds: float) -> AsyncIterator[None]:
+    """One question to which the engine has no reason to say no.
+
+    Raises:
+        EngineUnavailable: it did not answer in time, or said no.
+    """
+    try:
+        async with asked(seconds):
+            yield
+    except DockerError as error:
+        raise EngineUnavailable(
+            f"The container engine cannot tell: {_sentence(error.message)}", retry_after=1.0
+        ) from error
+
+
 def says_no_image(error: DockerError) -> bool:
     """Whether the engine lacks the image that a container shall be made from."""
     return error.status == 404 and "no such image" in error.message.lower()

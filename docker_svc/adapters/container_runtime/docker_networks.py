@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
+from aiodocker.networks import DockerNetwork
 
 from docker_svc.adapters.container_runtime.docker_config import (
     LABEL_INSTALLATION,
     MEMBERS_PER_NETWORK,
     ContainerPolicy,
 )
-from docker_svc.adapters.container_runtime.docker_engine import asked
-from docker_svc.domain import EngineRefused, InstanceKey
+from docker_svc.adapters.container_runtime.docker_engine import asked, told
+from docker_svc.domain import EngineRefused, EngineUnavailable, InstanceKey
 
 _PREFIX = 23  # 510 addresses, one of them the gateway's
 _SECONDS = 30.0
+_TIDY_SECONDS = 3.0
 
 
 class SharedNetworks:
@@ -43,7 +46,7 @@ class SharedNetworks:
             members: containers by the name of their network, as the engine lists them.
         """
         label = f"{LABEL_INSTALLATION}={self._policy.installation}"
-        async with asked(_SECONDS):
+        async with told(_SECONDS):
             found = await self._docker.networks.list(filters={"label": label})
         names = [network["Name"] for network in found]
         self._members = {name: set(members.get(name, ())) for name in sorted(names)}
@@ -81,6 +84,18 @@ class SharedNetworks:
     def forget(self, name: str) -> None:
         """Forgets a network that the engine no longer has."""
         self._members.pop(name, None)
+
+    async def tidy(self) -> None:
+        """Removes networks that nobody is on, so that a data folder that is deleted leaves none.
+
+        Only those that were known and empty all the time: an ended container counts as being on one.
+        """
+        for name in [name for name, members in self._members.items() if not members]:
+            with contextlib.suppress(DockerError, EngineUnavailable):
+                async with asked(_TIDY_SECONDS):
+                    network = DockerNetwork(self._docker, name)  # type: ignore[no-untyped-call]
+                    await network.delete()
+                del self._members[name]
 
     async def _make(self) -> str:
         number = 1

@@ -25,7 +25,6 @@ _PING_SECONDS = 10.0
 _CHANGES: dict[str, Literal["started", "ended", "removed"]] = {
     "start": "started",
     "die": "ended",
-    "oom": "ended",
     "destroy": "removed",
 }
 

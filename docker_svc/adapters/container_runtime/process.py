@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import platform
+import secrets
 import shutil
 import signal
 import time
@@ -350,11 +351,13 @@ class ProcessRuntime:
         if not self._isolation.own_uids:
             return 0
         taken = {folder.uid() for _, folder in ProcessFolder.all(self._root)}
-        first = self._policy.first_uid
-        free = next((uid for uid in range(first, first + _UIDS) if uid not in taken), None)
-        if free is None:
+        if len(taken) >= _UIDS // 2:
             raise EngineRefused("As many processes run as there are user ids for them.")
-        return free
+        # At random: another installation on this machine has the same range, and the kernel counts
+        # all processes of a user together.
+        while (uid := self._policy.first_uid + secrets.randbelow(_UIDS)) in taken:
+            pass
+        return uid
 
     def _made(self, make: Callable[[], None]) -> None:
         try:

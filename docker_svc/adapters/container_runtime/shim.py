@@ -223,7 +223,9 @@ class Shim:
         self._main = os.fork()
         if self._main == 0:
             self._become_program(outs[1], errs[1], said[1])
-        os.setpgid(self._main, self._main)
+        # The child does the same; whichever comes first. Refused where it executes already.
+        with contextlib.suppress(OSError):
+            os.setpgid(self._main, self._main)
         for end in (outs[1], errs[1], said[1]):
             os.close(end)
         with os.fdopen(said[0], "rb") as file:

@@ -1,0 +1,523 @@
+"""Conformance of `ContainerRuntime`: over processes always, over a real engine when asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import structlog
+
+from chassis.clock import SystemClock
+from docker_svc.adapters.container_runtime.process import ProcessPolicy, open_process_runtime
+from docker_svc.adapters.log_journal.files import FileLogJournal, JournalLimits
+from docker_svc.adapters.log_source.pump import Pump
+from docker_svc.adapters.log_source.tail import SourceLimits
+from docker_svc.adapters.readiness.network import NetworkReadiness
+from docker_svc.domain import (
+    HttpCheck,
+    ImageNotFound,
+    InstanceKey,
+    InstanceNotFound,
+    InstanceSpec,
+    Limits,
+    NotRunnable,
+    PortTaken,
+    Probe,
+    ProgramNotStarted,
+    Progress,
+    PublishedPort,
+    Standing,
+    TcpCheck,
+)
+from docker_svc.ports.container_runtime import (
+    ContainerRuntime,
+    EngineAvailable,
+    InstanceChanged,
+    RuntimeEvent,
+)
+from docker_svc.usecases.logs import Logs
+from docker_svc.usecases.probing import Probing
+
+PATIENCE = 40.0
+MIB = 1 << 20
+SLEEPS = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"
+STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def new_key(generation: int = 1) -> InstanceKey:
+    """A key that no other test uses."""
+    return InstanceKey(f"allocations/{secrets.token_hex(6)}", generation)
+
+
+@dataclass
+class Events:
+    """What a runtime tells, kept."""
+
+    seen: list[RuntimeEvent] = field(default_factory=list)
+    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def follow(self, runtime: ContainerRuntime) -> None:
+        """Takes every event, until it is cancelled."""
+        async with aclosing(runtime.events()) as events:
+            async for event in events:
+                async with self.arrived:
+                    self.seen.append(event)
+                    self.arrived.notify_all()
+
+    async def until(self, wanted: RuntimeEvent) -> None:
+        """Waits for an event."""
+        async with asyncio.timeout(PATIENCE), self.arrived:
+            await self.arrived.wait_for(lambda: wanted in self.seen)
+
+
+@dataclass
+class Ground:
+    """A kind of runtime: how it is opened, and what runs on it."""
+
+    name: str
+    open: Callable[[], Awaitable[ContainerRuntime]]
+    leftovers: Callable[[], object]
+    folder: Path
+    image: str = ""
+    runtime: ContainerRuntime = field(init=False)
+    events: Events = field(init=False)
+    task: asyncio.Task[None] = field(init=False)
+
+    def script(self, text: str, *ports: PublishedPort, memory: int = 256 * MIB) -> InstanceSpec:
+        """The spec of a shell script."""
+        return InstanceSpec(
+            Limits(1000, memory, 64),
+            image=self.image,
+            command=("sh", "-c", text),
+            ports=ports,
+            stop_grace=5.0,
+        )
+
+    def web_server(self, port: int) -> InstanceSpec:
+        """The spec of something that answers HTTP at container port 8080."""
+        serve = "mkdir -p www && cd www && exec python3 -m http.server $PORT"
+        if self.image:
+            serve = "mkdir -p /www && echo hello > /www/index.html && exec httpd -f -p 8080 -h /www"
+        return self.script(serve, PublishedPort(8080, port))
+
+    async def up(self) -> None:
+        """Opens the runtime, and listens."""
+        self.runtime = await self.open()
+        self.events = Events()
+        self.task = asyncio.create_task(self.events.follow(self.runtime))
+        await self.events.until(EngineAvailable(available=True))
+
+    async def down(self) -> None:
+        """Closes the runtime; instances go on."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        await self.runtime.close()
+
+    async def run(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
+        """Makes an instance and starts it."""
+        return await self.runtime.ensure(key, spec, lambda _: None)
+
+    async def ended(self, key: InstanceKey) -> Standing:
+        """Waits until the program of an instance has ended by itself."""
+        await self.events.until(InstanceChanged(key, "ended"))
+        standing = await self.runtime.get(key)
+        assert standing is not None
+        return standing
+
+
+async def _process_ground(folder: Path) -> Ground:
+    policy = ProcessPolicy("127.0.0.1", 10 * MIB, 50_000, 5, trusts_everyone=False)
+
+    def leftovers() -> list[str]:
+        found = [e.name for e in os.scandir(folder / "instances") if e.name != ".bin"]
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(folder).encode() in command:
+                found.append(f"process {process.name}")
+        return found
+
+    async def opening() -> ContainerRuntime:
+        return await open_process_runtime(folder, policy)
+
+    return Ground("process", opening, leftovers, folder)
+
+
+async def _docker_ground(folder: Path) -> AsyncGenerator[Ground, None]:
+    from aiodocker import Docker
+
+    from docker_svc.adapters.container_runtime.docker import DockerRuntime
+    from docker_svc.adapters.container_runtime.docker_config import (
+        LABEL_INSTALLATION,
+        ContainerPolicy,
+    )
+
+    installation = f"test{secrets.token_hex(4)}"
+    policy = ContainerPolicy(installation, "127.0.0.1", "10m", 3)
+    label = f"{LABEL_INSTALLATION}={installation}"
+
+    async def opening() -> ContainerRuntime:
+        return DockerRuntime(policy, ["10.215.0.0/16"])
+
+    async with Docker() as engine:
+
+        async def leftovers() -> list[str]:
+            found = await engine.containers.list(all="true", filters=f'{{"label": ["{label}"]}}')
+            return [container.id for container in found]
+
+        try:
+            yield Ground("docker", opening, leftovers, folder, image="busybox:latest")
+        finally:
+            for network in await engine.networks.list(filters={"label": label}):
+                await (await engine.networks.get(network["Id"])).delete()
+
+
+@pytest_asyncio.fixture(params=["process", pytest.param("docker", marks=pytest.mark.real_docker)])
+async def ground(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ground]:
+    """Each kind of runtime, opened; fails where something is left of the instances afterwards."""
+    if request.param == "process":
+        async for checked in _checked(await _process_ground(tmp_path)):
+            yield checked
+    else:
+        async with aclosing(_docker_ground(tmp_path)) as grounds:
+            async for one in grounds:
+                async for checked in _checked(one):
+                    yield checked
+
+
+async def _checked(ground: Ground) -> AsyncIterator[Ground]:
+    await ground.up()
+    try:
+        yield ground
+    finally:
+        for standing in await ground.runtime.list_all():
+            await ground.runtime.remove(standing.key.allocation, standing.key.generation)
+        await ground.down()
+    left = ground.leftovers()
+    assert (await left if asyncio.iscoroutine(left) else left) == []
+
+
+async def test_an_instance_is_made_started_and_found(ground: Ground) -> None:
+    """What `ensure` answers is what `get` and `list_all` say."""
+    key = new_key()
+    port = PublishedPort(8080, free_port())
+    made = await ground.run(key, ground.script(SLEEPS, port))
+    assert made.key == key
+    assert made.running
+    assert made.run
+    assert made.start_time is not None
+    assert made.exit_code is None
+    assert made.ports == (port,)
+    assert await ground.runtime.get(key) == made
+    assert await ground.runtime.list_all() == [made]
+
+
+async def test_ensuring_twice_makes_one(ground: Ground) -> None:
+    """The second call changes nothing, whatever its spec."""
+    key = new_key()
+    first = await ground.run(key, ground.script(SLEEPS))
+    assert await ground.run(key, ground.script("exit 9")) == first
+    await ground.runtime.stop(key, 5)
+    again = await ground.run(key, ground.script(SLEEPS))
+    assert not again.running
+    assert again.run == first.run
+
+
+async def test_a_program_that_stops_when_asked_keeps_its_exit_code(ground: Ground) -> None:
+    """SIGTERM reaches the program, and its own end is what counts."""
+    key = new_key()
+    await ground.run(key, ground.script(SLEEPS))
+    await _wrote_ready(ground, key)
+    stopped = await ground.runtime.stop(key, 20)
+    assert not stopped.running
+    assert stopped.exit_code in (3, 143)
+    if ground.name == "process":
+        assert stopped.exit_code == 3
+    assert stopped.finish_time is not None
+    assert await ground.runtime.stop(key, 20) == stopped
+
+
+async def test_a_program_that_does_not_stop_is_killed_after_the_grace(ground: Ground) -> None:
+    """What it started is killed with it."""
+    key = new_key()
+    await ground.run(key, ground.script(f"sleep 1000 & {STUBBORN}"))
+    await _wrote_ready(ground, key)
+    stopped = await ground.runtime.stop(key, 1)
+    assert not stopped.running
+    assert stopped.exit_code == 137
+
+
+async def test_the_exit_code_of_a_program_is_told(ground: Ground) -> None:
+    """An end by itself is an event, and its code is known."""
+    key = new_key()
+    await ground.run(key, ground.script("sleep 0.2; exit 42"))
+    ended = await ground.ended(key)
+    assert not ended.running
+    assert ended.exit_code == 42
+    assert not ended.out_of_memory
+    assert ended.finish_time is not None
+
+
+async def test_a_program_that_takes_too_much_memory_is_ended_and_said_to_be(
+    ground: Ground,
+) -> None:
+    """The limit of memory holds."""
+    key = new_key()
+    hungry = 'x=aaaaaaaaaaaaaaaa; while :; do x="$x$x"; done'
+    await ground.run(key, ground.script(hungry, memory=32 * MIB))
+    ended = await ground.ended(key)
+    assert ended.exit_code not in (0, None)
+    if ground.name == "docker":
+        assert ended.out_of_memory
+
+
+async def test_a_started_program_has_another_run(ground: Ground) -> None:
+    """Each start is told from every other; a running one is left alone."""
+    key = new_key()
+    spec = ground.script(SLEEPS)
+    first = await ground.run(key, spec)
+    await ground.runtime.stop(key, 0)
+    second = await ground.runtime.start(key, spec)
+    assert second.running
+    assert second.run != first.run
+    assert second.exit_code is None
+    assert await ground.runtime.start(key, spec) == second
+
+
+async def test_files_of_an_instance_survive_its_restart(ground: Ground) -> None:
+    """What it wrote at its place is there when it starts again."""
+    key = new_key()
+    spec = ground.script('if [ -f "$HOME/mark" ]; then exit 5; fi; echo 1 > "$HOME/mark"; exit 4')
+    await ground.run(key, spec)
+    assert (await ground.ended(key)).exit_code == 4
+    ground.events.seen.clear()
+    await ground.runtime.start(key, spec)
+    assert (await ground.ended(key)).exit_code == 5
+
+
+async def test_removing_leaves_nothing(ground: Ground) -> None:
+    """Process, files and port are gone when `remove` returns; twice is once."""
+    key, port = new_key(), free_port()
+    await ground.run(key, ground.web_server(port))
+    standing = await ground.runtime.get(key)
+    assert standing is not None
+    await _answers(ground, standing)
+    await ground.runtime.remove(key.allocation, key.generation)
+    assert await ground.runtime.get(key) is None
+    assert await ground.runtime.list_all() == []
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", port))
+    await ground.runtime.remove(key.allocation, key.generation)
+    await ground.events.until(InstanceChanged(key, "removed"))
+
+
+async def test_removing_spares_higher_generations_and_other_allocations(ground: Ground) -> None:
+    """Only what was named goes."""
+    old, other = new_key(), new_key()
+    new = replace(old, generation=2)
+    for key in (old, new, other):
+        await ground.run(key, ground.script(SLEEPS))
+    await ground.runtime.remove(old.allocation, 1)
+    assert {s.key for s in await ground.runtime.list_all()} == {new, other}
+    await ground.runtime.remove(old.allocation, 7)
+    assert {s.key for s in await ground.runtime.list_all()} == {other}
+
+
+async def test_instances_survive_reopening(ground: Ground) -> None:
+    """A later process finds them, running or ended meanwhile, and can stop them."""
+    runs, ends = new_key(), new_key()
+    running = await ground.run(runs, ground.script(SLEEPS))
+    await ground.run(ends, ground.script("sleep 0.3; exit 6"))
+    await ground.down()
+    await ground.up()
+    found = {s.key: s for s in await ground.runtime.list_all()}
+    assert found[runs] == running
+    if found[ends].running:
+        found[ends] = await ground.ended(ends)
+    assert found[ends].exit_code == 6
+    assert not (await ground.runtime.stop(runs, 0)).running
+
+
+async def test_the_program_has_its_variables_and_nothing_of_ours(ground: Ground) -> None:
+    """Its environment is its own."""
+    key = new_key()
+    os.environ["NOT_FOR_INSTANCES"] = "secret"
+    try:
+        check = '[ "$GREETING" = "good morning" ] && [ -z "$NOT_FOR_INSTANCES" ] && exit 8; exit 9'
+        spec = replace(ground.script(check), environment={"GREETING": "good morning"})
+        await ground.run(key, spec)
+        assert (await ground.ended(key)).exit_code == 8
+    finally:
+        del os.environ["NOT_FOR_INSTANCES"]
+
+
+async def test_a_published_port_answers_and_can_be_probed(ground: Ground) -> None:
+    """At the node's address, and where `targets` says."""
+    key, port = new_key(), free_port()
+    standing = await ground.run(key, ground.web_server(port))
+    await _answers(ground, standing)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    async with asyncio.timeout(PATIENCE):
+        assert (await reader.readline()).startswith(b"HTTP/1.")
+    writer.close()
+    await writer.wait_closed()
+    assert ground.runtime.targets(standing, 1) == [] or ground.name == "docker"
+
+
+async def test_a_taken_port_is_refused_and_nothing_remains(ground: Ground) -> None:
+    """By `check`, which is cheap, and by `ensure` for who comes in between."""
+    key = new_key()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        spec = ground.script(SLEEPS, PublishedPort(8080, taken.getsockname()[1]))
+        with pytest.raises(PortTaken):
+            await ground.runtime.check(spec)
+        if ground.name == "docker":
+            with pytest.raises(PortTaken):
+                await ground.run(key, spec)
+    assert await ground.runtime.get(key) is None
+
+
+async def test_an_image_that_does_not_exist_is_said_so(ground: Ground) -> None:
+    """With progress before, and nothing remains."""
+    spec = replace(ground.script(SLEEPS), image="allocator.invalid/nothing:none")
+    if ground.name == "process":
+        with pytest.raises(NotRunnable):
+            await ground.runtime.check(spec)
+        return
+    steps: list[Progress] = []
+    key = new_key()
+    with pytest.raises(ImageNotFound, match=r"allocator\.invalid/nothing:none"):
+        await ground.runtime.ensure(key, spec, steps.append)
+    assert "pulling" in steps[0].message
+    assert await ground.runtime.get(key) is None
+
+
+async def test_a_program_that_does_not_exist_is_refused_or_ends(ground: Ground) -> None:
+    """Either the start fails and nothing remains, or it ends at once with 126 or 127."""
+    key = new_key()
+    spec = replace(ground.script(""), command=("/no/such/program",))
+    try:
+        await ground.run(key, spec)
+    except ProgramNotStarted:
+        assert await ground.runtime.get(key) is None
+    else:
+        assert (await ground.ended(key)).exit_code in (126, 127)
+
+
+async def test_what_is_not_there_is_not_found(ground: Ground) -> None:
+    """`get` says None; `start` and `stop` say so."""
+    key = new_key()
+    assert await ground.runtime.get(key) is None
+    with pytest.raises(InstanceNotFound):
+        await ground.runtime.stop(key, 1)
+    with pytest.raises(InstanceNotFound):
+        await ground.runtime.start(key, ground.script(SLEEPS))
+    await ground.runtime.remove(key.allocation, 5)
+
+
+async def test_use_is_measured_while_it_runs(ground: Ground) -> None:
+    """Processor, memory and processes; the stream ends with the program."""
+    key = new_key()
+    spec = ground.script("trap 'exit 0' TERM; while :; do :; done")
+    await ground.run(key, spec)
+    async with asyncio.timeout(PATIENCE), aclosing(ground.runtime.stats(key)) as usages:
+        usage = await anext(usages)
+        assert usage.cpu_millis > 50
+        assert usage.memory_bytes > 0
+        assert usage.memory_limit_bytes == spec.limits.memory_bytes
+        assert usage.pids >= 1
+        await ground.runtime.stop(key, 0)
+        async for _ in usages:
+            pass
+
+
+async def test_many_at_once_are_made_and_removed(ground: Ground) -> None:
+    """Twelve at a time, each with a port, and each removed by itself."""
+    keys = [new_key() for _ in range(12)]
+    specs = [ground.script(SLEEPS, PublishedPort(8080, free_port())) for _ in keys]
+    made = await asyncio.gather(*map(ground.run, keys, specs))
+    assert all(standing.running for standing in made)
+    assert {s.key for s in await ground.runtime.list_all()} == set(keys)
+    await asyncio.gather(*(ground.runtime.remove(key.allocation, 1) for key in keys))
+    assert await ground.runtime.list_all() == []
+
+
+async def test_a_cancelled_ensure_leaves_all_or_nothing(ground: Ground) -> None:
+    """What is there afterwards was started; ensuring again makes it whole."""
+    key = new_key()
+    spec = ground.script(SLEEPS)
+    making = asyncio.create_task(ground.run(key, spec))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    making.cancel()
+    await asyncio.wait([making])
+    standing = await ground.runtime.get(key)
+    assert standing is None or standing.run
+    assert (await ground.run(key, spec)).running
+
+
+async def test_the_node_says_what_it_is(ground: Ground) -> None:
+    """Capacity, and how far instances are kept apart."""
+    capacity = await ground.runtime.node()
+    assert capacity.cpu_millis >= 1000
+    assert capacity.memory_bytes > 64 * MIB
+    assert capacity.runs_images != capacity.runs_commands
+    assert "kernel" in capacity.isolation
+    assert capacity.runtime_version
+
+
+@asynccontextmanager
+async def _reading(ground: Ground) -> AsyncIterator[Logs]:
+    """Reads logs, as the service does."""
+    journal = FileLogJournal(ground.folder / "journal", JournalLimits())
+    pump = Pump(SourceLimits(), structlog.get_logger())
+    logs = Logs(journal, pump, SystemClock(), asyncio.Event())
+    reading = asyncio.create_task(logs.run())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await logs.writing()
+            yield logs
+    finally:
+        reading.cancel()
+        await asyncio.wait([reading])
+        await logs.close()
+
+
+async def _wrote_ready(ground: Ground, key: InstanceKey) -> None:
+    """Waits until the script has set its trap: it says `ready` then, where `log_source` says."""
+    standing = await ground.runtime.get(key)
+    assert standing is not None
+    async with _reading(ground) as logs:
+        await logs.attach(key.allocation, 1, 1, ground.runtime.log_source(standing))
+        await logs.matches(key.allocation, 1, 1, "^ready$")
+
+
+async def _answers(ground: Ground, standing: Standing) -> None:
+    """Waits until the web server of an instance answers both kinds of probes."""
+    assert ground.runtime.targets(standing, 8080)
+    async with _reading(ground) as logs:
+        probing = Probing(ground.runtime, NetworkReadiness(), logs, SystemClock())
+        for check in (TcpCheck(8080), HttpCheck(8080, "/")):
+            assert await probing.until_ready(Probe(check, PATIENCE), standing, 1)
