@@ -152,7 +152,7 @@ class RestApp:
                 stream = self._stream(operation, call, request, path, accept)
                 await stream.serve(receive, send)
             else:
-                answer = await self._unary(operation, call, request, headers)
+                answer = await self._unary(call, request, headers)
                 status, out, payload = operation.answer(answer, call, headers, verb)
                 await send({"type": "http.response.start", "status": status, "headers": out})
                 await send(
@@ -206,15 +206,14 @@ class RestApp:
         )
 
     async def _unary(
-        self, operation: Operation, call: Call, request: Message, headers: dict[str, str]
-    ) -> Message:
+        self, call: Call, request: Message, headers: dict[str, str]
+    ) -> Message | bytes:
         try:
-            answer = await self._chain.unary(call, request)
+            return await self._chain.unary(call, request)
         except Fault as fault:
             if fault.reason == "ETAG_STALE" and "if-match" in headers:
                 raise _stale(fault) from fault
             raise
-        return operation.method.response.FromString(answer) if isinstance(answer, bytes) else answer
 
     def _stream(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -10,6 +11,9 @@ from google.protobuf.message import Message
 from chassis.rest.binding import Binding
 from chassis.rest.encoding import encoder_of, field_to_json, to_json
 from chassis.rpc.call import Call
+
+_MOST_REMEMBERED = 256
+_LARGEST_REMEMBERED_BYTES = 8 << 10
 
 _JSON_HEADERS = (
     (b"content-type", b"application/json"),
@@ -33,6 +37,8 @@ class Operation:
         encoder_of(response)
         etag = response.fields_by_name.get("etag")
         self._has_etag = etag is not None and etag.type == etag.TYPE_STRING
+        # A pure function of the bytes: what a service gives again is not written again.
+        self._written_again = lru_cache(maxsize=_MOST_REMEMBERED)(self._written)
 
     def to_json(self, message: Message) -> bytes:
         """The JSON of a response, or of the field that the rule names."""
@@ -41,11 +47,12 @@ class Operation:
         return to_json(message)
 
     def answer(
-        self, message: Message, call: Call, headers: dict[str, str], verb: str
+        self, answer: Message | bytes, call: Call, headers: dict[str, str], verb: str
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """The status, the headers and the body of an answer."""
         if self.binding.is_raw:
-            raw = cast("Any", message)
+            raw = cast("Any", self._message(answer))
+            etag = ""
             media_type = raw.content_type.encode("latin-1", "replace")
             payload: bytes = raw.data
             out = [
@@ -53,10 +60,12 @@ class Operation:
                 (b"x-content-type-options", b"nosniff"),
             ]
         else:
-            payload = self.to_json(message)
+            if isinstance(answer, bytes) and len(answer) <= _LARGEST_REMEMBERED_BYTES:
+                payload, etag = self._written_again(answer)
+            else:
+                payload, etag = self._written(answer)
             out = list(_JSON_HEADERS)
-        etag = cast("Any", message).etag if self._has_etag else ""
-        if etag and etag.isascii() and etag.isprintable() and '"' not in etag and " " not in etag:
+        if etag:
             out.append((b"etag", b'"%b"' % etag.encode()))
             out.append((b"cache-control", b"private, no-cache"))
             if verb in ("GET", "HEAD") and etag in _known(headers.get("if-none-match", "")):
@@ -67,6 +76,17 @@ class Operation:
         if call.response_headers:
             out.extend(copied(call.response_headers))
         return 200, out, payload
+
+    def _written(self, answer: Message | bytes) -> tuple[bytes, str]:
+        """An answer as JSON, and its etag, where it has one that a header can have."""
+        message = self._message(answer)
+        etag = cast("Any", message).etag if self._has_etag else ""
+        if not (etag.isascii() and etag.isprintable()) or '"' in etag or " " in etag:
+            etag = ""
+        return self.to_json(message), etag
+
+    def _message(self, answer: Message | bytes) -> Message:
+        return self.method.response.FromString(answer) if isinstance(answer, bytes) else answer
 
 
 def copied(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

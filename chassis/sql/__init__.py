@@ -3,10 +3,12 @@
 The work on the database is synchronous functions of a connection, run as one unit: a transaction in
 the writing thread, a snapshot in the reading ones. Build statements once, at import time, with
 `bindparam`s: SQLAlchemy keeps their compiled form, but comparing a freshly built one costs more than
-the row. Importing this room imports no driver; opening a database imports the one that it needs.
+the row. What calls wait for most often is a `Lookup`. Importing this room imports no driver; opening
+a database imports the one that it needs.
 """
 
 from chassis.sql.database import Database
+from chassis.sql.lookups import Lookup
 from chassis.sql.migrations import SchemaTooNew, SchemaTooOld, assert_schema_matches
 from chassis.sql.opening import open_database
 from chassis.sql.types import Instant, JsonText, RowNumber
@@ -16,6 +18,7 @@ __all__ = [
     "Database",
     "Instant",
     "JsonText",
+    "Lookup",
     "RowNumber",
     "SchemaTooNew",
     "SchemaTooOld",

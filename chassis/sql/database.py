@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
 from chassis.faults import Unavailable
-from chassis.sql.transactions import Transactions
+from chassis.sql.lookups import Lookup
+from chassis.sql.transactions import SqliteTransactions, Transactions
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Database:
         *,
         writing: Transactions,
         reading: Transactions,
-        here: Transactions | None,
+        here: SqliteTransactions | None,
         readers: int,
         writers: int,
     ) -> None:
@@ -95,12 +96,7 @@ class Database:
         """
         if self._here is None:
             raise TypeError("read_here is for SQLite only; use `await database.get(work)`")
-        if self._closed:
-            raise _stopping()
-        if self._here_thread != threading.get_ident():
-            if self._here_thread:
-                raise RuntimeError("read_here belongs to the thread of the event loop")
-            self._here_thread = threading.get_ident()
+        self._check_here()
         return self._here.run(work)
 
     async def get(self, work: Callable[[Connection], T]) -> T:
@@ -118,12 +114,43 @@ class Database:
                     raise
         return await self.read(work)
 
+    async def first(self, lookup: Lookup, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of a lookup; None where there is none.
+
+        The cheapest read: on SQLite in the loop itself, by the driver alone.
+
+        Args:
+            lookup: made once, at import time.
+            key: the value of each parameter.
+
+        Raises:
+            Unavailable: as in `chassis.sql.translation`.
+        """
+        if self._here is not None:
+            self._check_here()
+            try:
+                return self._here.first(lookup, key)
+            except Unavailable as fault:
+                # As in `get`.
+                if fault.reason != "OVERLOADED":
+                    raise
+        return await self.read(lambda connection: lookup.first(connection, key))
+
     async def close(self) -> None:
         """Lets the units of work that have begun finish, and closes every connection. May be called twice."""
         if self._closed:
             return
         self._closed = True
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close_now))
+
+    def _check_here(self) -> None:
+        """Looks whether the caller may read in the event loop itself."""
+        if self._closed:
+            raise _stopping()
+        if self._here_thread != threading.get_ident():
+            if self._here_thread:
+                raise RuntimeError("reads in the loop belong to the thread of the event loop")
+            self._here_thread = threading.get_ident()
 
     def _close_now(self) -> None:
         for pool in (self._readers, self._writers):

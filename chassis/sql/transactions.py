@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from chassis.sql.lookups import Lookup
 from chassis.sql.translation import driver_errors_as_faults, lost_a_race
 
 T = TypeVar("T")
@@ -71,6 +73,19 @@ class SqliteTransactions:
             finally:
                 driver.rollback()
         return result
+
+    def first(self, lookup: Lookup, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Runs a lookup alone: one statement sees one snapshot also without a transaction.
+
+        Raises:
+            Unavailable: as in `chassis.sql.translation`.
+        """
+        connection, driver = self._connection()
+        try:
+            return lookup.first_of_driver(driver, connection.dialect, key)
+        except sqlite3.Error:
+            with driver_errors_as_faults(self._path):
+                raise
 
     def close(self) -> None:
         """See `Transactions`."""

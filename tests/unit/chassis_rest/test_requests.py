@@ -117,6 +117,19 @@ async def test_an_etag_comes_back_as_a_header_and_saves_the_next_answer(
     assert changed.status_code == 200
 
 
+async def test_an_answer_that_is_already_serialised_is_the_same_answer(
+    client: httpx2.AsyncClient, servicer: OddServicer
+) -> None:
+    for odd in (Odd(name="odds/1", etag="e1"), Odd(name="odds/1", etag="e2", title="x" * 20_000)):
+        servicer.answer = odd
+        as_message = await client.get("/v1/odds/1")
+        servicer.answer = odd.SerializeToString()
+        for _ in range(2):
+            as_bytes = await client.get("/v1/odds/1")
+            assert as_bytes.content == as_message.content
+            assert as_bytes.headers == as_message.headers
+
+
 async def test_an_update_without_a_mask_changes_what_the_body_names(
     client: httpx2.AsyncClient, servicer: OddServicer
 ) -> None:
