@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 # Most of the suite waits for processes, not for the processor.
 TEST_WORKERS ?= 4
+# What needs more than Python.
+REAL := real_docker or real_smtp or real_disk or browser or readme
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-real check format lint types imports contracts docs stubs web lock bench clean
@@ -17,10 +19,10 @@ up: $(VENV)/runtime web/dist/index.html ## Runs the whole allocator on this mach
 	@$(BIN)/allocctl up
 
 test: $(VENV)/dev ## Runs the tests that need no server.
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -m "not real_docker and not real_smtp and not browser"
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -m "not ($(REAL))"
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need a Docker engine, an SMTP server, a browser.
-	$(BIN)/python -m pytest -m "real_docker or real_smtp or browser"
+	$(BIN)/python -m pytest -m "$(REAL)"
 
 check: format lint types imports contracts docs ## Runs every check that is no test.
 
