@@ -37,8 +37,8 @@ class ScriptedEngine(socketserver.ThreadingUnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, path: Path) -> None:
-        self.containers: dict[str, Container] = {}
+    def __init__(self, path: Path, *containers: str) -> None:
+        self.containers = {name: Container() for name in containers}
         self.changed = threading.Condition()
         self.open = True
         super().__init__(str(path), _Answer)

@@ -45,7 +45,7 @@ class Origin(Protocol):
 
 class EngineOrigin:
     def __init__(self, folder: Path) -> None:
-        self.engine = ScriptedEngine(folder / "engine.sock")
+        self.engine = ScriptedEngine(folder / "engine.sock", "one")
         # As now as it can be: what is fresh is read in another way than what is old.
         self.start = time.time_ns()
         self.times = itertools.count(self.start, 30_000)
@@ -497,3 +497,38 @@ async def test_pieces_of_the_two_streams_may_alternate(tmp_path: Path) -> None:
         await logs.attach(MINE, 1, 1, source)
         origin.write(b"two\n")
         assert await collect(logs, 2) == ["eins whole", "one two"]
+
+
+async def test_an_engine_elsewhere_is_read_over_tcp(engine: EngineOrigin, tmp_path: Path) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = engine.engine.address.removeprefix("unix://")
+        inner_reader, inner_writer = await asyncio.open_unix_connection(path)
+        inner_writer.write(await reader.readuntil(b"\r\n\r\n"))
+        while some := await inner_reader.read(1000):
+            writer.write(some)
+        writer.close()
+        inner_writer.close()
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        async with running_logs(tmp_path) as logs:
+            engine.source()
+            engine.write(*numbered(1, 100))
+            source = LogSource("docker", "one", f"tcp://127.0.0.1:{port}")
+            await logs.attach(MINE, 1, 1, source)
+            assert await collect(logs, 100) == names(1, 100)
+            engine.write(*numbered(101, 200))
+            assert await collect(logs, 200) == names(1, 200)
+            engine.stop()
+            await logs.attach(MINE, 1, 1, LogSource("docker", "one", source.address, running=False))
+            assert await logs.drained(MINE, 10)
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_an_engine_whose_address_is_none_is_tried_for_ever(tmp_path: Path) -> None:
+    async with running_logs(tmp_path) as logs:
+        await logs.attach(MINE, 1, 1, LogSource("docker", "one", "https://nowhere"))
+        assert not await logs.drained(MINE, 0.1)
