@@ -242,7 +242,8 @@ class Instances:
         """
         await self._available()
         await self._adopted.wait()
-        await self._compare(await self._runtime.list_all())
+        at_rest = self._at_rest()
+        await self._compare(await self._runtime.list_all(), at_rest)
         found = {allocation: self._life.shown(t) for allocation, t in self._tracked.items()}
         for allocation, standing in self._orphans.items():
             found.setdefault(allocation, self._orphan(standing))
@@ -285,8 +286,9 @@ class Instances:
             await self._life.settle()
 
     async def _take_over(self) -> None:
-        """Compares records with what is there, and goes on with what was not finished."""
+        """Compares what is known with what is there; at first, goes on with what was not finished."""
         while True:
+            at_rest = self._at_rest()
             try:
                 standings = await self._runtime.list_all()
             except EngineUnavailable:
@@ -294,16 +296,18 @@ class Instances:
                 await self._clock.sleep(_ADOPTION_PAUSE)
             else:
                 break
-        if not self._adopted.is_set():
-            for record in await self._records.unfinished():
-                self._tracked.setdefault(record.key.allocation, Tracked(record))
-        await self._compare(standings)
+        if self._adopted.is_set():
+            # The engine was away: what waited for it goes on by itself.
+            await self._compare(standings, at_rest)
+            return
+        for record in await self._records.unfinished():
+            self._tracked.setdefault(record.key.allocation, Tracked(record))
+        await self._compare(standings, at_rest)
         by_key = {standing.key: standing for standing in standings}
         for tracked in list(self._tracked.values()):
             async with self._locked(tracked.record.key.allocation) as current:
-                if current is not tracked or tracked.is_busy:
-                    continue
-                await self._go_on(tracked, by_key.get(tracked.record.key))
+                if current is tracked and not tracked.is_busy:
+                    await self._go_on(tracked, by_key.get(tracked.record.key))
         self._adopted.set()
 
     async def _go_on(self, tracked: Tracked, standing: Standing | None) -> None:
@@ -347,11 +351,25 @@ class Instances:
         except EngineUnavailable:
             return  # told by the next event
 
-    async def _compare(self, standings: list[Standing]) -> None:
-        """Takes what the runtime says of everything; lower generations and strangers stay apart."""
+    def _at_rest(self) -> dict[str, int]:
+        """With which instances nothing is being done, before the runtime is asked of all."""
+        return {
+            allocation: resting
+            for allocation, tracked in self._tracked.items()
+            if (resting := tracked.at_rest) is not None
+        }
+
+    async def _compare(self, standings: list[Standing], at_rest: dict[str, int]) -> None:
+        """Takes what the runtime said of everything; lower generations and strangers stay apart.
+
+        Args:
+            standings: what it said.
+            at_rest: from before it was asked. With whatever something was done since, the answer
+                may be older than what is known.
+        """
         by_key = {standing.key: standing for standing in standings}
-        for tracked in list(self._tracked.values()):
-            if tracked.moving is None:
+        for allocation, tracked in list(self._tracked.items()):
+            if tracked.at_rest is not None and tracked.at_rest == at_rest.get(allocation):
                 await self._life.observe(tracked, by_key.get(tracked.record.key))
         self._orphans = {}
         for standing in sorted(standings, key=lambda s: s.key.generation):
@@ -359,8 +377,9 @@ class Instances:
                 self._orphans[standing.key.allocation] = standing
 
     async def _refreshed(self, tracked: Tracked) -> Standing | None:
+        resting = tracked.at_rest
         standing = await self._runtime.get(tracked.record.key)
-        if tracked.moving is None:
+        if resting is not None and resting == tracked.at_rest:
             await self._life.observe(tracked, standing)
         return standing
 

@@ -21,6 +21,8 @@ class Tracked:
         progress: what is being done, in words.
         work: what is being done; None or ended while nothing is.
         restarting: the incarnation that a restart, going on now, is to end; 0 without one.
+        works: how many pieces of work were begun: whoever has asked the runtime meanwhile, knows from
+            it whether the answer may be older than what is known.
         missed: whether the runtime told of a change that was not looked at, since work goes on.
     """
 
@@ -30,12 +32,18 @@ class Tracked:
     progress: str = ""
     work: asyncio.Task[None] | None = None
     restarting: int = 0
+    works: int = 0
     missed: bool = False
 
     @property
     def is_busy(self) -> bool:
         """Whether something is being done."""
         return self.work is not None and not self.work.done()
+
+    @property
+    def at_rest(self) -> int | None:
+        """Tells one time of rest from another; None while something is being done."""
+        return None if self.moving is not None else self.works
 
     def change(
         self,

@@ -280,3 +280,31 @@ async def test_the_command_is_told_its_port(installation: Installation) -> None:
     spec = replace(script('echo "port $PORT"; sleep 60', probe), ports=(PublishedPort(80, 45123),))
     await installation.instances.ensure(key, spec)
     await installation.until_state(key, State.READY)
+
+
+async def test_an_answer_that_is_older_than_what_is_known_is_not_believed(
+    installation: Installation,
+) -> None:
+    """Whoever lists all the time while instances come and go never sees one lost or counted twice."""
+    keys = [new_key() for _ in range(6)]
+
+    async def lists() -> None:
+        while True:
+            await installation.instances.list_all()
+            await asyncio.gather(*(installation.instances.get(key.allocation) for key in keys))
+
+    listing = asyncio.create_task(lists())
+    for key in keys:
+        await installation.instances.ensure(key, script(SLEEPS))
+    for key in keys:
+        await installation.until_state(key, State.READY)
+    for key in keys:
+        await installation.instances.restart(key, 1)
+    for key in keys:
+        await installation.until_state(key, State.READY, incarnation=2)
+        assert State.MISSING not in installation.states(key)
+        assert State.EXITED not in installation.states(key)
+        assert (await installation.instances.get(key.allocation)).incarnation == 2
+    listing.cancel()
+    await asyncio.wait([listing])
+    assert listing.cancelled()
