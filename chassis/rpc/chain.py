@@ -30,7 +30,7 @@ from chassis.identity.caller import NOBODY, Caller
 from chassis.rpc.call import Call, current_call
 from chassis.rpc.client import SERVICE_TOKEN_KEY
 from chassis.rpc.contract import Method, bind
-from chassis.telemetry import log, observe_call, trace_id
+from chassis.telemetry import log, log_often, observe_call, trace_id
 
 Rule = access_pb2.Rule
 
@@ -229,26 +229,17 @@ class Chain:
         seconds = time.perf_counter() - began
         outcome = "OK" if fault is None else fault.kind.value
         observe_call(call.method.path, call.protocol, outcome, seconds)
-        if fault is None:
-            self._log.info(
-                "call",
-                method=call.method.path,
-                protocol=call.protocol,
-                ms=round(seconds * 1000, 2),
-                user=call.caller.user or call.caller.service,
-                trace=trace_id(call.trace),
-            )
-        else:
-            self._log.info(
-                "call",
-                method=call.method.path,
-                protocol=call.protocol,
-                ms=round(seconds * 1000, 2),
-                user=call.caller.user or call.caller.service,
-                trace=trace_id(call.trace),
-                outcome=outcome,
-                reason=fault.reason,
-            )
+        line = {
+            "method": call.method.path,
+            "protocol": call.protocol,
+            "ms": round(seconds * 1000, 2),
+            "user": call.caller.user or call.caller.service,
+            "trace": trace_id(call.trace),
+        }
+        if fault is not None:
+            line["outcome"] = outcome
+            line["reason"] = fault.reason
+        log_often("chassis.rpc", "call", line)
 
 
 def validate(request: Message) -> None:

@@ -4,7 +4,7 @@ Logs are JSON lines with constant messages and named values; no secret, token or
 among them. Metrics are Prometheus's, named `allocator_<noun>_<what>_<unit|total>`.
 """
 
-from chassis.telemetry.logs import configure_logs, log
+from chassis.telemetry.logs import configure_logs, log, log_often
 from chassis.telemetry.metrics import CALL_SECONDS, TASKS_RUNNING, observe_call, render_metrics
 from chassis.telemetry.traces import child_of, new_trace, trace_id
 
@@ -14,6 +14,7 @@ __all__ = [
     "child_of",
     "configure_logs",
     "log",
+    "log_often",
     "new_trace",
     "observe_call",
     "render_metrics",

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 
 _LARGEST_FILE_BYTES = 16 << 20
 _FORMER_FILES = 3
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
 class LineWriter:
@@ -83,9 +85,32 @@ _stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
 
 def _render(_logger: Any, _name: str, event: structlog.typing.EventDict) -> bytes:
     """One line of JSON; what JSON cannot say is said by its text."""
-    return orjson.dumps(
-        event, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
-    )
+    return orjson.dumps(event, default=str, option=_OPTIONS)
+
+
+class _Quick:
+    """Where `log_often` writes: nowhere by itself until lines of level info are wanted."""
+
+    writer: LineWriter | None = None
+
+
+def log_often(source: str, event: str, values: dict[str, Any]) -> None:
+    """Writes a line of level info, as `log(source).info(event, **values)` does, at a third of the cost.
+
+    Args:
+        source: the room or the service that tells.
+        event: the constant message.
+        values: the named values; the line takes the dict over.
+    """
+    writer = _Quick.writer
+    if writer is None:
+        log(source).info(event, **values)
+        return
+    values["source"] = source
+    values["event"] = event
+    values["level"] = "info"
+    values["time"] = datetime.now(UTC)
+    writer.write(orjson.dumps(values, default=str, option=_OPTIONS | orjson.OPT_UTC_Z))
 
 
 def configure_logs(level: str, file: Path | None = None) -> None:
@@ -97,6 +122,7 @@ def configure_logs(level: str, file: Path | None = None) -> None:
     """
     writer = LineWriter(file)
     number = logging.getLevelNamesMapping()[level.upper()]
+    _Quick.writer = writer if number <= logging.INFO else None
     logging.basicConfig(handlers=[_LibraryLines(writer)], level=number, force=True)
     for chatty in ("uvicorn.access", "alembic", "asyncio"):
         logging.getLogger(chatty).setLevel(max(number, logging.WARNING))

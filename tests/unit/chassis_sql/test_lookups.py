@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ async def test_a_lookup_sees_every_change_at_once(books: Database) -> None:
     lookup = Lookup(sa.select(BOOKS.c.version).where(BOOKS.c.name == sa.bindparam("of")))
     await books.write(lambda conn: conn.execute(INSERT, book("a")))
     for version in range(2, 20):
-        await books.write(lambda conn, v=version: conn.execute(sa.update(BOOKS).values(version=v)))
+        change = sa.update(BOOKS).values(version=version)
+        await books.write(partial(sa.Connection.execute, statement=change))
         assert await books.first(lookup, {"of": "a"}) == (version,)
 
 

@@ -37,6 +37,29 @@ def test_lines_are_json_with_a_source_and_a_time(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+OFTEN = """
+from pathlib import Path
+from chassis.telemetry import configure_logs, log, log_often
+configure_logs(LEVEL, Path(FILE))
+log("tests").info("call", ms=1.5, odd={1: object})
+log_often("tests", "call", {"ms": 1.5, "odd": {1: object}})
+log("tests").warning("end")
+"""
+
+
+def test_lines_that_are_written_often_are_like_all_others(tmp_path: Path) -> None:
+    for level, count in (("info", 3), ("warning", 1)):
+        file = tmp_path / level
+        script = OFTEN.replace("FILE", repr(str(file))).replace("LEVEL", repr(level))
+        subprocess.run([sys.executable, "-c", script], check=True)
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        times = [line.pop("time") for line in lines]
+        assert len(lines) == count
+        assert times == sorted(times)
+        assert {len(time) for time in times} == {len("2026-03-01T12:00:00.123456Z")}
+        assert all(line == lines[0] for line in lines[:-1])
+
+
 def test_a_file_that_has_grown_is_turned_over(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("chassis.telemetry.logs._LARGEST_FILE_BYTES", 100)
     writer = LineWriter(tmp_path / "log")
