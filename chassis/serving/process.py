@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +43,10 @@ _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 _WATCH_TRUST_SECONDS = 3600.0
 _GOODBYE_SECONDS = 0.2
 _FIRST_TRUST_SECONDS = 5.0
+
+
+class AddressUnusable(Exception):
+    """What is to be served cannot be served at its address; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class Process:
         """Serves until `stop` is set or a task fails, then drains and closes everything.
 
         Raises:
+            AddressUnusable: something else listens where it is to listen.
             DataFolderBusy: another process holds the data folder.
             ExceptionGroup: a task of a service has failed; it is the reason.
         """
@@ -114,13 +119,15 @@ class Process:
                 internal=True,
                 max_request_bytes=self._process.max_body_bytes,
             )
-            public = RpcServer(
-                chain,
-                address=self._process.grpc_address,
-                internal=False,
-                max_request_bytes=self._process.max_body_bytes,
-            )
-            listening = bound_socket(self._process.http_address)
+            with _listening_on(self._process.grpc_address, "ALLOCATOR_GRPC_ADDRESS"):
+                public = RpcServer(
+                    chain,
+                    address=self._process.grpc_address,
+                    internal=False,
+                    max_request_bytes=self._process.max_body_bytes,
+                )
+            with _listening_on(self._process.http_address, "ALLOCATOR_HTTP_ADDRESS"):
+                listening = bound_socket(self._process.http_address)
             exits.callback(listening.close)
             http = http_server(self._app(chain, services), self._process.drain_seconds)
             host = self._process.http_address.rpartition(":")[0]
@@ -249,6 +256,19 @@ class Process:
         await shared.trust.run(watch, shared.draining)
 
 
+@contextmanager
+def _listening_on(address: str, setting: str) -> Iterator[None]:
+    """Says which address cannot be listened on, and how to choose another one."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "something else may listen there"
+        raise AddressUnusable(
+            f"Nothing can be served at {address}: {why}. End what has the address, or choose another "
+            f"one with {setting}=host:port."
+        ) from None
+
+
 def _service_of(compose: Compose) -> str:
     """The name of the service that a function composes: that of its package."""
     return compose.__module__.partition(".")[0]
@@ -324,7 +344,7 @@ def run_process(
     configure_logs(process.log_level, Path(process.log_file) if process.log_file else None)
     try:
         asyncio.run(_until_signalled(Process(composers, settings, on_ready)))
-    except (DataFolderBusy, ContractBroken) as error:
+    except (AddressUnusable, DataFolderBusy, ContractBroken) as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"The process cannot start: {error}")
