@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 REAL := real_docker or real_smtp or real_disk or browser or readme
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-real check format lint types imports contracts docs stubs web lock bench clean
+.PHONY: help up test test-real check format lint types imports contracts docs stubs web lock bench snapshot clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ stubs: $(VENV)/dev ## Makes everything that is generated from the contracts.
 	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/web_client.py
 	$(BIN)/python tools/reference.py
+
+snapshot: $(VENV)/dev ## Takes the contracts as those of the release that is made now.
+	$(BIN)/python tools/stubs.py --check --image $(VENV)/contracts.binpb
+	$(BIN)/buf build $(VENV)/contracts.binpb --exclude-source-info -o protos/released.binpb
 
 web: web/dist/index.html ## Builds the web console.
 

@@ -31,7 +31,12 @@ LOCKS = (
     ("runtime.txt", ["--extra=docker", "pyproject.toml"]),
     (
         "dev.txt",
-        ["--extra=docker", "--extra=dev", "--constraint=requirements/runtime.txt", "pyproject.toml"],
+        [
+            "--extra=docker",
+            "--extra=dev",
+            "--constraint=requirements/runtime.txt",
+            "pyproject.toml",
+        ],
     ),
     ("build.txt", ["requirements/build.in"]),
     ("web.txt", ["requirements/web.in"]),

@@ -1,6 +1,6 @@
 """Checks names: drawers and vague words that say nothing are not used for modules and classes.
 
-    python tools/names.py
+python tools/names.py
 """
 
 from __future__ import annotations
@@ -24,8 +24,23 @@ ROOTS = (
     "tools",
 )
 VAGUE = frozenset(
-    "common util utils helper helpers misc base core manager handler handlers processor data info "
-    "impl".split()
+    [
+        "common",
+        "util",
+        "utils",
+        "helper",
+        "helpers",
+        "misc",
+        "base",
+        "core",
+        "manager",
+        "handler",
+        "handlers",
+        "processor",
+        "data",
+        "info",
+        "impl",
+    ]
 )
 LONGEST_FILE = 450
 
