@@ -24,6 +24,14 @@ def test_the_lock_file_names_no_host_to_download_from() -> None:
     assert all("integrity" in package for name, package in packages.items() if name)
 
 
+def test_the_lock_file_has_the_packages_of_every_platform() -> None:
+    packages = json.loads((WEB / "package-lock.json").read_text())["packages"]
+    locked = {name.rpartition("node_modules/")[2] for name in packages}
+    wanted = {one for p in packages.values() for one in p.get("optionalDependencies", {})}
+    assert wanted
+    assert wanted <= locked
+
+
 def test_every_dependency_is_pinned() -> None:
     wanted = json.loads((WEB / "package.json").read_text())
     versions = {**wanted["dependencies"], **wanted["devDependencies"]}
