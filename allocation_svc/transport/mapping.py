@@ -14,6 +14,7 @@ from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState, Limits, Node
 from chassis.bus import Record
 from chassis.bus.facts import fact_records
+from chassis.clock import millis_of
 from chassis.listing import etag_of
 from chassis.rpc import current_call
 
@@ -128,5 +129,8 @@ def _fill_reason(message: allocation_pb2.StateReason, reason: StateReason) -> No
 
 
 def _fill_time(message: Message, field: str, time: datetime | None) -> None:
+    # A fifth of what FromDatetime costs.
     if time is not None:
-        getattr(message, field).FromDatetime(time)
+        stamp = getattr(message, field)
+        stamp.seconds, millis = divmod(millis_of(time), 1000)
+        stamp.nanos = millis * 1_000_000
