@@ -5,9 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+_SOCKETS = "allocator-"
 
 
 class DataFolderBusy(Exception):
@@ -39,16 +43,39 @@ class DataFolder:
             held_by = os.pread(self._file, 4096, 0).decode(errors="replace")
             os.close(self._file)
             raise DataFolderBusy(_who(folder, held_by)) from None
+        # Who ends cleanly leaves nothing here; a process that was killed, its folder of sockets.
+        self._remove_sockets(os.pread(self._file, 4096, 0))
+        self._about: dict[str, object] = {}
         self.say(pid=os.getpid())
 
     def say(self, **about: object) -> None:
-        """Writes down who holds the folder."""
-        raw = json.dumps(about).encode()
+        """Writes down who holds the folder, besides what was said before."""
+        self._about |= about
+        raw = json.dumps(self._about).encode()
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, raw, 0)
 
+    def make_sockets_folder(self) -> Path:
+        """Makes a folder for the sockets of this process, which ends with it or at the next start.
+
+        It is not in the data folder, since the path of a socket has 107 bytes at most.
+        """
+        made = tempfile.mkdtemp(prefix=_SOCKETS)
+        self.say(sockets=made)
+        return Path(made)
+
+    def _remove_sockets(self, about: bytes) -> None:
+        """Removes the folder of sockets that somebody said was theirs."""
+        try:
+            sockets = Path(json.loads(about or b"{}").get("sockets", ""))
+        except (ValueError, TypeError, AttributeError):
+            return
+        if sockets.name.startswith(_SOCKETS):
+            shutil.rmtree(sockets, ignore_errors=True)
+
     def close(self) -> None:
         """Gives the folder free."""
+        self._remove_sockets(json.dumps(self._about).encode())
         os.ftruncate(self._file, 0)
         os.close(self._file)
 

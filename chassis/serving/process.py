@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -109,7 +108,7 @@ class Process:
         """
         async with AsyncExitStack() as exits:
             folder = exits.enter_context(DataFolder(self._process.data_dir))
-            shared = await self._shared(exits)
+            shared = await self._shared(exits, folder)
             services = [await self._compose(compose, shared) for compose in self._composers]
             servicers = {n: s for service in services for n, s in service.servicers.items()}
             chain = Chain(servicers, shared.trust)
@@ -200,12 +199,10 @@ class Process:
         if self._on_ready is not None:
             self._on_ready(running)
 
-    async def _shared(self, exits: AsyncExitStack) -> Shared:
+    async def _shared(self, exits: AsyncExitStack, folder: DataFolder) -> Shared:
         settings = self._process
         clock = SystemClock()
         keys = settings.data_dir / "keys"
-        # Not in the data folder: a socket's path has 107 bytes at most.
-        runtime_folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="allocator-"))
         tokens = ServiceTokens(
             kept_secret(settings.service_secret.get_secret_value(), keys / "service.secret")
         )
@@ -221,7 +218,7 @@ class Process:
             service_tokens=tokens,
             vault=Vault(kept_secret(settings.vault_key.get_secret_value(), keys / "vault.key")),
             draining=asyncio.Event(),
-            internal_target=f"unix:{runtime_folder}/internal.sock",
+            internal_target=f"unix:{folder.make_sockets_folder()}/internal.sock",
         )
 
     async def _compose(self, compose: Compose, shared: Shared) -> Service:
