@@ -19,7 +19,7 @@ up: $(VENV)/runtime web/dist/index.html ## Runs the whole allocator on this mach
 	@$(BIN)/allocctl up
 
 test: $(VENV)/dev ## Runs the tests that need no server.
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -m "not ($(REAL))"
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "not ($(REAL))"
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need a Docker engine, an SMTP server, a browser.
 	$(BIN)/python -m pytest -m "$(REAL)"

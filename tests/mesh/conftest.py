@@ -11,8 +11,8 @@ from allocator_process import AllocatorProcess
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param("process", marks=pytest.mark.xdist_group("process")),
-        pytest.param("docker", marks=[pytest.mark.real_docker, pytest.mark.xdist_group("docker")]),
+        "process",
+        pytest.param("docker", marks=pytest.mark.real_docker),
     ],
 )
 def running(request, tmp_path_factory) -> Iterator[AllocatorProcess]:

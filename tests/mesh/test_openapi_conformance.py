@@ -41,7 +41,7 @@ ROLES = ("nobody", "person", "admin")
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(("process", 5), marks=pytest.mark.xdist_group("openapi"), id="5"),
+        pytest.param(("process", 5), id="5"),
         pytest.param(("docker", 50), marks=pytest.mark.real_docker, id="50"),
     ],
 )
