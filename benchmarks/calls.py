@@ -1,4 +1,8 @@
-"""GetAllocation through the whole chain, from the store, against bare servers of the same answer."""
+"""GetAllocation through the whole chain, from the store, against bare servers of the same answer.
+
+It is one allocation that does not change meanwhile, as when somebody looks at a page: the store is
+asked for its row each time, and what was made of a row is made again only when the row is another.
+"""
 
 from __future__ import annotations
 
