@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import grpc
 import pytest
+from allocator.allocations.v1 import allocation_service_pb2, allocation_service_pb2_grpc
 from allocator_process import ROOT, AllocatorProcess, free_port
+from httpx2 import AsyncClient
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from allocctl.sequence import SequenceChecker
 from tests.faults.reconciliation_host import Cable, leased_ports, listens, until
@@ -263,6 +272,57 @@ def test_a_second_ctrl_c_does_no_harm(tmp_path: Path) -> None:
     assert process.wait(timeout=30) == 0
     running.process = None
     running.close()
+
+
+async def test_ctrl_c_says_goodbye_to_everybody_who_watches(running: AllocatorProcess) -> None:
+    token = running.admin()
+    name = running.rent(token, "ticker", INTERVAL="0.1")["name"]
+    running.wait(token, name, "READY")
+    headers = {"authorization": f"Bearer {token}", "accept": "application/x-ndjson"}
+    metadata = (("authorization", f"Bearer {token}"),)
+    process = running.process
+    assert process is not None
+    async with (
+        AsyncClient(
+            base_url=f"http://{running.http}", headers=headers, timeout=30, trust_env=False
+        ) as http,
+        http.stream("GET", "/v1/allocations:watch") as watch,
+        http.stream("GET", f"/v1/{name}/console:follow") as follow,
+        connect(f"ws://{running.http}/v1/{name}/console", proxy=None) as console,
+        grpc.aio.insecure_channel(running.grpc) as channel,
+    ):
+        await console.send(json.dumps({"auth": {"token": token}}))
+        assert "hello" in json.loads(await console.recv())
+        lines = [stream.aiter_lines() for stream in (watch, follow)]
+        for line in lines:
+            assert json.loads(await anext(line))
+        stub = allocation_service_pb2_grpc.AllocationServiceStub(channel)
+        updates = stub.WatchAllocations(
+            allocation_service_pb2.WatchAllocationsRequest(), metadata=metadata
+        )
+        await updates.read()
+
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(15):
+            last = {}
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    last = json.loads(await console.recv())
+            assert last["bye"]["reason"] == "SERVICE_STOPPING"
+            assert console.close_code == 1012
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                while await updates.read() is not grpc.aio.EOF:
+                    pass
+            assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+            for line in lines:
+                said = [json.loads(one) async for one in line]
+                end = said[-1].get("error") or said[-1].get("bye")
+                assert end, said[-1]
+                assert end["reason"] == "SERVICE_STOPPING"
+        assert await asyncio.to_thread(process.wait, 15) == 0
+        assert time.monotonic() - asked < 5, "nobody has to be waited for"
+    running.start()
 
 
 @pytest.fixture
