@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allocator_process import AllocatorProcess
@@ -206,15 +207,13 @@ def test_an_instance_that_vanishes_is_made_anew(running: AllocatorProcess) -> No
     for name in folders_of(running.data_dir):
         shutil.rmtree(folder / name, ignore_errors=True)
 
-    def made_anew() -> bool:
-        found = running.call("GET", f"/v1/{rented['name']}", token).json()
-        return found["state"] in ("READY", "FAILED") and found["generation"] > 1
+    def settled() -> dict[str, Any] | None:
+        found = dict(running.call("GET", f"/v1/{rented['name']}", token).json())
+        anew = found["state"] == "READY" and found["generation"] > 1
+        # Where its end was seen before its folder was gone, its program has failed.
+        return found if anew or found["state"] == "FAILED" else None
 
-    found = running.call("GET", f"/v1/{rented['name']}", token).json()
-    if found["state"] != "FAILED":
-        until(made_anew)
-        found = running.wait(token, rented["name"], "READY")
-        assert found["port"] == ready["port"], "it keeps its address"
+    assert until(settled)["port"] == ready["port"], "it keeps its address"
     nothing_is_left(running, {ready["port"]})
 
 
