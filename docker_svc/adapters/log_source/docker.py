@@ -16,37 +16,26 @@ one is quick, and not to be trusted (Docker 20.10, and others):
 
 from __future__ import annotations
 
-import calendar
 import json
-import operator
-import struct
-import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
 from enum import Enum
 from urllib.parse import quote
 
+from docker_svc.adapters.log_source.engine_frames import EngineFrames
 from docker_svc.adapters.log_source.exchange import EngineAway, Exchange
-from docker_svc.adapters.log_source.place import SLACK_NS, Place, place_before, unpack_place
+from docker_svc.adapters.log_source.latest import Latest
+from docker_svc.adapters.log_source.place import Place, place_before, unpack_place
 from docker_svc.adapters.log_source.tail import Environment, Tail
 from docker_svc.ports.logs import LogSource, Run
 
-_FRAME = struct.Struct(">B3xI19sx9s")  # stream, length; of the text: its second, its nanoseconds
-_HEAD = 8
-_STAMP = 31  # "2026-11-20T12:00:00.123456789Z "
 _ANSWER_SECONDS = 15.0
 _ENOUGH = 2048  # a read that brings so many bytes is one of a hot stream
 _SHORT_READS = 3
-_FRESH_NS = 80_000_000
-_LATEST = 256  # so many times are remembered, to tell a line that comes again
-_TOLD_APART = 4  # so many of the latest times, all different, tell a place in the log
 _FIRST_GUESS = 1000  # lines that may have come since; asking for too few costs the engine little
 _LAST_GUESS = 256_000
 _MUCH = 32 * 1024
 _CAUGHT_UP = 2000  # a view that brings fewer lines than this has caught up
-_PIECE = 16 * 1024  # the engine breaks lines that are longer, and no others
-_LONGEST = 1024 * 1024  # no engine sends a longer piece; what claims to be one is something else
 
 
 class _Asked(Enum):
@@ -81,17 +70,10 @@ class DockerTail(Tail):
         self._is_restarted = False
         self._guess = 0
         self._sought: tuple[int, ...] = ()
-        self._seen: deque[int] = deque(maxlen=_TOLD_APART)
-        self._newest = 0
-        self._latest: deque[int] = deque(maxlen=_LATEST)
-        self._latest_since = 0
-        self._has_pieces = False
+        self._seen: deque[int] = deque()
+        self._latest = Latest(is_local=source.address.startswith("unix:"))
+        self._frames = EngineFrames(self._columns)
         self._got_much = False
-        # The clock of an engine elsewhere may be another one: the least delay that was seen.
-        self._is_local = source.address.startswith("unix:")
-        self._least_delay = 0 if self._is_local else 1 << 62
-        self._second = b""
-        self._second_ns = 0
 
     def start(self, now: float) -> bool:
         """Reads what there is, then follows."""
@@ -157,12 +139,11 @@ class DockerTail(Tail):
         if not self.flush(now):
             return
         query = "follow=" + ("1" if asked is _Asked.FOLLOW else "0")
-        last = tuple(self._latest)[-_TOLD_APART:]
-        is_known = len(set(last)) == _TOLD_APART and not self._to_skip
-        self._guess = guess if is_known else 0
+        last = () if self._to_skip else self._latest.place()
+        self._guess = guess if last else 0
         if self._guess:
             self._sought = last
-            self._seen.clear()
+            self._seen = deque(maxlen=len(last))
             self._to_skip = 0
             query += f"&tail={guess}"
         else:
@@ -178,8 +159,7 @@ class DockerTail(Tail):
         position = self._env.sink.position(self.allocation)
         self._place = place = unpack_place(position, self.source.instance, self._columns)
         self._sought = ()
-        self._newest = place.newest
-        self._latest_since = 0
+        self._latest.resume(place.newest)
         self._to_skip = place.known
         self._skip_by_time = False
         if not place.anchor:
@@ -297,17 +277,18 @@ class DockerTail(Tail):
                 self._ask_log(now, _Asked.VIEW)
                 return
             before = len(self._columns.times)
-            self._has_pieces = False
-            at = self._parse(content, at)
-            if self._asked is _Asked.FOLLOW and self._came_before(before):
-                if self._has_pieces:
-                    self._latest.clear()  # not to be told apart: back to the journal
+            at = self._frames.take(content, at)
+            taken = self._columns.times[before:]
+            self._brought += len(taken)
+            if self._asked is _Asked.FOLLOW and self._latest.came_before(taken):
+                if self._frames.has_pieces:
+                    self._latest.forget()  # not to be told apart: back to the journal
                     self._columns.clear()
                 else:
                     self._columns.drop(before)
                 self._ask_log(now, _Asked.VIEW)
                 return
-            self._note_latest(before)
+            self._latest.note(taken, has_pieces=self._frames.has_pieces)
         except ValueError:
             # Not a line with its time: the engine's words about a trouble of its own.
             self._env.log.warning(
@@ -334,44 +315,9 @@ class DockerTail(Tail):
             self._env.wake_at(self, due)
 
     def _is_late(self, content: bytes, at: int) -> bool:
-        """Whether what a followed stream brings was written too long ago, or after a doubtful pause."""
-        if len(content) - at < _HEAD + _STAMP:
-            return False
-        _, _, stamp, nanos = _FRAME.unpack_from(content, at)
-        written = self._moment(stamp, nanos)
-        delay = time.time_ns() - written
-        if not self._is_local:
-            self._least_delay = min(self._least_delay, delay)
-        paused = written - self._newest > _FRESH_NS
-        return delay - self._least_delay > _FRESH_NS or (self._got_much and paused)
-
-    def _came_before(self, before: int) -> bool:
-        """Whether lines that were just taken from a followed stream may have come before."""
-        times = self._columns.times[before:]
-        if not times or (times[0] > self._newest and not any(map(operator.le, times[1:], times))):
-            return False
-        # Not in order. Two streams of a program do that to each other; then the lines are new.
-        oldest = max(self._newest - SLACK_NS, self._latest_since)
-        if len(self._latest) == _LATEST:
-            oldest = max(oldest, self._latest[0])
-        seen = set(self._latest)
-        for each in times:
-            if each in seen or each < oldest:
-                return True
-            seen.add(each)
-        return False
-
-    def _note_latest(self, before: int) -> None:
-        """Remembers the lines that were just taken, by their times."""
-        times = self._columns.times[before:]
-        if times:
-            self._newest = max(self._newest, *times)
-        if self._has_pieces:
-            # Pieces without a line of their own are not among the times: no place can be told.
-            self._latest.clear()
-            self._latest_since = self._newest
-        else:
-            self._latest.extend(times[-_LATEST:])
+        """Whether a followed stream brings what was written too long ago."""
+        written = self._frames.time_at(content, at)
+        return written is not None and self._latest.is_late(written, after_much=self._got_much)
 
     def _ask_more(self, now: float) -> None:
         """What was read last is not in the answer: more was written than was guessed."""
@@ -380,14 +326,10 @@ class DockerTail(Tail):
 
     def _seek(self, content: bytes) -> int:
         """Steps behind what was read last; where that is, or -1 where it will not come."""
-        at, end = 0, len(content)
-        while self._sought and end - at >= _HEAD + _STAMP:
-            _, length, stamp, nanos = _FRAME.unpack_from(content, at)
-            stop = at + _HEAD + length
-            if stop > end:
-                break
-            moment = self._moment(stamp, nanos)
-            if moment > self._newest:
+        at = 0
+        while self._sought and (frame := self._frames.step(content, at)) is not None:
+            stop, moment = frame
+            if moment > self._latest.newest:
                 return -1
             self._seen.append(moment)
             if moment == self._sought[-1] and tuple(self._seen) == self._sought:
@@ -395,61 +337,12 @@ class DockerTail(Tail):
             at = stop
         return at
 
-    def _moment(self, stamp: bytes, nanos: bytes) -> int:
-        if stamp != self._second:
-            self._second, self._second_ns = stamp, _seconds(stamp) * 1_000_000_000
-        return self._second_ns + int(nanos)
-
-    def _parse(self, content: bytes, at: int) -> int:
-        """Takes lines out of an answer; how far it came.
-
-        Raises:
-            ValueError: it is not what an engine sends.
-        """
-        # The hottest loop of the product: half a microsecond a line.
-        columns = self._columns
-        before = len(columns.times)
-        unpack, second, second_ns = _FRAME.unpack_from, self._second, self._second_ns
-        add_time, add_text = columns.times.append, columns.texts.append
-        add_stream, irregular = columns.streams.append, columns.parts or columns.skipped
-        longest, end = columns.max_line + _STAMP + 1, len(content)
-        while end - at >= _HEAD + _STAMP:
-            stream, length, stamp, nanos = unpack(content, at)
-            stop = at + _HEAD + length
-            if stop > end:
-                if length > _LONGEST:
-                    raise ValueError
-                break
-            if stamp != second:
-                second, second_ns = stamp, _seconds(stamp) * 1_000_000_000
-            if irregular or length > longest or content[stop - 1] != 10:
-                if not 1 <= stream <= 2:
-                    raise ValueError
-                text = content[at + _HEAD + _STAMP : stop]
-                if len(text) < _PIECE and not text.endswith(b"\n"):
-                    text += b"\n"  # the last of a program, which did not end its line
-                columns.piece(second_ns + int(nanos), text, stream)
-                self._has_pieces = True
-                irregular = columns.parts or columns.skipped
-            else:
-                add_time(second_ns + int(nanos))
-                add_text(content[at + _HEAD + _STAMP : stop - 1])
-                add_stream(stream)
-            at = stop
-        self._second, self._second_ns = second, second_ns
-        self._brought += len(columns.times) - before
-        return at
-
     def _skip(self, now: float, content: bytes) -> int:
         """Steps over what is known; where the rest begins, or -1 if reading has ended."""
-        at, end, place = 0, len(content), self._place
-        while self._to_skip and end - at >= _HEAD + _STAMP:
-            _, length, stamp, nanos = _FRAME.unpack_from(content, at)
-            stop = at + _HEAD + length
-            if stop > end:
-                break
-            moment = self._moment(stamp, nanos)
-            self._latest.append(moment)
+        at, place = 0, self._place
+        while self._to_skip and (frame := self._frames.step(content, at)) is not None:
+            stop, moment = frame
+            self._latest.met(moment)
             if self._is_first:
                 self._is_first = False
                 if moment != place.opening:
@@ -488,7 +381,7 @@ class DockerTail(Tail):
     def _release(self) -> None:
         self._disconnect()
         self._columns.clear()
-        self._latest.clear()
+        self._latest.forget()
 
     def _disconnect(self) -> None:
         if self._exchange is not None:
@@ -496,8 +389,3 @@ class DockerTail(Tail):
             self._exchange = None
         self._asked = _Asked.NOTHING
         self._rest = self._state = b""
-
-
-def _seconds(stamp: bytes) -> int:
-    """Seconds since 1970 of `2026-11-20T12:00:00`."""
-    return calendar.timegm(datetime.fromisoformat(stamp.decode("ascii")).timetuple())

@@ -34,8 +34,8 @@ _ENOUGH = 2048
 class FileTail(Tail):
     """Reads the log of one process.
 
-    New lines are looked for every 5 ms while there are some, and ever more rarely, down to every
-    0.2 s, while there are none.
+    New lines are looked for every 5 ms while there are some, when the kernel says that the file has
+    changed, and else ever more rarely, down to every 0.2 s.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class FileTail(Tail):
     def start(self, now: float) -> bool:
         """Goes on where the journal ends."""
         self._release()
+        self._env.watch(self, os.path.dirname(self.source.address))  # noqa: PTH120
         return self.tick(now)
 
     def update(self, now: float, run: Run, source: LogSource) -> bool:
@@ -68,7 +69,9 @@ class FileTail(Tail):
         return hot
 
     def ready(self, now: float) -> bool:
-        """See `tick`; files are looked at by time."""
+        """The file has changed: reads it, unless it is to be looked at in a moment anyway."""
+        if self.due - now <= _HOT_SECONDS:
+            return False
         return self.tick(now)
 
     def tick(self, now: float) -> bool:
@@ -237,6 +240,7 @@ class FileTail(Tail):
         self._columns.finish(self._newest)
 
     def _release(self) -> None:
+        self._env.unwatch(self)
         self._close_file()
         self._columns.clear()
         self._rest = b""

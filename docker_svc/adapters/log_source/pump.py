@@ -20,6 +20,7 @@ from typing import Protocol
 
 from docker_svc.adapters.log_source.docker import DockerTail
 from docker_svc.adapters.log_source.file import FileTail
+from docker_svc.adapters.log_source.folder_watch import FolderWatch
 from docker_svc.adapters.log_source.tail import Environment, SourceLimits, Tail, WarningLog
 from docker_svc.ports.logs import LogReader, LogSink, LogSource, Run
 
@@ -59,6 +60,10 @@ class Pump:
         self._waker.settimeout(0)
         self._woken.settimeout(0)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._folders = FolderWatch()
+        self._watched: dict[int, Tail] = {}
+        if self._folders.descriptor >= 0:
+            self._selector.register(self._folders.descriptor, selectors.EVENT_READ, self._folders)
         self._thread: threading.Thread | None = None
         self._environment: Environment | None = None
         self._stopping = False
@@ -74,6 +79,8 @@ class Pump:
             log=self._log,
             wake_at=self._wake_at,
             ended=self._ended,
+            watch=self._watch,
+            unwatch=self._unwatch,
         )
         self._thread = threading.Thread(target=self._run, name="docker_svc.logs", daemon=True)
         self._thread.start()
@@ -96,6 +103,7 @@ class Pump:
             self._thread.join()
             self._thread = None
         self._selector.close()
+        self._folders.close()
         self._waker.close()
         self._woken.close()
 
@@ -121,6 +129,10 @@ class Pump:
             for key, _ in events:
                 if key.data is None:
                     self._woken.recv(4096)
+                elif key.data is self._folders:
+                    for number in self._folders.changed():
+                        if tail := self._watched.get(number):
+                            hot = self._guarded(tail, tail.ready) or hot
                 else:
                     hot = self._guarded(key.data, key.data.ready) or hot
             while self._commands:
@@ -160,6 +172,16 @@ class Pump:
             if due < math.inf:
                 self._timer_count += 1
                 heapq.heappush(self._timers, (due, self._timer_count, tail))
+
+    def _watch(self, tail: Tail, folder: str) -> None:
+        number = self._folders.add(folder)
+        if number is not None:
+            self._watched[number] = tail
+
+    def _unwatch(self, tail: Tail) -> None:
+        for number in [n for n, watcher in self._watched.items() if watcher is tail]:
+            del self._watched[number]
+            self._folders.remove(number)
 
     def _begin(self, allocation: str, run: Run, source: LogSource) -> None:
         turn = self._turns.get(allocation)

@@ -54,6 +54,8 @@ class Environment:
         log: is told of problems.
         wake_at: has `tick` called at a monotonic time; the newest call replaces earlier ones.
         ended: is told that a tail has read everything there is.
+        watch: has `ready` called when a file in a folder has changed, where the kernel tells.
+        unwatch: ends that.
     """
 
     selector: selectors.BaseSelector
@@ -62,6 +64,8 @@ class Environment:
     log: WarningLog
     wake_at: Callable[[Tail, float], None]
     ended: Callable[[Tail], None]
+    watch: Callable[[Tail, str], None]
+    unwatch: Callable[[Tail], None]
 
 
 def instance_tag(instance: str) -> bytes:
