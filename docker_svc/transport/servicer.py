@@ -162,7 +162,7 @@ class ContainerServicer(LogServicing):
                     yield one
             finally:
                 draining.cancel()
-                # A generator that still runs cannot be closed.
-                if coming is not None and not coming.done():
+                if coming is not None:
+                    # A generator that still runs cannot be closed; what it says last is heard here.
                     coming.cancel()
-                    await asyncio.wait({coming})
+                    await asyncio.gather(coming, return_exceptions=True)
