@@ -208,6 +208,8 @@ class LogJournal(Protocol):
     ) -> tuple[bool, int]:
         """Whether a line of a run, from a cursor on, matches a regular expression.
 
+        The expression is searched for in each line; its classes of characters are those of ASCII.
+
         Returns:
             Whether one does, and the cursor of the first line that was not looked at.
         """

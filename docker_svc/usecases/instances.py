@@ -425,7 +425,7 @@ class Instances:
 
 def _readable(pattern: str) -> None:
     try:
-        re.compile(pattern)
+        re.compile(pattern, re.ASCII)
     except re.error as error:
         raise PatternInvalid(
             f"The pattern of the log probe cannot be read: {error}.",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from bisect import bisect_right
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -26,6 +24,7 @@ from docker_svc.ports.logs import (
     Run,
     ServiceStopping,
 )
+from docker_svc.usecases.log_topics import Topic, Topics
 
 T = TypeVar("T")
 
@@ -73,49 +72,6 @@ class LogPage(NamedTuple):
     next_cursor: int
 
 
-class _Topic:
-    """The newest entries of a log that somebody follows, and who waits for more."""
-
-    __slots__ = ("entries", "firsts", "followers", "last", "size", "waiting")
-
-    def __init__(self) -> None:
-        self.followers = 0
-        self.entries: list[LogEntry] = []
-        self.firsts: list[int] = []
-        self.size = 0
-        self.last = 0
-        self.waiting: set[asyncio.Future[None]] = set()
-
-    def add(self, entry: LogEntry, most: int) -> None:
-        """Takes the newest entry, and lets go of old ones; without a payload it is but known of."""
-        if not entry.payload:
-            self.entries, self.firsts, self.size = [], [], 0
-            self.last = entry.last
-            return
-        self.entries.append(entry)
-        self.firsts.append(entry.first)
-        self.size += len(entry.payload)
-        self.last = entry.last
-        gone = 0
-        while self.size > most and gone < len(self.entries) - 1:
-            self.size -= len(self.entries[gone].payload)
-            gone += 1
-        if gone:
-            del self.entries[:gone], self.firsts[:gone]
-
-    def since(self, cursor: int) -> list[LogEntry]:
-        """The entries from the one with the number `cursor` on; none if that has gone."""
-        if not self.firsts or cursor < self.firsts[0] or cursor > self.last:
-            return []
-        return self.entries[bisect_right(self.firsts, cursor) - 1 :]
-
-    def wake(self) -> None:
-        """Wakes whoever waits."""
-        for each in self.waiting:
-            if not each.done():
-                each.set_result(None)
-
-
 class Logs:
     """Keeps the log of every instance of this node, and hands logs out.
 
@@ -145,8 +101,11 @@ class Logs:
         self._limits = limits or LogLimits()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="docker_svc.journal")
-        self._topics: dict[str, _Topic] = {}
-        self._handed: deque[tuple[str, LogEntry]] = deque()
+        self._topics = Topics(
+            self._call,
+            recent_bytes=self._limits.recent_bytes,
+            handed_entries=self._limits.handed_entries,
+        )
         self._attached: dict[str, tuple[Run, LogSource]] = {}
         self._ends: dict[str, asyncio.Event] = {}
         self._probes: OrderedDict[tuple[str, Run, str], int] = OrderedDict()
@@ -162,7 +121,7 @@ class Logs:
         try:
             while not await self._hop(self._journal.claim):
                 await self._clock.sleep(self._limits.claim_seconds)
-            self._reader.start(_Sink(self._journal, self._take, self._take_end))
+            self._reader.start(_Sink(self._journal, self._topics.take, self._take_end))
             self._writes.set()
             for allocation, (run, source) in self._attached.items():
                 self._reader.begin(allocation, run, source)
@@ -174,7 +133,7 @@ class Logs:
             if self._writes.is_set():
                 self._writes.clear()
                 await asyncio.shield(self._hop(self._reader.stop))
-            self._wake_all()
+            self._topics.wake_all()
 
     async def close(self) -> None:
         """Closes the reader and the journal; after `run` has ended."""
@@ -195,11 +154,7 @@ class Logs:
 
     async def _send_away(self) -> None:
         await self._draining.wait()
-        self._wake_all()
-
-    def _wake_all(self) -> None:
-        for topic in self._topics.values():
-            topic.wake()
+        self._topics.wake_all()
 
     async def _hop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -275,12 +230,12 @@ class Logs:
             ServiceStopping: the service ends.
         """
         try:
-            re.compile(pattern)
+            re.compile(pattern, re.ASCII)
         except re.error as problem:
             raise Invalid(f"The probe's pattern is no regular expression: {problem}.") from problem
         run = Run(generation, incarnation)
         key = (allocation, run, pattern)
-        with self._following(allocation) as topic:
+        with self._topics.following(allocation) as topic:
             while not self._draining.is_set():
                 cursor = self._probes.get(key, 1)
                 found, seen_to = await self._hop(
@@ -344,7 +299,7 @@ class Logs:
         Raises:
             ServiceStopping: the service ends.
         """
-        with self._following(allocation) as topic:
+        with self._topics.following(allocation) as topic:
             extent = await self._hop(lambda: self._journal.extent(allocation))
             following = _start(extent or Extent(1, 0), cursor)
             topic.last = max(topic.last, extent.last if extent else 0)
@@ -366,43 +321,16 @@ class Logs:
                     await self._more(allocation, topic)
             raise _stopping()
 
-    @contextmanager
-    def _following(self, allocation: str) -> Iterator[_Topic]:
-        """The newest of a log, gathered while somebody follows it."""
-        topic = self._topics.setdefault(allocation, _Topic())
-        topic.followers += 1
-        try:
-            yield topic
-        finally:
-            topic.followers -= 1
-            if not topic.followers:
-                del self._topics[allocation]
-
-    async def _more(self, allocation: str, topic: _Topic) -> None:
+    async def _more(self, allocation: str, topic: Topic) -> None:
         """Waits until there may be more of a log."""
         if not self._writes.is_set():
             await self._clock.sleep(self._limits.poll_seconds)
             extent = await self._hop(lambda: self._journal.extent(allocation))
             topic.last = max(topic.last, extent.last if extent else 0)
             return
-        waiting = asyncio.get_running_loop().create_future()
-        topic.waiting.add(waiting)
-        try:
-            await waiting
-        finally:
-            topic.waiting.discard(waiting)
+        await topic.more()
 
     # From the reader's thread to the loop
-
-    def _take(self, allocation: str, entry: LogEntry) -> None:
-        # Nobody follows: whoever begins to has created the topic before looking at the journal.
-        if allocation not in self._topics:
-            return
-        if len(self._handed) >= self._limits.handed_entries:
-            entry = LogEntry(entry.first, entry.last, b"")  # the loop is busy: read it later
-        self._handed.append((allocation, entry))
-        if len(self._handed) == 1:
-            self._call(self._publish)
 
     def _take_end(self, allocation: str, instance: str) -> None:
         self._call(lambda: self._note_end(allocation, instance))
@@ -411,17 +339,6 @@ class Logs:
         assert self._loop is not None
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(what)
-
-    def _publish(self) -> None:
-        woken = set()
-        while self._handed:
-            allocation, entry = self._handed.popleft()
-            topic = self._topics.get(allocation)
-            if topic is not None:
-                topic.add(entry, self._limits.recent_bytes)
-                woken.add(topic)
-        for topic in woken:
-            topic.wake()
 
     def _note_end(self, allocation: str, instance: str) -> None:
         attached = self._attached.get(allocation)

@@ -339,6 +339,14 @@ def test_readers_and_the_writer_do_not_disturb_each_other(
     small.close()
 
 
+def test_a_search_knows_the_digits_of_ascii_only(journal: LogJournal) -> None:
+    journal.append(MINE, RUN, Lines([1, 2], "port ٣\nÜber".encode(), b"\1\1"), b"")
+    assert journal.search(MINE, 1, RUN, r"port \d", max_bytes=MANY) == (False, 3)
+    assert journal.search(MINE, 1, RUN, r"^\w", max_bytes=MANY) == (True, 1)
+    assert journal.search(MINE, 1, RUN, r"^\w{4}$", max_bytes=MANY) == (False, 3)
+    assert journal.search(MINE, 1, RUN, "^Über$", max_bytes=MANY) == (True, 1)
+
+
 def test_a_search_goes_on_where_it_ended(journal: LogJournal) -> None:
     journal.append(MINE, RUN, lines(1, 10), b"")
     assert journal.search(MINE, 1, RUN, "line 7$", max_bytes=MANY) == (True, 1)

@@ -153,7 +153,7 @@ class FileLogJournal:
         self, allocation: str, cursor: int, run: Run, pattern: str, *, max_bytes: int
     ) -> tuple[bool, int]:
         """See `LogJournal.search`."""
-        compiled = re.compile(pattern)
+        compiled = re.compile(pattern, re.ASCII)
         for entry in self.read(allocation, cursor, max_bytes=max_bytes):
             if has_match(entry, run, compiled):
                 return True, entry.first
