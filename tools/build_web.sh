@@ -16,7 +16,5 @@ if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0
     export PATH
 fi
 cd web
-# Not `npm ci`: it refuses a lock that lacks packages for other platforms, and a mirror that does not
-# carry those makes such locks. What the lock names is installed as it says, checked by its hash.
-npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+npm ci --no-audit --no-fund --loglevel=error
 npm run --silent build

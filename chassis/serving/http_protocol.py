@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -27,13 +28,29 @@ class _HeadTooLarge(Exception):
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Refuses requests whose head never ends, before it fills the memory."""
+    """Refuses requests whose head is too large, and hangs up where none comes.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    Args:
+        head_seconds: how long a client may take to send the head of a request.
+    """
+
+    def __init__(self, *arguments: Any, head_seconds: float = 30.0, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._head_seconds = head_seconds
+        self._head_late: asyncio.TimerHandle | None = None
         self._in_head = False
         self._head_bytes = 0
         self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody has connected."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """They have gone."""
+        self._head_has_come()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Takes what came; a head that has not ended by then counts in whole pieces."""
@@ -49,6 +66,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
+        if self._head_late is None:
+            self._await_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header is complete."""
@@ -60,6 +79,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._in_head = False
+        self._head_has_come()
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MAX_HEAD_BYTES:
             self._refuse_head()
@@ -71,6 +91,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         del msg
         if not self._refused:
             self._hang_up(400, "Bad Request", "What came is not an HTTP/1.1 request.")
+
+    def _await_head(self) -> None:
+        self._head_late = self.loop.call_later(self._head_seconds, self._give_up)
+
+    def _head_has_come(self) -> None:
+        if self._head_late is not None:
+            self._head_late.cancel()
+            self._head_late = None
+
+    def _give_up(self) -> None:
+        if not (self._refused or self.transport.is_closing()):
+            self._hang_up(
+                408,
+                "Request Timeout",
+                f"No request has come within {self._head_seconds:g} seconds.",
+            )
 
     def _refuse_head(self) -> None:
         self._hang_up(

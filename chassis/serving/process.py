@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -40,6 +41,7 @@ from chassis.telemetry import TASKS_RUNNING, configure_logs, log
 Compose = Callable[[Platform], Awaitable[Service]]
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 _WATCH_TRUST_SECONDS = 3600.0
+_GC_THRESHOLDS = (10_000, 20, 100)
 _GOODBYE_SECONDS = 0.2
 _FIRST_TRUST_SECONDS = 5.0
 
@@ -128,7 +130,11 @@ class Process:
             with _listening_on(self._process.http_address, "ALLOCATOR_HTTP_ADDRESS"):
                 listening = bound_socket(self._process.http_address)
             exits.callback(listening.close)
-            http = http_server(self._app(chain, services), self._process.drain_seconds)
+            http = http_server(
+                self._app(chain, services),
+                self._process.drain_seconds,
+                self._process.head_seconds,
+            )
             host = self._process.http_address.rpartition(":")[0]
             http_at = f"{host}:{listening.getsockname()[1]}"
             grpc_at = f"{self._process.grpc_address.rpartition(':')[0]}:{public.port}"
@@ -194,6 +200,11 @@ class Process:
             # Open methods are served all the same; others say TRUST_STALE until it is known.
             self._log.warning("source of trust is away")
         await servers.public.set_ready(ready=True)
+        # What the start has made stays: looking through it again and again for cycles would stop the
+        # loop for tens of milliseconds each time.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         self._ready = True
         self._log.info("ready", http=running.http, grpc=running.grpc)
         if self._on_ready is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -92,12 +93,12 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def http_server(app: Any, drain_seconds: float) -> HttpServer:
+def http_server(app: Any, drain_seconds: float, head_seconds: float) -> HttpServer:
     """A server for the app, not yet listening."""
     return HttpServer(
         uvicorn.Config(
             app,
-            http=BoundedHttpProtocol,
+            http=functools.partial(BoundedHttpProtocol, head_seconds=head_seconds),  # type: ignore[arg-type]  # any callable that makes one
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=64 << 10,
