@@ -101,7 +101,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_late = None
 
     def _give_up(self) -> None:
-        if not (self._refused or self.transport.is_closing()):
+        if self._refused or self.transport.is_closing():
+            return
+        if not self._in_head:
+            # Browsers connect ahead; nothing was asked, so nothing is answered.
+            self.transport.close()
+        else:
             self._hang_up(
                 408,
                 "Request Timeout",

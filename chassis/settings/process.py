@@ -76,6 +76,12 @@ class ProcessSettings(ServiceSettings, prefix="ALLOCATOR_"):
         le=600,
         description="How long calls may go on after the process was told to stop, seconds.",
     )
+    head_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long a client may take to connect and send the head of an HTTP request, "
+        "seconds: connections that say nothing are not kept.",
+    )
     max_body_bytes: int = Field(
         default=1 << 20,
         ge=1024,

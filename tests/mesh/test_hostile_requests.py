@@ -22,7 +22,9 @@ from chassis.serving.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS
 @pytest.fixture(scope="module")
 def running(tmp_path_factory) -> Iterator[AllocatorProcess]:
     made = AllocatorProcess(
-        tmp_path_factory.mktemp("hostile") / "data", ALLOCATOR_INTERACT_AUTH_SECONDS="0.5"
+        tmp_path_factory.mktemp("hostile") / "data",
+        ALLOCATOR_INTERACT_AUTH_SECONDS="0.5",
+        ALLOCATOR_HEAD_SECONDS="2",
     )
     made.start()
     yield made
@@ -268,6 +270,19 @@ def test_what_is_no_request_is_refused_with_a_problem_document(
     assert answered == status
     assert problem["status"] == status
     assert problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET /v1/machines HTTP/1.1\r\n", b"POST /v1/sessions HTTP/1.1\r\nHost: 127"]
+)
+def test_whoever_says_nothing_or_never_finishes_is_not_waited_for(
+    running: AllocatorProcess, sent: bytes
+) -> None:
+    status, problem = exchange(running, sent)
+    assert (status, problem["status"]) == (408, 408)
+    host, _, port = running.http.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as silent:
+        assert silent.recv(100) == b""
 
 
 @pytest.mark.parametrize(
