@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,8 @@ import typer
 if TYPE_CHECKING:
     from chassis.serving.process import Compose, Running
 
-EMBEDDED_DEFAULTS = {
-    # On loopback, in a folder of one's own: everyone who can reach it is the one who started it.
-    "ALLOCATOR_DOCKER_TRUST_EVERYONE": "true",
-}
+_TRUST = "ALLOCATOR_DOCKER_TRUST_EVERYONE"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 def up(context: typer.Context) -> None:
@@ -25,11 +23,23 @@ def up(context: typer.Context) -> None:
     """
     from chassis.serving import run_process
 
-    data = Path(os.environ.get("ALLOCATOR_DATA_DIR", ".allocator"))
-    defaults = {**EMBEDDED_DEFAULTS, "ALLOCATOR_LOG_FILE": str(data / "allocator.log")}
     run_process(
-        _composers(), arguments=context.args, defaults=defaults, on_ready=_say_where_to_look
+        _composers(),
+        arguments=context.args,
+        defaults=_embedded_defaults,
+        on_ready=_say_where_to_look,
     )
+
+
+def _embedded_defaults(given: Mapping[str, str]) -> Mapping[str, str]:
+    """What is set for whoever runs everything on one machine of their own."""
+    data = Path(given.get("ALLOCATOR_DATA_DIR", ".allocator"))
+    made = {"ALLOCATOR_LOG_FILE": str(data / "allocator.log")}
+    addresses = (given.get("ALLOCATOR_HTTP_ADDRESS"), given.get("ALLOCATOR_GRPC_ADDRESS"))
+    if all(at is None or at.rpartition(":")[0] in _LOOPBACK for at in addresses):
+        # On loopback, everyone who can reach it is the one who started it.
+        made[_TRUST] = "true"
+    return made
 
 
 def _composers() -> list[Compose]:
@@ -56,8 +66,8 @@ def _say_where_to_look(running: Running) -> None:
     """Prints the addresses, the credentials' place and the runtime."""
     from chassis.settings import ProcessSettings
 
-    data = running.settings.of(ProcessSettings).data_dir
-    admin = data / "admin.json"
+    process = running.settings.of(ProcessSettings)
+    admin = process.data_dir / "admin.json"
     lines = [
         "",
         "  The allocator is up.",
@@ -70,8 +80,10 @@ def _say_where_to_look(running: Running) -> None:
         lines.append(f"  first admin   {admin}  (e-mail and password)")
     for service in running.services.values():
         lines += [f"  {label:<13} {text}" for label, text in service.notes.items()]
+    if running.settings.shown()[_TRUST] == "True":
+        lines.append("  trust         everyone who can reach it (ALLOCATOR_DOCKER_TRUST_EVERYONE)")
     lines += [
-        f"  log           {data / 'allocator.log'}",
+        f"  log           {process.log_file or 'standard error'}",
         "",
         "  Ctrl-C ends it; instances go on.",
         "",

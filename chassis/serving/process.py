@@ -323,7 +323,7 @@ def run_process(
     composers: Sequence[Compose],
     *,
     arguments: Sequence[str] | None = None,
-    defaults: Mapping[str, str] | None = None,
+    defaults: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
     on_ready: Callable[[Running], None] | None = None,
 ) -> None:
     """Runs services until SIGTERM or SIGINT, then exits with 0; 1 when something failed.
@@ -331,7 +331,7 @@ def run_process(
     Args:
         composers: `compose` of each service.
         arguments: of the command line; the process's own by default.
-        defaults: settings for what the environment leaves open.
+        defaults: makes, of what is set, settings for what is left open.
         on_ready: called once, when calls can come.
     """
     options = argparse.ArgumentParser(description="Runs services of the allocator.")
@@ -341,7 +341,8 @@ def run_process(
     chosen = options.parse_args(arguments)
     try:
         from_file = read_settings_file(chosen.settings) if chosen.settings else {}
-        settings = load_settings({**(defaults or {}), **from_file, **os.environ})
+        given = {**from_file, **os.environ}
+        settings = load_settings({**(defaults(given) if defaults else {}), **given})
     except SettingsInvalid as error:
         sys.exit(f"The settings cannot be used:\n{error}")
     if chosen.print_config:
