@@ -17,7 +17,7 @@ from docker_svc.settings import Settings
 from docker_svc.transport.servicer import ContainerServicer
 from docker_svc.usecases.instances import Instances
 from docker_svc.usecases.life import Life, Place
-from docker_svc.usecases.logs import Logs
+from docker_svc.usecases.logs import LogLimits, Logs
 from docker_svc.usecases.node import Node
 from docker_svc.usecases.probing import Probing
 from docker_svc.usecases.watching import Watching
@@ -41,8 +41,9 @@ async def compose(platform: Platform) -> Service:
     database = await platform.database("docker", "docker_svc.schema", settings.database_url)
     records = SqlInstanceRecords(database, platform.vault)
 
-    journal = FileLogJournal(platform.data_dir / "journal", JournalLimits())
-    logs = Logs(journal, Pump(SourceLimits(), platform.log("logs")), clock, platform.draining)
+    journal = FileLogJournal(platform.data_dir / "journal", journal_limits(settings))
+    reader = Pump(source_limits(settings), platform.log("logs"))
+    logs = Logs(journal, reader, clock, platform.draining, log_limits(settings))
     platform.exits.push_async_callback(logs.close)
 
     watching = Watching(clock)
@@ -73,6 +74,40 @@ async def compose(platform: Platform) -> Service:
         ],
         checks={"engine": lambda: instances.trouble, "journal": lambda: logs.trouble},
         notes={"runtime": await _runtime_in_words(runtime)},
+    )
+
+
+def journal_limits(settings: Settings) -> JournalLimits:
+    """How much of logs is kept."""
+    return JournalLimits(
+        max_bytes=settings.journal_log_bytes,
+        max_age=settings.journal_days * 86_400,
+        total_bytes=settings.journal_total_bytes,
+        segment_bytes=settings.journal_segment_bytes,
+    )
+
+
+def source_limits(settings: Settings) -> SourceLimits:
+    """How logs are read."""
+    return SourceLimits(
+        max_line=settings.log_line_bytes,
+        batch_bytes=settings.log_batch_bytes,
+        batch_seconds=settings.log_batch_seconds,
+        first_retry=settings.log_first_retry_seconds,
+        last_retry=settings.log_last_retry_seconds,
+    )
+
+
+def log_limits(settings: Settings) -> LogLimits:
+    """How logs are handed out; the lines of a page are the contract's."""
+    return LogLimits(
+        recent_bytes=settings.log_recent_bytes,
+        read_bytes=settings.log_read_bytes,
+        claim_seconds=settings.journal_claim_seconds,
+        sweep_seconds=settings.journal_sweep_seconds,
+        handed_entries=settings.log_handed_entries,
+        poll_seconds=settings.journal_poll_seconds,
+        probes=settings.log_probes,
     )
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from chassis.settings import ServiceSettings
+
+_KIB = 1024
+_MIB = 1024 * _KIB
+_LEAST_CONTAINER_LOG_BYTES = 10_000_000
+_UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3}  # as engines read the sizes of logs
 
 
 class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
@@ -41,8 +46,9 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
     container_log_size: str = Field(
         default="10m",
         pattern="^[1-9][0-9]*[kmg]$",
-        description="When the engine turns over the log of a container: long enough for the journal "
-        "to read it, short enough for the disk.",
+        description="When the engine turns over the log of a container, with its unit k, m or g: at "
+        "least 10m, for followed logs that are turned over sooner lose lines without a word (Docker "
+        "20.10); short enough for the disk.",
     )
     container_log_files: int = Field(
         default=3, ge=1, le=100, description="How many of these log files the engine keeps."
@@ -70,6 +76,145 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
         description="Whether everyone may rent although processes could read the allocator's files, "
         "where neither a user of their own nor a sandbox is possible. For one's own machine only.",
     )
+
+    journal_log_bytes: int = Field(
+        default=64 * _MIB,
+        ge=64 * _KIB,
+        description="How much is kept of the log of one allocation, bytes; what is older becomes a "
+        "gap. Enough for half a million lines, so that one chatty instance does not fill the disk.",
+    )
+    journal_segment_bytes: int = Field(
+        default=8 * _MIB,
+        ge=16 * _KIB,
+        description="How large the files are that a log is kept in, bytes, and so how much of it is "
+        "let go of at once; not more than is kept of a log.",
+    )
+    journal_total_bytes: int = Field(
+        default=16 * 1024 * _MIB,
+        ge=_MIB,
+        description="How much is kept of all logs together, bytes: beyond that the logs of removed "
+        "allocations go, the oldest first.",
+    )
+    journal_days: float = Field(
+        default=14.0,
+        gt=0,
+        le=3650,
+        description="How long lines are kept, also of removed allocations, days: time to find out "
+        "why something failed.",
+    )
+    journal_sweep_seconds: float = Field(
+        default=1800.0,
+        gt=0,
+        le=86_400,
+        description="How often what is too old or too much is looked for, seconds; it need not be "
+        "exact, and goes through every folder.",
+    )
+    journal_claim_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=10,
+        description="How often a replica that does not write the journal tries to, seconds: at most "
+        "10, for that is how soon another takes over.",
+    )
+    journal_poll_seconds: float = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        description="How often a replica that does not write the journal looks for new lines in it "
+        "for those who follow, seconds.",
+    )
+    log_line_bytes: int = Field(
+        default=16 * _KIB,
+        ge=80,
+        le=16 * _KIB,
+        description="What is kept of a line, bytes, before it is cut; at most 16 KiB, since engines "
+        "hand out longer lines in pieces of that size.",
+    )
+    log_batch_bytes: int = Field(
+        default=128 * _KIB,
+        ge=4 * _KIB,
+        le=512 * _KIB,
+        description="How much of a log is read, numbered and written at once, bytes: larger batches "
+        "cost less for each line, smaller ones let other logs come sooner.",
+    )
+    log_batch_seconds: float = Field(
+        default=0.010,
+        ge=0,
+        le=1,
+        description="How long lines wait for more of them after the batch before, seconds: the most "
+        "that a line is delayed so that a chatty log comes in batches.",
+    )
+    log_first_retry_seconds: float = Field(
+        default=0.1,
+        gt=0,
+        le=60,
+        description="When an engine or a log that is away is tried again, seconds; doubled each "
+        "time.",
+    )
+    log_last_retry_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="The longest time between two such tries, seconds, so that lines come soon "
+        "after the engine is back; not less than the first.",
+    )
+    log_recent_bytes: int = Field(
+        default=_MIB,
+        ge=64 * _KIB,
+        le=64 * _MIB,
+        description="How much of a log that somebody follows is at hand without reading the "
+        "journal, bytes of memory for each such log.",
+    )
+    log_read_bytes: int = Field(
+        default=_MIB,
+        ge=64 * _KIB,
+        le=4 * _MIB,
+        description="How much of the journal is read at once, bytes: the most memory that a follower "
+        "who is behind takes, and a page, which has to fit into one message.",
+    )
+    log_handed_entries: int = Field(
+        default=256,
+        ge=1,
+        le=65_536,
+        description="How many new batches may wait for the event loop; beyond that they are read "
+        "from the journal, so that a busy loop costs no memory.",
+    )
+    log_probes: int = Field(
+        default=1024,
+        ge=1,
+        le=1_000_000,
+        description="For how many log probes it is remembered how far they have looked; one that is "
+        "forgotten begins again.",
+    )
+
+    @field_validator("container_log_size")
+    @classmethod
+    def _logs_are_not_turned_over_too_soon(cls, value: str) -> str:
+        """Refuses sizes with which lines are lost and nobody is told."""
+        if int(value[:-1]) * _UNITS[value[-1]] < _LEAST_CONTAINER_LOG_BYTES:
+            raise ValueError(
+                f"{value} is less than 10m: when an engine turns over smaller logs, those who follow "
+                "them lose lines without a word (see docs/decisions/0006)"
+            )
+        return value
+
+    @field_validator("journal_segment_bytes")
+    @classmethod
+    def _a_segment_is_part_of_a_log(cls, value: int, others: ValidationInfo) -> int:
+        """Refuses segments with which more is kept than was asked for."""
+        kept = others.data.get("journal_log_bytes", value)
+        if value > kept:
+            raise ValueError(f"not more than what is kept of a log, {kept} bytes")
+        return value
+
+    @field_validator("log_last_retry_seconds")
+    @classmethod
+    def _tries_become_rarer(cls, value: float, others: ValidationInfo) -> float:
+        """Refuses a last wait that is shorter than the first."""
+        first = others.data.get("log_first_retry_seconds", value)
+        if value < first:
+            raise ValueError(f"not less than the first retry, {first} seconds")
+        return value
 
     @field_validator("subnets")
     @classmethod
