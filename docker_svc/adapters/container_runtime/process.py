@@ -59,7 +59,8 @@ class ProcessPolicy:
     """What every process of this installation has in common.
 
     Attributes:
-        bind_address: the address of this host that ports are probed and found free at.
+        bind_address: the address of this host that ports are probed and found free at,
+            and that programs are asked to listen on, by `ALLOCATOR_BIND_ADDRESS`.
         log_max_bytes: when a log file is turned over.
         first_uid: the first of 10,000 user ids for instances, taken when run as root; 0 for none.
         nice: how much less important than the allocator instances are, 0 to 19.
@@ -180,6 +181,8 @@ class ProcessRuntime:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **spec.environment,
+            # It has no network of its own: whatever it listens on is open to whoever reaches that.
+            "ALLOCATOR_BIND_ADDRESS": self._policy.bind_address,
             "PATH": f"{self._programs}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder.files),
             "TMPDIR": "/tmp" if sandboxed else str(folder.files / "tmp"),  # noqa: S108 - its own

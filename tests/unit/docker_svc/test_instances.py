@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from docker_svc.adapters.container_runtime.docker_config import ContainerPolicy
 from docker_svc.domain import (
     GenerationStale,
     InstanceNotFound,
@@ -280,6 +281,22 @@ async def test_the_command_is_told_its_port(installation: Installation) -> None:
     spec = replace(script('echo "port $PORT"; sleep 60', probe), ports=(PublishedPort(80, 45123),))
     await installation.instances.ensure(key, spec)
     await installation.until_state(key, State.READY)
+
+
+async def test_the_command_is_told_the_address_to_listen_on(installation: Installation) -> None:
+    """A process that listened everywhere would be open to the network."""
+    key = new_key()
+    probe = Probe(LogCheck(r"^address 127\.0\.0\.1$"), timeout=10)
+    program = script('echo "address $ALLOCATOR_BIND_ADDRESS"; sleep 60', probe)
+    await installation.instances.ensure(key, program)
+    await installation.until_state(key, State.READY)
+
+
+def test_a_container_is_told_no_address_of_this_host() -> None:
+    """It listens in a network of its own, where that address is another one or none."""
+    policy = ContainerPolicy("test", "127.0.0.1", "10m", 3)
+    spec = replace(script(SLEEPS), environment={"GREETING": "good morning"})
+    assert policy.container_config(new_key(), spec, "a network")["Env"] == ["GREETING=good morning"]
 
 
 async def test_an_answer_that_is_older_than_what_is_known_is_not_believed(
