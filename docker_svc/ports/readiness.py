@@ -55,5 +55,3 @@ class InstanceLogs(Protocol):
     ) -> None:
         """Returns once a line of that incarnation matches the regular expression."""
         ...
-
-
