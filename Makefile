@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 REAL := real_docker or real_smtp or real_disk or browser or readme
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-real check format lint types imports contracts docs stubs web lock bench snapshot clean
+.PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench snapshot clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ test: $(VENV)/dev ## Runs the tests that need no server.
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need a Docker engine, an SMTP server, a browser.
 	$(BIN)/python -m pytest -m "$(REAL)"
 
-check: format lint types imports contracts docs ## Runs every check that is no test.
+check: format lint types imports contracts docs console ## Runs every check that is no test.
 
 format: $(VENV)/dev ## Fails where the formatter would change something.
 	$(BIN)/ruff format --check .
@@ -52,6 +52,9 @@ stubs: $(VENV)/dev ## Makes everything that is generated from the contracts.
 	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/web_client.py
 	$(BIN)/python tools/reference.py
+
+console: | $(VENV)/bin/python ## Checks the web console: types, lint, format, its unit tests.
+	tools/web.sh check test
 
 snapshot: $(VENV)/dev ## Takes the contracts as those of the release that is made now.
 	$(BIN)/python tools/stubs.py --check --image $(VENV)/contracts.binpb
@@ -84,4 +87,4 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/runtime | $(VENV)/bin/python
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/package-lock.json web/vite.config.ts
 
 web/dist/index.html: $(WEB_SOURCES) | $(VENV)/bin/python
-	tools/build_web.sh
+	tools/web.sh build

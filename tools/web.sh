@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the web console with the machine's Node where it is new enough, else with the one that a
-# Python wheel carries, in an environment of its own.
+# web.sh SCRIPT…: runs scripts of the web console's package.json (build, check, test), with the machine's
+# Node where it is new enough, else with the one that a Python wheel carries, in an environment of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=.venv
@@ -16,5 +16,10 @@ if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0
     export PATH
 fi
 cd web
-npm ci --no-audit --no-fund --loglevel=error
-npm run --silent build
+# npm writes down what it has installed; an older note than the lock means that the lock has changed.
+if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
+    npm ci --no-audit --no-fund --loglevel=error
+fi
+for script in "$@"; do
+    npm run --silent "$script"
+done
