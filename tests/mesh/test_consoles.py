@@ -123,7 +123,9 @@ async def test_one_person_has_so_many_consoles_and_no_more(running, token, ticke
                     break
 
 
-async def test_a_session_that_is_logged_out_ends_its_consoles_at_once(running, token, ticker) -> None:
+async def test_a_session_that_is_logged_out_ends_its_consoles_at_once(
+    running, token, ticker
+) -> None:
     async with console(running, ticker, token) as opened:
         await frame_of(opened, "hello")
         sessions = running.call("GET", "/v1/sessions", token).json()["sessions"]
