@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from allocctl.sequence import SequenceChecker
-from tests.faults.reconciliation_host import Cable, leased_ports, listens, until
+from tests.faults.reconciliation_host import Cable, leased_ports, listens, programs_of, until
 
 ENGINE = Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
 QUICK = {
@@ -402,3 +402,21 @@ def fill(ballast: Path) -> None:
                     file.write(bytes(size))
             except OSError:
                 continue
+
+
+def test_what_is_left_of_a_folder_deleted_by_hand_goes_with_its_allocation(
+    tmp_path: Path,
+) -> None:
+    running = AllocatorProcess(tmp_path / "data", **QUICK)
+    running.start()
+    try:
+        token = running.admin()
+        name = running.rent(token, "ticker")["name"]
+        running.wait(token, name, "READY")
+        folder = running.data_dir / "instances" / f"{name.partition('/')[2]}-g1"
+        (folder / "instance.json").unlink()
+        running.remove_everything()
+        until(lambda: not folder.exists())
+        assert not programs_of(running.data_dir)
+    finally:
+        running.close()

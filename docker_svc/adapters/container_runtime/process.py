@@ -246,8 +246,8 @@ class ProcessRuntime:
             os.close(pidfd)
 
     async def remove(self, allocation: str, generation: int) -> None:
-        """Kills processes and deletes folders."""
-        for key, folder in ProcessFolder.all(self._root):
+        """Kills processes and deletes folders, whatever somebody has left of them."""
+        for key, folder in ProcessFolder.whole_or_not(self._root):
             if key.allocation == allocation and key.generation <= generation:
                 await self._end(folder, 0.0)
                 await self._remove_folder(folder)

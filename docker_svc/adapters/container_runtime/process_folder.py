@@ -59,10 +59,16 @@ class ProcessFolder:
     @staticmethod
     def all(root: Path) -> list[tuple[InstanceKey, ProcessFolder]]:
         """Every folder that was made to its end."""
+        return [
+            (key, folder) for key, folder in ProcessFolder.whole_or_not(root) if folder.exists()
+        ]
+
+    @staticmethod
+    def whole_or_not(root: Path) -> list[tuple[InstanceKey, ProcessFolder]]:
+        """Every folder by its name, also what is left of one that somebody has deleted by hand."""
         found = []
         for entry in os.scandir(root):
-            name = _NAME.fullmatch(entry.name)
-            if name and (Path(entry.path) / "instance.json").is_file():
+            if name := _NAME.fullmatch(entry.name):
                 key = InstanceKey(f"allocations/{name[1]}", int(name[2]))
                 found.append((key, ProcessFolder(Path(entry.path))))
         return found
