@@ -32,7 +32,8 @@ def test_a_bucket_never_gives_more_than_its_burst_and_what_came_back(
         clock.advance(pause)
         wait = limiter.take("key", burst, refill)
         given_out += wait == 0
-        assert 0 <= wait <= refill
+        # Within what floating point rounds away.
+        assert 0 <= wait <= refill * (1 + 1e-9)
         assert given_out <= burst + clock.monotonic() / refill + 1e-6
 
 
