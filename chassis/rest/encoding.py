@@ -190,10 +190,8 @@ def _float(value: float) -> float | str:
         return _double(value)
     for digits in range(6, 9):
         short = float(f"{value:.{digits}g}")
-        if (
-            abs(short) <= 3.4028234663852886e38
-            and struct.unpack("f", struct.pack("f", short))[0] == value
-        ):
+        # The largest one, 3.4028235e+38, is above itself as a double, and packed as itself.
+        if struct.unpack("f", struct.pack("f", short))[0] == value:
             return short
     return float(f"{value:.9g}")
 
