@@ -43,10 +43,13 @@ def start_ticks(pid: int) -> int:
     """When a process began, in ticks since the start of the system: tells it from a later one.
 
     Raises:
-        OSError: there is no such process.
+        OSError: there is no such process, or it has ended and nobody has asked how yet.
     """
     with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib doubles the start
-        return int(file.read().rpartition(b")")[2].split()[19])
+        told = file.read().rpartition(b")")[2].split()
+    if told[0] in (b"Z", b"X"):
+        raise ProcessLookupError(pid)
+    return int(told[19])
 
 
 def descendants(pid: int) -> list[int]:
