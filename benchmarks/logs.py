@@ -38,7 +38,7 @@ def run() -> list[Figure]:
             running,
             "writer",
             image="python:3.11-slim",
-            command=["python", "-u", "-c", WRITER],
+            command=["python", "-c", WRITER],
             resourceClass="large",
         )
         token = running.person("logs@example.org")
