@@ -26,9 +26,15 @@ class LineWriter:
     A line that cannot be written (a full disk) is dropped: logging never ends a process.
     """
 
-    def __init__(self, file: Path | None) -> None:
-        """Opens the file to append to; None for standard error."""
+    def __init__(self, file: Path | None, largest_bytes: int = _LARGEST_FILE_BYTES) -> None:
+        """Opens the file to append to; None for standard error.
+
+        Args:
+            file: to append to.
+            largest_bytes: a file that is larger is turned over.
+        """
         self._file = file
+        self._largest_bytes = largest_bytes
         self._lock = threading.Lock()
         self._descriptor = sys.stderr.fileno() if file is None else self._open(file)
         self._size = 0 if file is None else os.fstat(self._descriptor).st_size
@@ -36,7 +42,7 @@ class LineWriter:
     def write(self, line: bytes) -> None:
         """Appends a line, which ends with a line feed."""
         with self._lock, contextlib.suppress(OSError):
-            if self._file is not None and self._size > _LARGEST_FILE_BYTES:
+            if self._file is not None and self._size > self._largest_bytes:
                 self._turn_over(self._file)
             self._size += os.write(self._descriptor, line)
 

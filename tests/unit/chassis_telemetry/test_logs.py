@@ -60,9 +60,8 @@ def test_lines_that_are_written_often_are_like_all_others(tmp_path: Path) -> Non
         assert all(line == lines[0] for line in lines[:-1])
 
 
-def test_a_file_that_has_grown_is_turned_over(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("chassis.telemetry.logs._LARGEST_FILE_BYTES", 100)
-    writer = LineWriter(tmp_path / "log")
+def test_a_file_that_has_grown_is_turned_over(tmp_path: Path) -> None:
+    writer = LineWriter(tmp_path / "log", largest_bytes=100)
     for number in range(100):
         writer.write(f"{number:020d}\n".encode())
     writer.close()

@@ -2,16 +2,10 @@ import { useState } from "preact/hooks";
 import { ApiError } from "../api/faults";
 import { SecretField, TextField } from "../parts/field";
 import { useSending } from "../parts/form";
-import { navigate, place } from "../parts/router";
+import { afterwards, navigate, place } from "../parts/router";
 import { logIn } from "../session/session";
 import { Entry, FormFault } from "./entry";
 import { expectVerification } from "./verify";
-
-/** Where to go after the log-in: a path of this site only. */
-export function afterwards(): string {
-  const to = place.value.query.get("to") ?? "";
-  return /^\/[^/\\]/.test(to) ? to : "/";
-}
 
 export function LogIn() {
   const [email, setEmail] = useState(place.value.query.get("email") ?? "");

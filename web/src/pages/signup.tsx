@@ -3,10 +3,9 @@ import { createUser } from "../api/generated";
 import { requestId } from "../api/transport";
 import { SecretField, TextField } from "../parts/field";
 import { useSending } from "../parts/form";
-import { navigate } from "../parts/router";
+import { afterwards, navigate } from "../parts/router";
 import { logIn } from "../session/session";
 import { Entry, FormFault } from "./entry";
-import { afterwards } from "./login";
 import { expectVerification } from "./verify";
 
 const SHORTEST = 10;

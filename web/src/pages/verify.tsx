@@ -3,11 +3,10 @@ import { ApiError } from "../api/faults";
 import { sendVerificationCode, verifyUser } from "../api/generated";
 import { TextField } from "../parts/field";
 import { useSending } from "../parts/form";
-import { navigate } from "../parts/router";
+import { afterwards, navigate } from "../parts/router";
 import { complain, say } from "../parts/toasts";
 import { logIn } from "../session/session";
 import { Entry, FormFault } from "./entry";
-import { afterwards } from "./login";
 
 const DIGITS = 6;
 /** How long a code is not sent again, as far as this page knows before the server has said so. */

@@ -66,3 +66,9 @@ export function fits(pattern: string, path: string): Record<string, string> | un
   }
   return found;
 }
+
+/** Where to go after the log-in: a path of this site only. */
+export function afterwards(): string {
+  const to = place.value.query.get("to") ?? "";
+  return /^\/[^/\\]/.test(to) ? to : "/";
+}
