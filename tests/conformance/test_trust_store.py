@@ -239,3 +239,17 @@ async def test_a_revocation_is_told_until_it_ends_and_then_swept(replica: Replic
     assert await replica.trust.sweep(just_before) == 0
     assert await replica.trust.sweep(NOW + SECOND) == 1
     assert await replica.trust.revocations(FIRST_INSTANT, NOW) == [long]
+
+
+async def test_a_late_first_key_is_refused_also_when_the_first_is_gone(replica: Replica) -> None:
+    one, two = a_key("one"), a_key("two", 1)
+    assert await replica.trust.add_key(one, "")
+    assert await replica.trust.add_key(two, "one")
+    await replica.trust.drop_key("one")
+    assert not await replica.trust.add_key(a_key("late", 2), "")
+    assert await replica.trust.keys() == [two]
+
+
+async def test_a_key_after_one_that_is_not_there_is_refused(replica: Replica) -> None:
+    assert not await replica.trust.add_key(a_key("orphan"), "nobodys")
+    assert await replica.trust.keys() == []

@@ -14,6 +14,11 @@ from user_svc.domain.trust import Revocation, SigningKey
 from user_svc.schema.tables import REVOCATIONS, SIGNING_KEYS
 
 _KEYS = select(SIGNING_KEYS).order_by(SIGNING_KEYS.c.create_time, SIGNING_KEYS.c.id)
+_NEWEST_KEY = (
+    select(SIGNING_KEYS.c.id)
+    .order_by(SIGNING_KEYS.c.create_time.desc(), SIGNING_KEYS.c.id.desc())
+    .limit(1)
+)
 _ADD_KEY = insert(SIGNING_KEYS)
 _DROP_KEY = delete(SIGNING_KEYS).where(SIGNING_KEYS.c.id == bindparam("by_id"))
 _ADD_REVOCATION = insert(REVOCATIONS)
@@ -70,13 +75,18 @@ class SqlTrustStore:
             "private_key": self._vault.seal(key.private_key, _context(key.id)),
             "create_time": key.create_time,
         }
+
+        def add(connection: Connection) -> bool:
+            if (connection.execute(_NEWEST_KEY).scalar() or "") != newest:
+                return False
+            connection.execute(_ADD_KEY, row)
+            return True
+
         try:
-            await self._database.write(
-                lambda connection: connection.execute(_ADD_KEY, row).rowcount
-            )
+            return await self._database.write(add)
         except IntegrityError:
+            # Of two at once that both saw the same newest key, one is refused by `follows`.
             return False
-        return True
 
     async def drop_key(self, key_id: str) -> None:
         """Forgets a key."""
