@@ -113,7 +113,7 @@ def lines_of(chunk: Chunk) -> list[console_service_pb2.Line]:
             generation=chunk.generation,
             incarnation=chunk.incarnation,
         )
-        line.time.FromNanoseconds(int(chunk.times[place] * 1e6))
+        line.time.FromMicroseconds(round(chunk.times[place] * 1000))
         made.append(line)
     return made
 
