@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 # Most of the suite waits for processes, not for the processor.
 TEST_WORKERS ?= 4
 # What needs more than Python.
-REAL := real_docker or real_smtp or real_disk or browser or readme
+REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_nginx or real_mesh or real_disk or browser or readme
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench snapshot clean
@@ -21,7 +21,7 @@ up: $(VENV)/runtime web/dist/index.html ## Runs the whole allocator on this mach
 test: $(VENV)/dev ## Runs the tests that need no server.
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "not ($(REAL))"
 
-test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need a Docker engine, an SMTP server, a browser.
+test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need real servers, a Docker engine, a browser.
 	$(BIN)/python -m pytest -m "$(REAL)"
 
 check: format lint types imports contracts docs console ## Runs every check that is no test.

@@ -27,12 +27,13 @@ COMPILE = [
     "--no-emit-trusted-host",
     "--no-emit-options",
 ]
+EXTRAS = [f"--extra={name}" for name in ("docker", "mysql", "mongodb", "redis", "kafka")]
 LOCKS = (
-    ("runtime.txt", ["--extra=docker", "pyproject.toml"]),
+    ("runtime.txt", [*EXTRAS, "pyproject.toml"]),
     (
         "dev.txt",
         [
-            "--extra=docker",
+            *EXTRAS,
             "--extra=dev",
             "--constraint=requirements/runtime.txt",
             "pyproject.toml",

@@ -34,6 +34,9 @@ class Service:
             was found, where mail goes.
         checks: the dependencies that /readyz shows, each by a function that answers None while it is
             well, or a sentence that says what is degraded. They never hold traffic away.
+        take_over: waits for what one replica at a time may hold, and takes it. Until it returns, this
+            replica stands by: health says NOT_SERVING of this service, so that calls go to the
+            replica that holds it, and its tasks do not run.
     """
 
     name: str
@@ -42,3 +45,4 @@ class Service:
     tasks: Sequence[Task] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    take_over: Callable[[], Awaitable[None]] | None = None

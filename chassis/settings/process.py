@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -33,11 +35,55 @@ class ProcessSettings(ServiceSettings, prefix="ALLOCATOR_"):
     peers: dict[str, str] = Field(
         default_factory=dict,
         description='gRPC targets of services that run elsewhere, as JSON: {"user_svc": "dns:…"}. '
-        "All others are in this process.",
+        "All others are where peer_target says, or in this process.",
     )
-    bus_url: str = Field(
+    peer_target: str = Field(
         default="",
-        description="The bus of facts; by default a log in SQLite in the data folder.",
+        description="The gRPC target of every service that is not in this process, with {service} "
+        "for its name: dns:///{service}:50051. By default all are in this process.",
+    )
+    replica: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
+        min_length=1,
+        max_length=200,
+        description="The name of this process among its replicas; by default host name and process.",
+    )
+    advertised_address: str = Field(
+        default="",
+        max_length=200,
+        description="host:port at which other replicas reach this process's gRPC; by default the "
+        "host name and the port of grpc_address.",
+    )
+    tls_dir: Path | None = Field(
+        default=None,
+        description="The folder of ca.pem, cert.pem and key.pem with which services know each other; "
+        "by default there is no TLS, which is for one process alone.",
+    )
+    bus_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="The bus of facts: kafka://host:port,host:port; by default a log in SQLite in "
+        "the data folder.",
+    )
+    bus_partitions: int = Field(
+        default=6,
+        ge=1,
+        le=1000,
+        description="How many partitions each topic has, made by `allocctl migrate`: as many replicas "
+        "of a consumer share the work. It can be raised, which mixes the order once; never lowered.",
+    )
+    bus_replication: int = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="How many brokers keep each record; 3 where there are as many.",
+    )
+    bus_retention_days: float = Field(
+        default=30.0, gt=0, description="How long facts are kept on the bus, days."
+    )
+    cache_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where replicas share caches and rate limits: redis://host:port/0; by default "
+        "each process has its own in memory.",
     )
     service_secret: SecretStr = Field(
         default=SecretStr(""),
@@ -87,6 +133,10 @@ class ProcessSettings(ServiceSettings, prefix="ALLOCATOR_"):
         ge=1024,
         description="The largest request over HTTP and gRPC, bytes: none of ours needs more.",
     )
+
+    def target_of(self, service: str) -> str:
+        """The gRPC target of a service that runs elsewhere; empty where none is set."""
+        return self.peers.get(service, self.peer_target.replace("{service}", service))
 
     @field_validator("peers", mode="before")
     @classmethod
