@@ -22,7 +22,22 @@ from allocation_svc.usecases.reconciliation import Reconciler
 from allocation_svc.usecases.steps import Steps
 from allocation_svc.usecases.watching import Feed, Watching
 from chassis.bus.outbox import Relay
-from chassis.serving import Platform, Service, Task
+from chassis.serving import Platform, Service, Store, Task
+from chassis.settings import LoadedSettings
+
+PUBLISHES: tuple[str, ...] = ("allocations",)
+"""The nouns of the topics that it publishes to."""
+
+
+def stores(settings: LoadedSettings) -> tuple[Store, ...]:
+    """Where it keeps what it owns."""
+    return (
+        Store(
+            "allocations",
+            "allocation_svc.schema",
+            settings.of(Settings).database_url.get_secret_value(),
+        ),
+    )
 
 
 async def compose(platform: Platform) -> Service:
@@ -31,9 +46,7 @@ async def compose(platform: Platform) -> Service:
     clock = platform.clock
 
     # What it keeps, and whom it tells of changes
-    database = await platform.database(
-        "allocations", "allocation_svc.schema", settings.database_url
-    )
+    database = await platform.database(stores(platform.loaded)[0])
     relay = Relay(database, OUTBOX, platform.bus, clock)
     platform.exits.push_async_callback(relay.flush)
     feed = Feed()

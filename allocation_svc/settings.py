@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.step import Rules
@@ -24,8 +24,10 @@ _CLASSES = {
 class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
     """What an operator may choose about renting."""
 
-    database_url: str = Field(
-        default="", description="Where allocations are kept; by default a file in the data folder."
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where allocations are kept, mysql://user:password@host/name; by default a file "
+        "in the data folder.",
     )
     port_range: str = Field(
         default="20000-29999",

@@ -14,7 +14,18 @@ from broker.transport.servicer import DirectoryServicer
 from broker.usecases.directory import Directory
 from broker.usecases.rebuilding import Rebuilding
 from chassis.faults import Fault
-from chassis.serving import Platform, Service, Task
+from chassis.serving import Platform, Service, Store, Task
+from chassis.settings import LoadedSettings
+
+PUBLISHES: tuple[str, ...] = ()
+"""The nouns of the topics that it publishes to."""
+
+
+def stores(settings: LoadedSettings) -> tuple[Store, ...]:
+    """Where it keeps what it owns."""
+    return (
+        Store("broker", "broker.schema", settings.of(Settings).database_url.get_secret_value()),
+    )
 
 
 async def compose(platform: Platform) -> Service:
@@ -22,8 +33,7 @@ async def compose(platform: Platform) -> Service:
     settings = platform.settings(Settings)
     clock, log = platform.clock, platform.log()
 
-    url = settings.database_url.get_secret_value()
-    store = SqlDirectoryStore(await platform.database("broker", "broker.schema", url))
+    store = SqlDirectoryStore(await platform.database(stores(platform.loaded)[0]))
     owners = GrpcOwners(platform.channel, clock, entry_of, settings.owner_timeout_seconds)
     learn = StateConsumer(store, clock)
     tasks = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from chassis.serving import Platform, Service, Task
+from chassis.serving import Platform, Service, Store, Task
+from chassis.settings import LoadedSettings
 from docker_svc.adapters.container_runtime.choice import RuntimeChoice, choose_runtime
 from docker_svc.adapters.instance_records.sql import SqlInstanceRecords
 from docker_svc.adapters.log_journal.files import FileLogJournal, JournalLimits
@@ -22,6 +23,14 @@ from docker_svc.usecases.node import Node
 from docker_svc.usecases.probing import Probing
 from docker_svc.usecases.watching import Watching
 
+PUBLISHES: tuple[str, ...] = ()
+"""The nouns of the topics that it publishes to."""
+
+
+def stores(_settings: LoadedSettings) -> tuple[Store, ...]:
+    """Where it keeps what it owns."""
+    return (Store("docker", "docker_svc.schema"),)
+
 
 async def compose(platform: Platform) -> Service:
     """Wires the service.
@@ -38,7 +47,7 @@ async def compose(platform: Platform) -> Service:
     platform.exits.push_async_callback(runtime.close)
     log.info("runtime chosen", runtime=choice.runtime, installation=choice.installation)
 
-    database = await platform.database("docker", "docker_svc.schema", settings.database_url)
+    database = await platform.database(stores(platform.loaded)[0])
     records = SqlInstanceRecords(database, platform.vault)
 
     journal = FileLogJournal(platform.data_dir / "journal", journal_limits(settings))

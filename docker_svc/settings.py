@@ -18,11 +18,6 @@ _UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3}  # as engines read the sizes of
 class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
     """Read from `ALLOCATOR_DOCKER_…`. The runtime itself is `ALLOCATOR_RUNTIME`, the engine DOCKER_HOST."""
 
-    database_url: str = Field(
-        default="",
-        description="Where records of instances are kept, as SQLAlchemy writes it; empty for a file "
-        "in the data folder.",
-    )
     node_name: str = Field(
         default_factory=socket.gethostname,
         max_length=200,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import resources
 
 from chassis.bus.outbox import Relay
-from chassis.serving import Platform, Service, Task
+from chassis.serving import Platform, Service, Store, Task
+from chassis.settings import LoadedSettings
 from machines_svc.adapters.image_prefetch.grpc import GrpcImagePrefetch
 from machines_svc.adapters.image_prefetch.nowhere import NoImagePrefetch
 from machines_svc.adapters.machine_store.sql import SqlMachineStore
@@ -21,6 +22,18 @@ from machines_svc.usecases.editing import Editing
 from machines_svc.usecases.publication import Publication
 from machines_svc.usecases.sowing import Sowing
 
+PUBLISHES: tuple[str, ...] = ("machines",)
+"""The nouns of the topics that it publishes to."""
+
+
+def stores(settings: LoadedSettings) -> tuple[Store, ...]:
+    """Where it keeps what it owns."""
+    return (
+        Store(
+            "machines", "machines_svc.schema", settings.of(Settings).database_url.get_secret_value()
+        ),
+    )
+
 
 async def compose(platform: Platform) -> Service:
     """Wires the service; fills a new store with the starter catalogue."""
@@ -28,8 +41,7 @@ async def compose(platform: Platform) -> Service:
     clock = platform.clock
     log = platform.log()
 
-    url = settings.database_url.get_secret_value()
-    database = await platform.database("machines", "machines_svc.schema", url)
+    database = await platform.database(stores(platform.loaded)[0])
     relay = Relay(database, OUTBOX, platform.bus)
     store = SqlMachineStore(database, clock, records_of, relay.wake)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from chassis.serving import Platform, Service, Task
+from chassis.serving import Platform, Service, Store, Task
+from chassis.settings import LoadedSettings
 from notifier.adapters.delivery_store.sql import SqlDeliveryStore
 from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
 from notifier.adapters.mail_channel.smtp import SmtpMailChannel
@@ -23,14 +24,28 @@ _SPREAD = 0.3
 _STEPS_OF_A_CONVERSATION = 8
 
 
+PUBLISHES: tuple[str, ...] = ()
+"""The nouns of the topics that it publishes to."""
+
+
+def stores(settings: LoadedSettings) -> tuple[Store, ...]:
+    """Where it keeps what it owns."""
+    return (
+        Store(
+            "notifications",
+            "notifier.schema",
+            settings.of(Settings).database_url.get_secret_value(),
+        ),
+    )
+
+
 async def compose(platform: Platform) -> Service:
     """Wires the service."""
     settings = platform.settings(Settings)
     log = platform.log()
 
     # store and channel
-    url = settings.database_url.get_secret_value()
-    database = await platform.database("notifications", "notifier.schema", url)
+    database = await platform.database(stores(platform.loaded)[0])
     store = SqlDeliveryStore(database, platform.vault)
     if database.is_sqlite:
         # The data folder is ours alone, so whoever had leases before has gone.

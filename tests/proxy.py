@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from types import TracebackType
+from typing import Self
 
 
 class Proxy:
@@ -59,7 +60,7 @@ class Proxy:
         self._delay = delay
         self._flows.set()
 
-    async def __aenter__(self) -> Proxy:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

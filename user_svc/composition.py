@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from chassis.bus.outbox import Relay
 from chassis.faults import Fault
-from chassis.serving import Platform, Service, Task
+from chassis.serving import Platform, Service, Store, Task
+from chassis.settings import LoadedSettings
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
 from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
@@ -40,14 +41,24 @@ _HEARTBEAT = timedelta(seconds=5)
 _ADMIN_FILE = "admin.json"
 
 
+PUBLISHES: tuple[str, ...] = ("users",)
+"""The nouns of the topics that it publishes to."""
+
+
+def stores(settings: LoadedSettings) -> tuple[Store, ...]:
+    """Where it keeps what it owns."""
+    return (
+        Store("users", "user_svc.schema", settings.of(Settings).database_url.get_secret_value()),
+    )
+
+
 async def compose(platform: Platform) -> Service:
     """Wires the service, and makes the first admin and the first signing key."""
     settings = platform.settings(Settings)
     log, clock, vault = platform.log(), platform.clock, platform.vault
 
     # stores
-    url = settings.database_url.get_secret_value()
-    database = await platform.database("users", "user_svc.schema", url)
+    database = await platform.database(stores(platform.loaded)[0])
     relay = Relay(database, OUTBOX, platform.bus)
     accounts = SqlAccountStore(database, vault, user_records, relay.wake)
     sessions = SqlSessionStore(database, vault)
@@ -125,7 +136,7 @@ async def compose(platform: Platform) -> Service:
         clock=clock,
         revoked=feed.wake,
     )
-    if settings.first_admin == "yes" or (settings.first_admin == "auto" and not url):
+    if settings.first_admin == "yes" or (settings.first_admin == "auto" and database.is_sqlite):
         made = await FirstAdmin(accounts, hasher, admin_file, clock).ensure()
         log.info("first admin", made=made)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -57,6 +57,7 @@ class RpcServer:
         """
         methods = [m for m in chain.methods() if internal or m.is_public]
         self._names = sorted({m.service for m in methods})
+        self._said = {"", *self._names}
         most = _MOST_INTERNAL_BYTES if internal else max_request_bytes
         self._server = grpc.aio.server(
             options=(
@@ -83,21 +84,25 @@ class RpcServer:
 
     async def start(self) -> None:
         """Begins to listen; health says NOT_SERVING."""
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.set_ready(())
         await self._server.start()
 
-    async def set_ready(self, *, ready: bool) -> None:
-        """Says through health whether calls shall come."""
+    async def set_ready(self, services: Collection[str]) -> None:
+        """Says through health to which services calls shall come.
+
+        Args:
+            services: by their full names of the contract and, for our own clients, their short ones,
+                `user_svc`; all others are NOT_SERVING, and the server as a whole where none is given.
+        """
         response = health_pb2.HealthCheckResponse
-        await self._say(response.SERVING if ready else response.NOT_SERVING)
+        self._said |= set(services)
+        for name in self._said:
+            is_ready = name in services or (not name and bool(services))
+            await self._health.set(name, response.SERVING if is_ready else response.NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """Takes no new call, and ends those that have not ended after the grace."""
         await self._server.stop(grace_seconds)
-
-    async def _say(self, status: Any) -> None:
-        for name in ("", *self._names):
-            await self._health.set(name, status)
 
 
 def _unary(chain: Chain, method: Method) -> Callable[[bytes, Any], Any]:

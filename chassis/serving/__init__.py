@@ -3,5 +3,6 @@
 from chassis.serving.platform import Platform
 from chassis.serving.process import Process, run_process
 from chassis.serving.service import Service, Task
+from chassis.serving.store import Store
 
-__all__ = ["Platform", "Process", "Service", "Task", "run_process"]
+__all__ = ["Platform", "Process", "Service", "Store", "Task", "run_process"]

@@ -14,12 +14,15 @@ from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.identity import ServiceTokens, Trust, Vault
 from chassis.rpc import PeerChannel
+from chassis.serving.store import Store
 from chassis.settings import LoadedSettings, ProcessSettings, ServiceSettings
 from chassis.sql import Database, open_database
 from chassis.telemetry import log
 
 if TYPE_CHECKING:
     import grpc
+
+    from chassis.documents import Documents
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -69,6 +72,11 @@ class Platform:
         self.draining = shared.draining
 
     @property
+    def loaded(self) -> LoadedSettings:
+        """The settings of every service."""
+        return self._shared.settings
+
+    @property
     def data_dir(self) -> Path:
         """The folder of everything that is kept."""
         return self.process.data_dir
@@ -82,7 +90,7 @@ class Platform:
         key = (self.service, peer)
         found = self._shared.channels.get(key)
         if found is None:
-            target = self.process.peers.get(peer, self._shared.internal_target)
+            target = self.process.target_of(peer) or self._shared.internal_target
             tokens = self._shared.service_tokens
             found = PeerChannel(peer, target, lambda: tokens.mint(self.service))
             self._shared.channels[key] = found
@@ -90,18 +98,37 @@ class Platform:
         # Generated stubs ask for nothing of a channel but the four functions that it has.
         return cast("grpc.aio.Channel", found)
 
-    async def database(self, name: str, schema: str, url: str = "") -> Database:
-        """Opens a database, migrated to the newest schema; closed when the process ends.
+    async def database(self, store: Store, folder: Path | None = None) -> Database:
+        """Opens a SQL database; closed when the process ends.
+
+        A file is brought to the newest schema; a server is not, since other replicas use it:
+        `allocctl migrate` does that.
 
         Args:
-            name: of the file in the data folder where no URL is given, `machines`.
-            schema: the package of its migrations, `machines_svc.schema`.
-            url: where it is, as SQLAlchemy writes it; empty for the file.
+            store: which.
+            folder: of the file; the data folder by default.
+
+        Raises:
+            SchemaTooOld: a server's schema is older than this program's.
+            SchemaTooNew: it was written by a newer version of the program.
         """
-        where = url or f"sqlite:///{(self.data_dir / f'{name}.sqlite3').resolve()}"
-        database = await open_database(where, schema, self.clock)
+        database = await open_database(
+            store.url_in(folder or self.data_dir), store.schema, self.clock, migrate=store.is_file
+        )
         self.exits.push_async_callback(database.close)
         return database
+
+    async def documents(self, store: Store) -> Documents:
+        """Opens a database of documents; closed when the process ends.
+
+        Raises:
+            SchemaTooOld, SchemaTooNew: as `database` does.
+        """
+        from chassis.documents import open_documents
+
+        documents = await open_documents(store.url, store.schema, self.clock, migrate=False)
+        self.exits.push_async_callback(documents.close)
+        return documents
 
     def log(self, name: str = "") -> structlog.typing.FilteringBoundLogger:
         """A logger: of the service, or of a part of it."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,6 +45,7 @@ _WATCH_TRUST_SECONDS = 3600.0
 _GC_THRESHOLDS = (10_000, 20, 100)
 _GOODBYE_SECONDS = 0.2
 _FIRST_TRUST_SECONDS = 5.0
+_FIRST_TAKE_OVER_SECONDS = 5.0
 
 
 class AddressUnusable(Exception):
@@ -98,6 +100,7 @@ class Process:
         self._process = settings.of(ProcessSettings)
         self._on_ready = on_ready
         self._ready = False
+        self._active: list[str] = []
         self._log = log("chassis.serving")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -157,32 +160,51 @@ class Process:
         try:
             async with asyncio.TaskGroup() as group:
                 web = group.create_task(servers.http.serve([servers.listening]), name="http")
-                follow_trust = Task("chassis.trust", lambda: self._follow_trust(shared))
-                of_services = [t for s in running.services.values() for t in s.tasks]
-                tasks = [
-                    group.create_task(_owned(task), name=task.name)
-                    for task in (follow_trust, *of_services)
+                trust = Task("chassis.trust", lambda: self._follow_trust(shared))
+                tasks = [group.create_task(_owned(trust), name=trust.name)]
+                beginning = [
+                    group.create_task(self._begin(service, servers, group, tasks))
+                    for service in running.services.values()
                 ]
+                # A replica that stands by is as ready as it can be.
+                await asyncio.wait(beginning, timeout=_FIRST_TAKE_OVER_SECONDS)
                 await self._announce(running, shared, servers)
                 waiting = group.create_task(stop.wait(), name="stop")
                 await asyncio.wait({waiting, web}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
                 await self._drain(shared, servers)
                 await web
-                for begun in tasks:
-                    begun.cancel()
+                for task in (*beginning, *tasks):
+                    task.cancel()
                 # After the public side, whose last calls still call here.
                 await servers.internal.stop(1.0)
         finally:
             await servers.public.stop(0)
             await servers.internal.stop(0)
 
+    async def _begin(
+        self,
+        service: Service,
+        servers: Servers,
+        group: asyncio.TaskGroup,
+        tasks: list[asyncio.Task[None]],
+    ) -> None:
+        """Begins what a service does by itself, once it has what one replica at a time may hold."""
+        if service.take_over is not None:
+            await service.take_over()
+            self._log.info("taken over", service=service.name)
+        tasks += [group.create_task(_owned(task), name=task.name) for task in service.tasks]
+        self._active += [service.name, *service.servicers]
+        await servers.internal.set_ready(self._active)
+        if self._ready:
+            await servers.public.set_ready(self._active)
+
     async def _drain(self, shared: Shared, servers: Servers) -> None:
         """Lets no new call in, and those that are in go on for the grace."""
         self._log.info("draining")
         self._ready = False
-        await servers.public.set_ready(ready=False)
-        await servers.internal.set_ready(ready=False)
+        # The services of this process go on calling each other until the last call has ended.
+        await servers.public.set_ready(())
         shared.draining.set()
         # Consoles and streams say goodbye before HTTP closes their sockets.
         await asyncio.sleep(_GOODBYE_SECONDS)
@@ -195,11 +217,10 @@ class Process:
             if servers.http.should_exit:
                 raise RuntimeError("HTTP could not be served")
             await asyncio.sleep(0.005)
-        await servers.internal.set_ready(ready=True)
         if not await shared.trust.known(_FIRST_TRUST_SECONDS):
             # Open methods are served all the same; others say TRUST_STALE until it is known.
             self._log.warning("source of trust is away")
-        await servers.public.set_ready(ready=True)
+        await servers.public.set_ready(self._active)
         # What the start has made stays: looking through it again and again for cycles would stop the
         # loop for tens of milliseconds each time.
         gc.collect()
@@ -217,8 +238,12 @@ class Process:
         tokens = ServiceTokens(
             kept_secret(settings.service_secret.get_secret_value(), keys / "service.secret")
         )
-        url = settings.bus_url or f"sqlite:///{(settings.data_dir / 'bus.sqlite3').resolve()}"
-        bus = await open_bus(url, clock)
+        bus = await open_bus(
+            settings.bus_url.get_secret_value()
+            or f"sqlite:///{(settings.data_dir / 'bus.sqlite3').resolve()}",
+            clock,
+            retention=timedelta(days=settings.bus_retention_days),
+        )
         exits.push_async_callback(bus.close)
         return Shared(
             settings=self._settings,

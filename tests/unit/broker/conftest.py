@@ -215,7 +215,7 @@ async def begin_world(folder: Path, exits: AsyncExitStack, **settings: str) -> W
         chain, address=shared.internal_target, internal=True, max_request_bytes=1 << 20
     )
     await server.start()
-    await server.set_ready(ready=True)
+    await server.set_ready({method.service for method in chain.methods()})
     exits.push_async_callback(server.stop, 0)
 
     def open_channel(caller: str) -> PeerChannel:
