@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import (
@@ -83,25 +83,38 @@ def append(conn: Connection, table: Table, records: Sequence[Record], now: datet
     conn.execute(_statements(table)[0], rows)
 
 
-class Relay:
+class Outbox(Protocol):
+    """What a relay needs of an outbox, whatever kind of store it is in."""
+
+    async def waiting(self) -> Sequence[tuple[Any, Record]]:
+        """Some of what waits, in the order in which it shall be published.
+
+        Returns:
+            Records, at most about 8 MiB of them, each with what `remove` knows it by; none where
+            nothing waits.
+        """
+        ...
+
+    async def remove(self, published: Sequence[Any]) -> None:
+        """Removes records that were published, by what `waiting` gave with each."""
+        ...
+
+
+class Publishing:
     """Publishes what is in an outbox: in order, at least once, and removes what is published.
 
     Args:
-        database: where the outbox is.
-        table: from `outbox_table`.
+        outbox: what waits.
         bus: where to publish.
         clock: for the delays while the bus is away.
     """
 
-    def __init__(
-        self, database: Database, table: Table, bus: Bus, clock: Clock | None = None
-    ) -> None:
-        self._database = database
+    def __init__(self, outbox: Outbox, bus: Bus, clock: Clock | None = None) -> None:
+        self._outbox = outbox
         self._bus = bus
         self._clock = clock or SystemClock()
         self._woken = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
-        _, self._pending, self._published = _statements(table)
 
     def wake(self) -> None:
         """Says that something was committed to the outbox; it is published at once. From the loop only."""
@@ -171,17 +184,48 @@ class Relay:
 
     async def _publish_batch(self) -> int:
         async with self._one_at_a_time:
-            rows = await self._database.get(lambda conn: self._rows(conn, _FEW))
-            if len(rows) == _FEW:
-                rows = await self._database.read(lambda conn: self._rows(conn, _MANY))
-            if not rows:
+            waiting = await self._outbox.waiting()
+            if not waiting:
                 return 0
-            await self._bus.publish([record for _, record in rows])
-            # One by one, not as a range: on a server, a transaction that took its number earlier may
-            # commit in between.
-            ids = [{"of_id": number} for number, _ in rows]
-            await self._database.write(lambda conn: conn.execute(self._published, ids).rowcount)
-            return len(rows)
+            await self._bus.publish([record for _, record in waiting])
+            await self._outbox.remove([known_by for known_by, _ in waiting])
+            return len(waiting)
+
+
+class Relay(Publishing):
+    """Publishes what is in an outbox in a SQL database.
+
+    Args:
+        database: where the outbox is.
+        table: from `outbox_table`.
+        bus: where to publish.
+        clock: for the delays while the bus is away.
+    """
+
+    def __init__(
+        self, database: Database, table: Table, bus: Bus, clock: Clock | None = None
+    ) -> None:
+        super().__init__(_SqlOutbox(database, table), bus, clock)
+
+
+class _SqlOutbox:
+    """An outbox in a SQL database; see `Outbox`."""
+
+    def __init__(self, database: Database, table: Table) -> None:
+        self._database = database
+        _, self._pending, self._published = _statements(table)
+
+    async def waiting(self) -> Sequence[tuple[Any, Record]]:
+        rows = await self._database.get(lambda conn: self._rows(conn, _FEW))
+        if len(rows) == _FEW:
+            rows = await self._database.read(lambda conn: self._rows(conn, _MANY))
+        return rows
+
+    async def remove(self, published: Sequence[Any]) -> None:
+        # One by one, not as a range: on a server, a transaction that took its number earlier may
+        # commit in between.
+        ids = [{"of_id": number} for number in published]
+        await self._database.write(lambda conn: conn.execute(self._published, ids).rowcount)
 
     def _rows(self, conn: Connection, limit: int) -> list[tuple[int, Record]]:
         rows: list[tuple[int, Record]] = []
