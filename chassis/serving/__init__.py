@@ -2,7 +2,7 @@
 
 from chassis.serving.platform import Platform
 from chassis.serving.process import Process, run_process
-from chassis.serving.service import Service, Task
+from chassis.serving.service import Service, Task, led
 from chassis.serving.store import Store
 
-__all__ = ["Platform", "Process", "Service", "Store", "Task", "run_process"]
+__all__ = ["Platform", "Process", "Service", "Store", "Task", "led", "run_process"]

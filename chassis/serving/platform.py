@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ import structlog
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.identity import ServiceTokens, Trust, Vault
-from chassis.rpc import PeerChannel
+from chassis.leading import Leadership, Leases, Replica
+from chassis.rpc import PeerChannel, ask
 from chassis.serving.store import Store
 from chassis.settings import LoadedSettings, ProcessSettings, ServiceSettings
 from chassis.sql import Database, open_database
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from chassis.documents import Documents
 
 S = TypeVar("S", bound=ServiceSettings)
+_TELL_SECONDS = 2.0
 
 
 @dataclass
@@ -41,7 +44,9 @@ class Shared:
         vault: secrets at rest.
         draining: set when the process begins to stop.
         internal_target: the gRPC target of this process's own services.
-        channels: the open channels, by (caller, peer).
+        advertised: gives host:port of this process's gRPC, as other replicas reach it.
+        leaderships: who leads, by service.
+        channels: the open channels, by (caller, peer, target).
     """
 
     settings: LoadedSettings
@@ -53,7 +58,9 @@ class Shared:
     vault: Vault
     draining: asyncio.Event
     internal_target: str
-    channels: dict[tuple[str, str], PeerChannel] = field(default_factory=dict)
+    advertised: Callable[[], str]
+    leaderships: dict[str, Leadership] = field(default_factory=dict)
+    channels: dict[tuple[str, str, str], PeerChannel] = field(default_factory=dict)
 
 
 class Platform:
@@ -87,16 +94,45 @@ class Platform:
 
     def channel(self, peer: str) -> grpc.aio.Channel:
         """A channel to a peer, over which this service calls in its own name."""
-        key = (self.service, peer)
+        return self._channel_to(peer, self.process.target_of(peer) or self._shared.internal_target)
+
+    def _channel_to(self, peer: str, target: str) -> grpc.aio.Channel:
+        key = (self.service, peer, target)
         found = self._shared.channels.get(key)
         if found is None:
-            target = self.process.target_of(peer) or self._shared.internal_target
             tokens = self._shared.service_tokens
             found = PeerChannel(peer, target, lambda: tokens.mint(self.service))
             self._shared.channels[key] = found
             self.exits.push_async_callback(found.close)
         # Generated stubs ask for nothing of a channel but the four functions that it has.
         return cast("grpc.aio.Channel", found)
+
+    def leadership(self, leases: Leases | None) -> Leadership:
+        """Which replica of this service does what only one may do; asked for once, in `compose`.
+
+        It is among the service's tasks: `Service(tasks=[*led(leadership, …), …])`.
+
+        Args:
+            leases: in the service's store; None where that is a file, which this process has alone.
+        """
+
+        async def tell(address: str, keys: Sequence[str]) -> None:
+            from allocator.replicas.v1 import replica_service_pb2 as wire
+            from allocator.replicas.v1.replica_service_pb2_grpc import ReplicaServiceStub
+
+            stub = ReplicaServiceStub(self._channel_to(self.service, f"dns:///{address}"))
+            request = wire.WakeRequest(service=self.service, keys=keys)
+            await ask(stub.Wake, request, timeout=_TELL_SECONDS)
+
+        leadership = Leadership(
+            self.service,
+            leases,
+            Replica(self.process.replica, self._shared.advertised, tell),
+            self.clock,
+        )
+        self._shared.leaderships[self.service] = leadership
+        self.exits.push_async_callback(leadership.release)
+        return leadership
 
     async def database(self, store: Store, folder: Path | None = None) -> Database:
         """Opens a SQL database; closed when the process ends.

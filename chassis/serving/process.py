@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from chassis.bus import open_bus
 from chassis.clock import SystemClock
 from chassis.identity import Revocation, ServiceTokens, Trust, TrustUpdate, Vault, kept_secret
+from chassis.leading.servicer import ReplicaServicer
 from chassis.rest import rest_app
 from chassis.rest.openapi import document_bytes
 from chassis.rpc import Chain, ContractBroken, follow
@@ -40,6 +41,7 @@ from chassis.settings import (
 from chassis.telemetry import TASKS_RUNNING, configure_logs, log
 
 Compose = Callable[[Platform], Awaitable[Service]]
+REPLICAS = "allocator.replicas.v1.ReplicaService"
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 _WATCH_TRUST_SECONDS = 3600.0
 _GC_THRESHOLDS = (10_000, 20, 100)
@@ -100,7 +102,8 @@ class Process:
         self._process = settings.of(ProcessSettings)
         self._on_ready = on_ready
         self._ready = False
-        self._active: list[str] = []
+        self._active: list[str] = [REPLICAS]
+        self._advertised = self._process.advertised_address
         self._log = log("chassis.serving")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -116,6 +119,7 @@ class Process:
             shared = await self._shared(exits, folder)
             services = [await self._compose(compose, shared) for compose in self._composers]
             servicers = {n: s for service in services for n, s in service.servicers.items()}
+            servicers[REPLICAS] = ReplicaServicer(shared.leaderships)
             chain = Chain(servicers, shared.trust)
             internal = RpcServer(
                 chain,
@@ -141,6 +145,7 @@ class Process:
             host = self._process.http_address.rpartition(":")[0]
             http_at = f"{host}:{listening.getsockname()[1]}"
             grpc_at = f"{self._process.grpc_address.rpartition(':')[0]}:{public.port}"
+            self._advertised = self._advertised or f"{socket.gethostname()}:{public.port}"
 
             await internal.start()
             await public.start()
@@ -254,6 +259,7 @@ class Process:
             service_tokens=tokens,
             vault=Vault(kept_secret(settings.vault_key.get_secret_value(), keys / "vault.key")),
             draining=asyncio.Event(),
+            advertised=lambda: self._advertised,
             internal_target=f"unix:{folder.make_sockets_folder()}/internal.sock",
         )
 

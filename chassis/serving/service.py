@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute
 
+from chassis.leading import Leadership
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -19,6 +21,16 @@ class Task:
 
     name: str
     run: Callable[[], Awaitable[None]]
+
+
+def led(leadership: Leadership, *tasks: Task) -> list[Task]:
+    """Tasks that run only while this replica leads, and the one that sees to that."""
+
+    def only_while_leading(task: Task) -> Task:
+        return Task(task.name, lambda: leadership.while_leading(task.run))
+
+    keeping = Task(f"{leadership.service}.leadership", leadership.run)
+    return [keeping, *(only_while_leading(task) for task in tasks)]
 
 
 @dataclass(frozen=True, slots=True)

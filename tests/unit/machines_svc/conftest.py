@@ -204,6 +204,7 @@ async def begin_world(folder: Path, exits: AsyncExitStack, **settings: str) -> W
         vault=Vault(b"v" * 32),
         draining=asyncio.Event(),
         internal_target=f"unix:{runtime}/s",
+        advertised=lambda: "",
     )
     service = await compose(Platform("machines_svc", shared))
     engine = Engine()

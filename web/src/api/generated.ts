@@ -122,6 +122,7 @@ export type Reason =
   | "DISK_FULL"
   | "SERVICE_STOPPING"
   | "OVERLOADED"
+  | "NOT_LEADING"
   | "DEADLINE_EXCEEDED"
   | "CALL_CANCELLED"
   | "INTERNAL_ERROR";

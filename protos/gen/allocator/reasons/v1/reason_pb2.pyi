@@ -238,6 +238,8 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The service is stopping."""
     OVERLOADED: _Reason.ValueType  # 153
     """The server has too much to do at present."""
+    NOT_LEADING: _Reason.ValueType  # 157
+    """Another replica of the service does this at present."""
     DEADLINE_EXCEEDED: _Reason.ValueType  # 154
     """The call took longer than its deadline."""
     CALL_CANCELLED: _Reason.ValueType  # 155
@@ -394,6 +396,8 @@ SERVICE_STOPPING: Reason.ValueType  # 152
 """The service is stopping."""
 OVERLOADED: Reason.ValueType  # 153
 """The server has too much to do at present."""
+NOT_LEADING: Reason.ValueType  # 157
+"""Another replica of the service does this at present."""
 DEADLINE_EXCEEDED: Reason.ValueType  # 154
 """The call took longer than its deadline."""
 CALL_CANCELLED: Reason.ValueType  # 155
