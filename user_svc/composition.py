@@ -6,21 +6,19 @@ from datetime import timedelta
 
 from chassis.bus.outbox import Relay
 from chassis.faults import Fault
+from chassis.limits import Delays, open_limits
 from chassis.serving import Platform, Service, Store, Task
 from chassis.settings import LoadedSettings
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
 from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
-from user_svc.adapters.failure_delays.memory import MemoryFailureDelays
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
-from user_svc.adapters.rate_limiter.memory import MemoryRateLimiter
 from user_svc.adapters.session_store.sql import SqlSessionStore
 from user_svc.adapters.token_signer.joserfc import JoseTokenSigner
 from user_svc.adapters.trust_store.sql import SqlTrustStore
 from user_svc.domain.code import Letter
 from user_svc.domain.trust import KeyPlan
-from user_svc.ports import Delays
 from user_svc.schema.tables import OUTBOX
 from user_svc.settings import Settings
 from user_svc.transport.cookies import RefreshCookies
@@ -77,8 +75,8 @@ async def compose(platform: Platform) -> Service:
     )
     platform.exits.callback(hasher.close)
     signer = JoseTokenSigner()
-    limiter = MemoryRateLimiter(clock)
-    failures = MemoryFailureDelays(clock)
+    limits = open_limits(platform.process.cache_url.get_secret_value(), clock, platform.service)
+    platform.exits.push_async_callback(limits.close)
     admin_file = DiskAdminFile(platform.process.data_dir / _ADMIN_FILE)
 
     # what others trust
@@ -111,7 +109,7 @@ async def compose(platform: Platform) -> Service:
     sign_up = SignUp(
         accounts,
         hasher=hasher,
-        limiter=limiter,
+        limiter=limits.limiter,
         rules=_sign_up_rules(settings),
         clock=clock,
         letter_waits=dispatch.wake,
@@ -122,7 +120,7 @@ async def compose(platform: Platform) -> Service:
         hasher=hasher,
         signer=signer,
         signing_key=feed.signing_key,
-        failures=failures,
+        failures=limits.failures,
         rules=session_rules,
         clock=clock,
         revoked=feed.wake,
@@ -130,7 +128,7 @@ async def compose(platform: Platform) -> Service:
     keeping = Accounts(
         accounts,
         hasher=hasher,
-        failures=failures,
+        failures=limits.failures,
         admin_file=admin_file,
         rules=session_rules,
         clock=clock,
@@ -155,7 +153,9 @@ async def compose(platform: Platform) -> Service:
             Task("user_svc.trust", feed.run),
             Task("user_svc.letters", dispatch.run),
             Task("user_svc.sweeping", Sweeping(sessions, feed.sweep, clock).run),
+            *(Task("user_svc.limits", watch) for watch in limits.watches),
         ],
+        checks={"limits": limits.problem} if limits.watches else {},
     )
 
 

@@ -276,57 +276,6 @@ class TokenSigner(Protocol):
         """A token with which the person acts in that session until `end`."""
 
 
-class RateLimiter(Protocol):
-    """Says how often something may be done: a bucket of tokens for each key."""
-
-    def take(self, key: str, burst: int, refill_seconds: float) -> float:
-        """Takes a token from the bucket of `key`.
-
-        Args:
-            key: what is limited; the store of keys is bounded and forgets the least recently used.
-            burst: how many tokens the bucket holds; it is full at first.
-            refill_seconds: how long one token takes to come back.
-
-        Returns:
-            0 if there was one; else the seconds until there is one, and nothing was taken.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Delays:
-    """How failures slow down whoever fails.
-
-    Attributes:
-        free: how many failures cost nothing.
-        first_seconds: the wait after the next one; it doubles with each further failure.
-        longest_seconds: the longest wait. Failures are forgotten after ten times as long.
-    """
-
-    free: int
-    first_seconds: float
-    longest_seconds: float
-
-
-class FailureDelays(Protocol):
-    """Makes whoever fails again and again wait longer and longer."""
-
-    def attempt(self, key: str, delays: Delays) -> float:
-        """Begins an attempt.
-
-        It counts as a failure until it is forgiven: attempts that run at the same moment do not slip
-        through together.
-
-        Returns:
-            0 if it may go on; else the seconds to wait, and nothing was counted.
-        """
-
-    def forgive(self, key: str) -> None:
-        """Takes one attempt back: it did not fail."""
-
-    def forget(self, key: str) -> None:
-        """Forgets every failure of a key."""
-
-
 class AdminFile(Protocol):
     """The file in which the first admin's credentials are shown to whoever runs the allocator."""
 

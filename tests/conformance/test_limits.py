@@ -3,196 +3,236 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import pytest
+from servers import own_name, redis_url
 
-from chassis.clock import ManualClock
-from user_svc.adapters.failure_delays.memory import MemoryFailureDelays
-from user_svc.adapters.rate_limiter.memory import MemoryRateLimiter
-from user_svc.ports import Delays, FailureDelays, RateLimiter
+from chassis.clock import ManualClock, SystemClock
+from chassis.limits import (
+    Delays,
+    FailureDelays,
+    MemoryFailureDelays,
+    MemoryRateLimiter,
+    RateLimiter,
+)
+from tests.conformance.shared_time import forget, pass_time
 
-RULE = Delays(free=2, first_seconds=1.0, longest_seconds=10.0)
-ODD_KEYS = ["", "🦊", "a\x00b", "::1", "' OR 1=1 --", "x" * 100_000]
+RULE = Delays(free=2, first_seconds=100.0, longest_seconds=1000.0)
+ODD_KEYS = ["", "🦊", "a\x00b", "::1", "' OR 1=1 --", "\ud83e", "a:b*c", "x" * 100_000]
+DATABASE = 5
 
-Limiting = Callable[[int], RateLimiter]
-Delaying = Callable[[int], FailureDelays]
+
+def near(seconds: float) -> object:
+    """That many seconds, or a few less: the time of a server goes on while a test runs."""
+    return pytest.approx(seconds, abs=10)
+
+
+@dataclass
+class Place:
+    """Where limits are kept.
+
+    Attributes:
+        limiters, delays: what two who share the place have.
+        later: makes time pass.
+    """
+
+    limiters: tuple[RateLimiter, RateLimiter]
+    delays: tuple[FailureDelays, FailureDelays]
+    later: Callable[[float], Awaitable[None]]
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.real_redis)])
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """An empty place: the memory of a process, or a server that two replicas share."""
+    async with AsyncExitStack() as exits:
+        yield await (_memory() if request.param == "memory" else _redis(exits))
+
+
+async def _memory() -> Place:
+    clock = ManualClock()
+    limiter, delays = MemoryRateLimiter(clock), MemoryFailureDelays(clock)
+
+    async def later(seconds: float) -> None:
+        clock.advance(seconds)
+
+    return Place((limiter, limiter), (delays, delays), later)
+
+
+async def _redis(exits: AsyncExitStack) -> Place:
+    from redis.asyncio import Redis
+
+    from chassis.keyvalue.server import KeyValueServer
+    from chassis.limits.redis import RedisFailureDelays, RedisRateLimiter
+
+    prefix, url = own_name("limits"), redis_url(DATABASE)
+    client = Redis.from_url(url)
+    exits.push_async_callback(client.aclose)
+    exits.push_async_callback(forget, client, prefix)
+    servers = [KeyValueServer(url, SystemClock()) for _ in range(2)]
+    for server in servers:
+        exits.push_async_callback(server.close)
+    one, other = (RedisRateLimiter(server, f"{prefix}:rate") for server in servers)
+    first, second = (RedisFailureDelays(server, f"{prefix}:failures") for server in servers)
+    return Place((one, other), (first, second), lambda s: pass_time(client, prefix, s))
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """The time, which stands still."""
-    return ManualClock()
-
-
-@pytest.fixture(params=["memory"])
-def limiting(request: pytest.FixtureRequest, clock: ManualClock) -> Limiting:
-    """Makes a limiter that remembers so many keys."""
-    assert request.param == "memory"
-    return lambda most: MemoryRateLimiter(clock, most=most)
-
-
-@pytest.fixture
-def limiter(limiting: Limiting) -> RateLimiter:
+def limiter(place: Place) -> RateLimiter:
     """A limiter that nobody has asked yet."""
-    return limiting(1000)
-
-
-@pytest.fixture(params=["memory"])
-def delaying(request: pytest.FixtureRequest, clock: ManualClock) -> Delaying:
-    """Makes delays that remember so many keys."""
-    assert request.param == "memory"
-    return lambda most: MemoryFailureDelays(clock, most=most)
+    return place.limiters[0]
 
 
 @pytest.fixture
-def failures(delaying: Delaying) -> FailureDelays:
+def failures(place: Place) -> FailureDelays:
     """Delays of which nobody has failed yet."""
-    return delaying(1000)
+    return place.delays[0]
 
 
-def test_a_bucket_is_full_at_first_and_refills_one_by_one(
-    limiter: RateLimiter, clock: ManualClock
+async def test_a_bucket_is_full_at_first_and_refills_one_by_one(
+    limiter: RateLimiter, place: Place
 ) -> None:
-    assert [limiter.take("key", 3, 10.0) for _ in range(4)] == [0, 0, 0, pytest.approx(10)]
-    clock.advance(4)
-    assert limiter.take("key", 3, 10.0) == pytest.approx(6)
-    clock.advance(6)
-    assert limiter.take("key", 3, 10.0) == 0
-    assert limiter.take("key", 3, 10.0) == pytest.approx(10)
+    assert [await limiter.take("key", 3, 1000.0) for _ in range(4)] == [0, 0, 0, near(1000)]
+    await place.later(400)
+    assert await limiter.take("key", 3, 1000.0) == near(600)
+    await place.later(600)
+    assert await limiter.take("key", 3, 1000.0) == 0
+    assert await limiter.take("key", 3, 1000.0) == near(1000)
 
 
-def test_who_is_refused_loses_nothing_by_asking(limiter: RateLimiter, clock: ManualClock) -> None:
-    limiter.take("key", 1, 10.0)
+async def test_the_wait_that_a_bucket_names_is_enough(limiter: RateLimiter, place: Place) -> None:
+    assert await limiter.take("key", 1, 700.0) == 0
+    wait = await limiter.take("key", 1, 700.0)
+    assert wait == near(700)
+    await place.later(wait)
+    assert await limiter.take("key", 1, 700.0) == 0
+
+
+async def test_who_is_refused_loses_nothing_by_asking(limiter: RateLimiter, place: Place) -> None:
+    await limiter.take("key", 1, 1000.0)
     for _ in range(100):
-        assert limiter.take("key", 1, 10.0) == pytest.approx(10)
-    clock.advance(10)
-    assert limiter.take("key", 1, 10.0) == 0
+        assert await limiter.take("key", 1, 1000.0) == near(1000)
+    await place.later(1000)
+    assert await limiter.take("key", 1, 1000.0) == 0
 
 
-def test_a_bucket_never_holds_more_than_its_burst(limiter: RateLimiter, clock: ManualClock) -> None:
-    limiter.take("key", 2, 1.0)
-    clock.advance(1e9)
-    assert [limiter.take("key", 2, 1.0) == 0 for _ in range(3)] == [True, True, False]
+async def test_a_bucket_never_holds_more_than_its_burst(limiter: RateLimiter, place: Place) -> None:
+    await limiter.take("key", 2, 100.0)
+    await place.later(150)
+    assert [await limiter.take("key", 2, 100.0) == 0 for _ in range(3)] == [True, True, False]
+    await place.later(1e9)
+    assert [await limiter.take("key", 2, 100.0) == 0 for _ in range(3)] == [True, True, False]
 
 
-async def test_of_many_who_take_at_once_as_many_get_one_as_there_are(
-    limiter: RateLimiter,
+async def test_a_token_may_come_back_in_less_than_a_millisecond(
+    limiter: RateLimiter, place: Place
 ) -> None:
-    async def take() -> float:
-        await asyncio.sleep(0)
-        return limiter.take("key", 5, 60.0)
+    for _ in range(3):
+        assert await limiter.take("key", 1, 0.0001) == 0
+        await place.later(0.001)
 
-    waits = await asyncio.gather(*(take() for _ in range(50)))
+
+async def test_of_many_who_take_at_once_as_many_get_one_as_there_are(place: Place) -> None:
+    takes = [limiter.take("key", 5, 600.0) for limiter in place.limiters for _ in range(25)]
+    waits = await asyncio.gather(*takes)
     assert waits.count(0) == 5
+    assert max(waits) == near(600)
+
+
+async def test_all_who_share_a_place_share_a_limit(place: Place) -> None:
+    one, other = place.limiters
+    assert await one.take("key", 1, 600.0) == 0
+    assert await other.take("key", 1, 600.0) == near(600)
+    first, second = place.delays
+    assert await first.attempt("key", RULE) == 0
+    assert await second.attempt("key", RULE) == 0
+    assert await first.attempt("key", RULE) == near(100)
+    await second.forget("key")
+    assert await first.attempt("key", RULE) == 0
 
 
 @pytest.mark.parametrize("key", ODD_KEYS, ids=range(len(ODD_KEYS)))
-def test_each_key_has_a_bucket_of_its_own(limiter: RateLimiter, key: str) -> None:
-    assert limiter.take(key, 1, 60.0) == 0
-    assert limiter.take(key, 1, 60.0) > 0
-    assert limiter.take(key + "?", 1, 60.0) == 0
+async def test_each_key_has_a_bucket_of_its_own(limiter: RateLimiter, key: str) -> None:
+    assert await limiter.take(key, 1, 600.0) == 0
+    assert await limiter.take(key, 1, 600.0) > 0
+    assert await limiter.take(key + "?", 1, 600.0) == 0
 
 
-def test_the_bucket_that_was_asked_for_longest_ago_is_forgotten(limiting: Limiting) -> None:
-    limiter = limiting(3)
-    for key in ("a", "b", "c"):
-        limiter.take(key, 1, 60.0)
-    assert limiter.take("a", 1, 60.0) > 0
-    assert limiter.take("d", 1, 60.0) == 0
-    for key in ("a", "c", "d"):
-        assert limiter.take(key, 1, 60.0) > 0
-    assert limiter.take("b", 1, 60.0) == 0
-
-
-def test_a_limiter_of_a_new_process_begins_with_full_buckets(limiting: Limiting) -> None:
-    assert limiting(10).take("key", 1, 60.0) == 0
-    assert limiting(10).take("key", 1, 60.0) == 0
-
-
-def test_the_wait_doubles_up_to_the_longest(failures: FailureDelays, clock: ManualClock) -> None:
+async def test_the_wait_doubles_up_to_the_longest(failures: FailureDelays, place: Place) -> None:
     waits = []
     for _ in range(9):
-        waits.append(wait := failures.attempt("key", RULE))
+        waits.append(wait := await failures.attempt("key", RULE))
         if wait:
-            clock.advance(wait)
-            assert failures.attempt("key", RULE) == 0
-    assert waits == [0, 0, 1, 2, 4, 8, 10, 10, 10]
+            await place.later(wait)
+            assert await failures.attempt("key", RULE) == 0
+    expected = (0, 0, 100, 200, 400, 800, 1000, 1000, 1000)
+    assert waits == [near(wait) if wait else 0 for wait in expected]
 
 
-def test_who_has_to_wait_does_not_wait_longer_by_asking(
-    failures: FailureDelays, clock: ManualClock
+async def test_who_has_to_wait_does_not_wait_longer_by_asking(
+    failures: FailureDelays, place: Place
 ) -> None:
     for _ in range(2):
-        failures.attempt("key", RULE)
+        await failures.attempt("key", RULE)
     for _ in range(100):
-        assert failures.attempt("key", RULE) == pytest.approx(1)
-    clock.advance(0.75)
-    assert failures.attempt("key", RULE) == pytest.approx(0.25)
-    clock.advance(0.25)
-    assert failures.attempt("key", RULE) == 0
+        assert await failures.attempt("key", RULE) == near(100)
+    await place.later(75)
+    assert await failures.attempt("key", RULE) == near(25)
+    await place.later(25)
+    assert await failures.attempt("key", RULE) == 0
 
 
-async def test_attempts_at_once_do_not_slip_through_together(failures: FailureDelays) -> None:
-    async def attempt() -> float:
-        await asyncio.sleep(0)
-        return failures.attempt("key", RULE)
-
-    waits = await asyncio.gather(*(attempt() for _ in range(50)))
+async def test_attempts_at_once_do_not_slip_through_together(place: Place) -> None:
+    attempts = [delays.attempt("key", RULE) for delays in place.delays for _ in range(25)]
+    waits = await asyncio.gather(*attempts)
     assert waits.count(0) == RULE.free
 
 
-def test_an_attempt_that_did_not_fail_costs_nothing(failures: FailureDelays) -> None:
+async def test_an_attempt_that_did_not_fail_costs_nothing(failures: FailureDelays) -> None:
     for _ in range(20):
-        assert failures.attempt("key", RULE) == 0
-        failures.forgive("key")
-    assert [failures.attempt("key", RULE) for _ in range(3)] == [0, 0, pytest.approx(1)]
+        assert await failures.attempt("key", RULE) == 0
+        await failures.forgive("key")
+    assert [await failures.attempt("key", RULE) for _ in range(3)] == [0, 0, near(100)]
 
 
-def test_forgiving_more_than_there_was_earns_nothing(failures: FailureDelays) -> None:
-    failures.attempt("key", RULE)
+async def test_forgiving_more_than_there_was_earns_nothing(failures: FailureDelays) -> None:
+    await failures.attempt("key", RULE)
     for _ in range(5):
-        failures.forgive("key")
-    assert [failures.attempt("key", RULE) for _ in range(3)] == [0, 0, pytest.approx(1)]
+        await failures.forgive("key")
+    assert [await failures.attempt("key", RULE) for _ in range(3)] == [0, 0, near(100)]
 
 
 @pytest.mark.parametrize("key", ODD_KEYS, ids=range(len(ODD_KEYS)))
-def test_each_key_fails_for_itself_until_it_is_forgotten(failures: FailureDelays, key: str) -> None:
-    failures.forgive(key)
-    failures.forget(key)
+async def test_each_key_fails_for_itself_until_it_is_forgotten(
+    failures: FailureDelays, key: str
+) -> None:
+    await failures.forgive(key)
+    await failures.forget(key)
     for one in (key, key + "?"):
-        assert [failures.attempt(one, RULE) > 0 for _ in range(3)] == [False, False, True]
-    failures.forget(key)
-    assert failures.attempt(key, RULE) == 0
-    assert failures.attempt(key + "?", RULE) > 0
+        assert [await failures.attempt(one, RULE) > 0 for _ in range(3)] == [False, False, True]
+    await failures.forget(key)
+    assert await failures.attempt(key, RULE) == 0
+    assert await failures.attempt(key + "?", RULE) > 0
 
 
-def test_failures_are_forgotten_after_ten_times_the_longest_wait(
-    failures: FailureDelays, clock: ManualClock
+async def test_failures_are_forgotten_after_ten_times_the_longest_wait(
+    failures: FailureDelays, place: Place
 ) -> None:
     for _ in range(2):
-        failures.attempt("key", RULE)
-    clock.advance(99)
-    assert failures.attempt("key", RULE) == 0
-    assert failures.attempt("key", RULE) == pytest.approx(2)
-    clock.advance(101)
-    assert [failures.attempt("key", RULE) for _ in range(3)] == [0, 0, pytest.approx(1)]
+        await failures.attempt("key", RULE)
+    await place.later(9900)
+    assert await failures.attempt("key", RULE) == 0
+    assert await failures.attempt("key", RULE) == near(200)
+    await place.later(10100)
+    assert [await failures.attempt("key", RULE) for _ in range(3)] == [0, 0, near(100)]
 
 
-def test_ever_so_many_failures_wait_no_longer_than_the_longest(
-    failures: FailureDelays, clock: ManualClock
+async def test_ever_so_many_failures_wait_no_longer_than_the_longest(
+    failures: FailureDelays, place: Place
 ) -> None:
     for _ in range(1500):
-        wait = failures.attempt("key", RULE)
+        wait = await failures.attempt("key", RULE)
         assert 0 <= wait <= RULE.longest_seconds
-        clock.advance(wait)
-
-
-def test_whoever_failed_longest_ago_is_forgotten(delaying: Delaying) -> None:
-    failures = delaying(3)
-    strict = Delays(1, 1.0, 10.0)
-    for key in ("a", "b", "c", "d"):
-        assert failures.attempt(key, strict) == 0
-    for key in ("b", "c", "d"):
-        assert failures.attempt(key, strict) > 0
-    assert failures.attempt("a", strict) == 0
+        await place.later(wait)

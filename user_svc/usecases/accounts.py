@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.identity.caller import Caller
+from chassis.limits import FailureDelays
 from chassis.listing import Condition
 from user_svc.domain.account import Account, Fact, FactKind, Role
 from user_svc.domain.faults import AccountChanged, PasswordWrong, TooManyRequests, UserNotFound
@@ -18,7 +19,6 @@ from user_svc.ports import (
     AccountStore,
     AdminFile,
     Change,
-    FailureDelays,
     PasswordHasher,
     SessionsEnded,
 )
@@ -116,14 +116,14 @@ class Accounts:
             raise UserNotFound(f"There is no user {name!r} whose password is yours to change.")
         check_strength(new, account.email)
         key = f"password of {account.id}"
-        wait = self._failures.attempt(key, self._rules.account_delays)
+        wait = await self._failures.attempt(key, self._rules.account_delays)
         if wait > 0:
             raise TooManyRequests(
                 "There were too many wrong passwords; wait, then try again.", retry_after=wait
             )
         if not await self._hasher.fits(account.password_hash, normalised(present)):
             raise PasswordWrong("The present password is wrong; type it again.")
-        self._failures.forget(key)
+        await self._failures.forget(key)
         password_hash = await self._hasher.hash(normalised(new))
         now = self._clock.now()
         ended = SessionsEnded(now, self._rules.revoked_until(now), keep=id_of(caller.session))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from chassis.clock import Clock
 from chassis.identity.caller import Caller
+from chassis.limits import Delays, FailureDelays
 from user_svc.domain.account import Account, State, email_key
 from user_svc.domain.faults import (
     CredentialsWrong,
@@ -30,8 +31,6 @@ from user_svc.domain.session import (
 from user_svc.domain.trust import SigningKey
 from user_svc.ports import (
     AccountStore,
-    Delays,
-    FailureDelays,
     PasswordHasher,
     SessionStore,
     TokenSigner,
@@ -124,19 +123,19 @@ class LogIn:
             Overloaded: too many passwords are being checked.
         """
         address_key, account_key = f"log-in from {address}", f"log-in of {email_key(email)}"
-        self._begin(address_key, self._rules.address_delays)
+        await self._begin(address_key, self._rules.address_delays)
         try:
-            self._begin(account_key, self._rules.account_delays)
+            await self._begin(account_key, self._rules.account_delays)
         except TooManyRequests:
-            self._failures.forgive(address_key)
+            await self._failures.forgive(address_key)
             raise
         account = await self._accounts.by_email(email)
         password_hash = account.password_hash if account else ""
         fits = await self._hasher.fits(password_hash, normalised(password))
         if account is None or not fits:
             raise CredentialsWrong("The address or the password is wrong.")
-        self._failures.forgive(address_key)
-        self._failures.forget(account_key)
+        await self._failures.forgive(address_key)
+        await self._failures.forget(account_key)
         if account.state is State.DISABLED:
             raise UserDisabled("This account is disabled; ask an admin.")
         if not account.verified:
@@ -216,8 +215,8 @@ class LogIn:
             self._revoked()
         return ended
 
-    def _begin(self, key: str, delays: Delays) -> None:
-        wait = self._failures.attempt(key, delays)
+    async def _begin(self, key: str, delays: Delays) -> None:
+        wait = await self._failures.attempt(key, delays)
         if wait > 0:
             raise TooManyRequests(
                 "There were too many wrong passwords; wait, then try again.", retry_after=wait

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from chassis.clock import Clock
+from chassis.limits import RateLimiter
 from chassis.listing import Once
 from user_svc.domain.account import Account, Fact, FactKind, State, email_key
 from user_svc.domain.code import address_taken_letter, new_code
@@ -27,7 +28,6 @@ from user_svc.ports import (
     Change,
     PasswordHasher,
     PhoneTaken,
-    RateLimiter,
 )
 
 _TRIES = 4
@@ -118,12 +118,12 @@ class SignUp:
             raise SignUpClosed("Nobody can sign up here; ask an admin for an account.")
         check_strength(person.password, person.email)
         key = email_key(person.email)
-        self._limit(
+        await self._limit(
             f"sign-up from {address}", self._rules.address_burst, self._rules.address_refill
         )
-        self._limit(f"sign-up of {key}", self._rules.email_burst, self._rules.email_refill)
+        await self._limit(f"sign-up of {key}", self._rules.email_burst, self._rules.email_refill)
         # A code goes out now, so the next one has to wait, whoever asks for it.
-        self._limiter.take(f"code for {key}", 1, self._rules.code_pause.total_seconds())
+        await self._limiter.take(f"code for {key}", 1, self._rules.code_pause.total_seconds())
         password_hash = await self._hasher.hash(normalised(person.password))
         # The password is left out: a fast hash of it must be stored nowhere.
         once = Once.of(
@@ -158,7 +158,7 @@ class SignUp:
             CodeSentRecently: to this address, a moment ago.
         """
         pause = self._rules.code_pause.total_seconds()
-        wait = self._limiter.take(f"code for {email_key(email)}", 1, pause)
+        wait = await self._limiter.take(f"code for {email_key(email)}", 1, pause)
         if wait > 0:
             raise CodeSentRecently(
                 f"A code was sent to this address less than {pause:.0f} seconds ago; wait, then ask "
@@ -196,8 +196,8 @@ class SignUp:
             break
         raise CodeWrong("This is not the code, or it has ended; ask for a new one.")
 
-    def _limit(self, key: str, burst: int, refill: timedelta) -> None:
-        wait = self._limiter.take(key, burst, refill.total_seconds())
+    async def _limit(self, key: str, burst: int, refill: timedelta) -> None:
+        wait = await self._limiter.take(key, burst, refill.total_seconds())
         if wait > 0:
             raise TooManyRequests(
                 "There were too many sign-ups from here or with this address; wait, then try again.",

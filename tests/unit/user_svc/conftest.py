@@ -13,20 +13,18 @@ import pytest
 from chassis.clock import ManualClock
 from chassis.faults import Fault
 from chassis.identity import Caller, ServiceTokens, Trust, TrustUpdate, Vault
+from chassis.limits import Delays, MemoryFailureDelays, MemoryRateLimiter
 from chassis.sql import Database, open_database
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
-from user_svc.adapters.failure_delays.memory import MemoryFailureDelays
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
-from user_svc.adapters.rate_limiter.memory import MemoryRateLimiter
 from user_svc.adapters.session_store.sql import SqlSessionStore
 from user_svc.adapters.token_signer.joserfc import JoseTokenSigner
 from user_svc.adapters.trust_store.sql import SqlTrustStore
 from user_svc.domain.account import Account
 from user_svc.domain.code import Letter
 from user_svc.domain.trust import KeyPlan
-from user_svc.ports import Delays
 from user_svc.transport.mapping import user_records
 from user_svc.usecases.accounts import Accounts
 from user_svc.usecases.first_admin import FirstAdmin

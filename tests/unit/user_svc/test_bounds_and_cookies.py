@@ -1,4 +1,4 @@
-"""Limits, delays, cookies, and the bound on password hashing."""
+"""Cookies, the keys of addresses, and the bound on password hashing."""
 
 from __future__ import annotations
 
@@ -9,71 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.clock import ManualClock
 from chassis.sql.migrations import assert_schema_matches
-from user_svc.adapters.failure_delays.memory import MemoryFailureDelays
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
-from user_svc.adapters.rate_limiter.memory import MemoryRateLimiter
 from user_svc.domain.account import email_key
 from user_svc.domain.faults import OriginForeign, Overloaded
-from user_svc.ports import Delays
 from user_svc.schema.tables import METADATA
 from user_svc.transport.cookies import RefreshCookies
-
-
-@given(st.lists(st.floats(0, 100), max_size=60), st.integers(1, 5), st.floats(0.5, 20))
-def test_a_bucket_never_gives_more_than_its_burst_and_what_came_back(
-    pauses: list[float], burst: int, refill: float
-) -> None:
-    clock = ManualClock()
-    limiter = MemoryRateLimiter(clock)
-    given_out = 0
-    for pause in pauses:
-        clock.advance(pause)
-        wait = limiter.take("key", burst, refill)
-        given_out += wait == 0
-        # Within what floating point rounds away.
-        assert 0 <= wait <= refill * (1 + 1e-9)
-        assert given_out <= burst + clock.monotonic() / refill + 1e-6
-
-
-def test_the_wait_that_a_bucket_names_is_enough() -> None:
-    clock = ManualClock()
-    limiter = MemoryRateLimiter(clock)
-    assert limiter.take("a", 1, 60.0) == 0
-    wait = limiter.take("a", 1, 60.0)
-    assert limiter.take("b", 1, 60.0) == 0
-    clock.advance(wait)
-    assert limiter.take("a", 1, 60.0) == 0
-
-
-def test_keys_are_bounded() -> None:
-    clock = ManualClock()
-    limiter = MemoryRateLimiter(clock, most=3)
-    delays = MemoryFailureDelays(clock, most=3)
-    for n in range(10):
-        limiter.take(f"{n}", 1, 60.0)
-        delays.attempt(f"{n}", Delays(1, 1.0, 60.0))
-    assert limiter.take("0", 1, 60.0) == 0
-    assert limiter.take("9", 1, 60.0) > 0
-
-
-def test_delays_grow_to_the_longest_and_are_forgotten() -> None:
-    clock = ManualClock()
-    delays = MemoryFailureDelays(clock)
-    rule = Delays(2, 1.0, 10.0)
-    waits = []
-    for _ in range(10):
-        wait = delays.attempt("key", rule)
-        waits.append(wait)
-        clock.advance(wait)
-        if wait:
-            assert delays.attempt("key", rule) == 0
-    assert waits == [0, 0, 1, 2, 4, 8, 10, 10, 10, 10]
-    clock.advance(101)
-    assert delays.attempt("key", rule) == 0
-    assert delays.attempt("key", rule) == 0
-    assert delays.attempt("key", rule) == 1
 
 
 async def test_hashing_is_bounded_and_goes_on_when_a_caller_goes() -> None:
