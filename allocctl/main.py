@@ -46,7 +46,15 @@ def options(
         str,
         typer.Option(
             envvar="ALLOCATOR_CLI_SERVER",
-            help="Where gRPC is served, host:port; that of the last login by default.",
+            help="Where gRPC is served: host:port, or https://host:port for TLS; that of the last "
+            "login by default.",
+        ),
+    ] = "",
+    ca: Annotated[
+        str,
+        typer.Option(
+            envvar="ALLOCATOR_CLI_CA",
+            help="The file of certificates that sign the server's; those of the machine by default.",
         ),
     ] = "",
 ) -> None:
@@ -54,6 +62,7 @@ def options(
     from allocctl import session
 
     session.chosen_server = server
+    session.chosen_ca = ca
 
 
 def main() -> None:

@@ -23,6 +23,9 @@ _MOST_BYTES = 16 << 20
 chosen_server = ""
 """What `--server` said; empty for that of the last login."""
 
+chosen_ca = ""
+"""What `--ca` said; empty for that of the last login."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -35,6 +38,7 @@ class Kept:
         refresh_token: exchanges for the next pair.
         expires: when the access token ends, in seconds since 1970.
         email: whose it is.
+        ca: the file of certificates that sign the server's; empty for those of the machine.
     """
 
     server: str
@@ -43,6 +47,7 @@ class Kept:
     refresh_token: str
     expires: float
     email: str
+    ca: str = ""
 
 
 def file() -> Path:
@@ -68,6 +73,7 @@ def keep(session: session_pb2.Session, server: str) -> None:
         refresh_token=session.refresh_token,
         expires=session.expire_time.ToNanoseconds() / 1e9,
         email=session.user.email,
+        ca=ca_file(),
     )
     where = file()
     where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,16 +94,37 @@ def server() -> str:
     return chosen_server or (kept.server if kept else DEFAULT_SERVER)
 
 
+def ca_file() -> str:
+    """The file of certificates that sign the server's; empty for those of the machine."""
+    if chosen_ca:
+        return str(Path(chosen_ca).resolve())
+    kept = load()
+    return kept.ca if kept else ""
+
+
 @cache
 def channel(target: str) -> grpc.Channel:
-    """The channel to a server."""
-    return grpc.insecure_channel(
-        target,
-        options=(
-            ("grpc.max_receive_message_length", _MOST_BYTES),
-            ("grpc.primary_user_agent", "allocctl"),
-        ),
+    """The channel to a server: over TLS where it is written as https://host:port.
+
+    Raises:
+        Failure: the file of certificates cannot be read.
+    """
+    options = (
+        ("grpc.max_receive_message_length", _MOST_BYTES),
+        ("grpc.primary_user_agent", "allocctl"),
     )
+    scheme, separator, address = target.rpartition("://")
+    if not separator or scheme == "http":
+        return grpc.insecure_channel(address, options)
+    if scheme != "https":
+        raise Failure(f"{target} is no server: write host:port, or https://host:port for TLS.")
+    try:
+        roots = Path(ca_file()).read_bytes() if ca_file() else None
+    except OSError as error:
+        raise Failure(f"The certificates cannot be read: {error}.") from None
+    if ":" not in address.rpartition("]")[2]:
+        address += ":443"
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)
 
 
 def stub(kind: Any) -> Any:

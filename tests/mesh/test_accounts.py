@@ -65,9 +65,9 @@ def test_the_whole_way_of_a_session(running: AllocatorProcess) -> None:
 
 def test_a_browser_stays_logged_in_by_its_cookie(running: AllocatorProcess) -> None:
     running.person("browser@example.org")
-    ours, foreign = {"origin": f"http://{running.http}"}, {"origin": "http://evil.example"}
+    ours, foreign = {"origin": running.url}, {"origin": "http://evil.example"}
     body = {"email": "browser@example.org", "password": PASSWORD, "cookie": True}
-    with httpx2.Client(base_url=f"http://{running.http}", trust_env=False) as browser:
+    with running.open_client() as browser:
         refused = browser.post("/v1/sessions", json=body, headers=foreign)
         assert reason(refused) == "ORIGIN_FOREIGN"
         session = browser.post("/v1/sessions", json=body, headers=ours).json()
@@ -129,7 +129,7 @@ def test_a_name_changes_with_its_etag(running: AllocatorProcess) -> None:
 
 def test_the_same_over_grpc(running: AllocatorProcess) -> None:
     async def walk() -> None:
-        async with grpc.aio.insecure_channel(running.grpc) as channel:
+        async with running.aio_channel() as channel:
             users = user_service_pb2_grpc.UserServiceStub(channel)
             sessions = session_service_pb2_grpc.SessionServiceStub(channel)
             email = "grpc@example.org"
@@ -166,7 +166,7 @@ def test_the_same_over_grpc(running: AllocatorProcess) -> None:
 
 def test_internal_services_are_not_on_the_public_port(running: AllocatorProcess) -> None:
     async def look() -> grpc.StatusCode:
-        async with grpc.aio.insecure_channel(running.grpc) as channel:
+        async with running.aio_channel() as channel:
             call = channel.unary_stream("/allocator.access.v1.TrustService/WatchTrust")
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await call(b"").read()
@@ -179,7 +179,7 @@ def test_no_password_code_or_token_is_in_a_log_or_on_the_bus(running: AllocatorP
     token = running.person("secret@example.org")
     code = running.mailed_code("secret@example.org")
     signature = token.rpartition(".")[2]
-    admin = json.loads((running.data_dir / "admin.json").read_text())["password"]
+    admin = json.loads(running.admin_file.read_text())["password"]
     for file in running.data_dir.rglob("*"):
         if not file.is_file() or "mailbox" in file.parts or file.name == "admin.json":
             continue

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from allocator_process import AllocatorProcess
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from allocctl.sequence import SequenceChecker
@@ -52,8 +52,7 @@ def token(running: AllocatorProcess, ticker: str) -> str:
 async def console(
     running: AllocatorProcess, name: str, token: str, cursor: int | None = 0
 ) -> AsyncIterator[ClientConnection]:
-    url = f"ws://{running.http}/v1/{name}/console"
-    async with connect(url, proxy=None, max_size=None) as opened:
+    async with running.connect(f"/v1/{name}/console", max_size=None) as opened:
         await opened.send(json.dumps({"auth": {"token": token}}))
         if cursor is not None:
             await opened.send(json.dumps({"resume": {"cursor": str(cursor)}}))
@@ -107,7 +106,7 @@ async def test_the_log_can_be_read_from_another_place_at_any_time(running, token
 
 
 async def test_one_person_has_so_many_consoles_and_no_more(running, token, ticker) -> None:
-    opened = [connect(f"ws://{running.http}/v1/{ticker}/console", proxy=None) for _ in range(3)]
+    opened = [running.connect(f"/v1/{ticker}/console") for _ in range(3)]
     for one in opened:
         made = await one.__aenter__()
         await made.send(json.dumps({"auth": {"token": token}}))
@@ -156,7 +155,7 @@ async def test_another_person_cannot_take_a_console_over(running, token, ticker)
 
 
 async def test_the_other_address_takes_the_allocation_from_auth(running, token, ticker) -> None:
-    async with connect(f"ws://{running.http}/interact/", proxy=None) as opened:
+    async with running.connect("/interact/") as opened:
         await opened.send(json.dumps({"auth": {"token": token, "allocation": ticker}}))
         assert (await frame_of(opened, "hello"))["allocation"] == ticker
 

@@ -10,13 +10,11 @@ import sys
 import time
 import uuid
 
-import grpc
 import httpx2
 import pytest
 from allocator.allocations.v1 import allocation_service_pb2, allocation_service_pb2_grpc
 from allocator.consoles.v1 import console_service_pb2, console_service_pb2_grpc
 from allocator_process import ROOT, AllocatorProcess
-from websockets.asyncio.client import connect
 
 from allocctl.sequence import SequenceChecker
 
@@ -99,7 +97,7 @@ def test_another_persons_allocation_is_not_found_anywhere(running: AllocatorProc
 
 
 async def console_end(running: AllocatorProcess, name: str, token: str) -> tuple[int, str]:
-    async with connect(f"ws://{running.http}/v1/{name}/console", proxy=None) as console:
+    async with running.connect(f"/v1/{name}/console") as console:
         await console.send(json.dumps({"auth": {"token": token}}))
         bye = json.loads(await console.recv())["bye"]
         await console.wait_closed()
@@ -114,7 +112,7 @@ def test_a_log_is_watched_live_and_resumed_without_a_hole(running: AllocatorProc
     async def watch(cursor: int, wanted: int, checker: SequenceChecker) -> int:
         seen = 0
         kinds = set()
-        async with connect(f"ws://{running.http}/v1/{name}/console", proxy=None) as console:
+        async with running.connect(f"/v1/{name}/console") as console:
             await console.send(json.dumps({"auth": {"token": token}}))
             await console.send(json.dumps({"resume": {"cursor": str(cursor)}}))
             async with asyncio.timeout(30):
@@ -138,7 +136,7 @@ def test_a_log_is_watched_live_and_resumed_without_a_hole(running: AllocatorProc
 def test_the_same_by_grpc(running: AllocatorProcess) -> None:
     token = running.person("grpc@example.org")
     metadata = (("authorization", f"Bearer {token}"),)
-    with grpc.insecure_channel(running.grpc) as channel:
+    with running.channel() as channel:
         allocations = allocation_service_pb2_grpc.AllocationServiceStub(channel)
         consoles = console_service_pb2_grpc.ConsoleServiceStub(channel)
         rented = allocations.CreateAllocation(
@@ -180,7 +178,8 @@ def test_the_same_by_the_command_line(running: AllocatorProcess, tmp_path) -> No
     environment = {
         **running.environment,
         "XDG_CONFIG_HOME": str(tmp_path),
-        "ALLOCATOR_CLI_SERVER": running.grpc,
+        "ALLOCATOR_CLI_SERVER": f"https://{running.grpc}" if running.ca else running.grpc,
+        "ALLOCATOR_CLI_CA": str(running.ca or ""),
     }
 
     def allocctl(*arguments: str) -> str:
@@ -195,7 +194,7 @@ def test_the_same_by_the_command_line(running: AllocatorProcess, tmp_path) -> No
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
 
-    allocctl("login", "--admin-file", str(running.data_dir / "admin.json"))
+    allocctl("login", "--admin-file", str(running.admin_file))
     assert "ticker" in allocctl("machines")
     assert "is ready" in allocctl("allocate", "ticker", "--name", "mine")
     assert "mine" in allocctl("ls")
@@ -301,9 +300,11 @@ def test_an_admin_keeps_the_catalogue_with_optimistic_locking(running: Allocator
 def test_watching_over_http_brings_each_change(running: AllocatorProcess) -> None:
     token = running.person("stream@example.org")
     headers = {"authorization": f"Bearer {token}", "accept": "application/x-ndjson"}
-    url = f"http://{running.http}/v1/allocations:watch"
+    url = f"{running.url}/v1/allocations:watch"
     states: list[str] = []
-    with httpx2.stream("GET", url, headers=headers, timeout=30, trust_env=False) as stream:
+    with httpx2.stream(
+        "GET", url, headers=headers, timeout=30, trust_env=False, verify=running.trusts
+    ) as stream:
         lines = stream.iter_lines()
         assert json.loads(next(lines))["complete"]
         name = running.rent(token, "ticker")["name"]
