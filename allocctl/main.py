@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from allocctl.commands import accounts, allocations, catalogue, logs, running
+from allocctl.commands import accounts, allocations, catalogue, certs, logs, running
 from allocctl.failures import Failure, shown_failures
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command("stop")(allocations.stop)
 app.command("start")(allocations.start)
 app.command("restart")(allocations.restart)
 app.command("rm")(allocations.remove)
+app.add_typer(certs.app, name="certs")
 
 
 @app.callback()
