@@ -15,14 +15,12 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from chassis.faults import DeadlineExceeded, Fault, Forbidden, Internal
+from chassis.identity.certificates import EDGE
 from chassis.rest.binding import bindings_of
 from chassis.rest.decoding import refuse
 from chassis.rest.incoming import (
     ClientGone,
-    client_address,
-    is_trusted,
     metadata_of,
-    networks,
     read_body,
     refuse_large,
     says_body,
@@ -43,6 +41,7 @@ from chassis.rest.problem import (
 from chassis.rest.router import PathMalformed, Router
 from chassis.rest.sideroutes import SideRoutes
 from chassis.rest.streams import HEARTBEAT_SECONDS, StreamAnswer, StreamCut, framing_for
+from chassis.rpc.addresses import client_address, is_trusted, networks
 from chassis.rpc.call import Call
 from chassis.rpc.contract import Method
 from chassis.telemetry import child_of, log
@@ -193,9 +192,11 @@ class RestApp:
         seconds = timeout_of(headers, longest)
         client = scope.get("client")
         address = client[0] if client else ""
-        proxied = bool(self._trusted) and is_trusted(address, self._trusted)
+        by_edge = scope.get("state", {}).get("certificate") == EDGE
+        proxied = by_edge or (bool(self._trusted) and is_trusted(address, self._trusted))
         if proxied:
-            address = client_address(address, headers.get("x-forwarded-for", ""), self._trusted)
+            forwarded = headers.get("x-forwarded-for", "")
+            address = client_address(address, forwarded, self._trusted, by_edge=by_edge)
         return Call(
             method=method,
             metadata=metadata_of(headers, proxied=proxied),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from starlette.types import Receive
 
 from chassis.faults import Invalid
 from chassis.rest.problem import BodyTooLarge
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LET_THROUGH = (
     "authorization",
@@ -68,39 +65,6 @@ def metadata_of(headers: Mapping[str, str], *, proxied: bool) -> dict[str, str]:
     if proxied and "x-forwarded-for" in headers:
         passed["x-forwarded-for"] = headers["x-forwarded-for"]
     return passed
-
-
-def networks(addresses: Collection[str]) -> tuple[Network, ...]:
-    """The networks that these addresses and networks (`10.0.0.0/8`) are.
-
-    Raises:
-        ValueError: one is none.
-    """
-    return tuple(ipaddress.ip_network(one) for one in addresses)
-
-
-def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    """Whether an address is in one of the networks."""
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(known in network for network in trusted)
-
-
-def client_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:
-    """The address of the client behind trusted proxies.
-
-    Args:
-        peer: the other end of the connection.
-        forwarded: the `X-Forwarded-For` header; each proxy has appended whom it heard.
-        trusted: the networks of the proxies. What others say of themselves is not believed.
-    """
-    address = peer
-    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    while hops and is_trusted(address, trusted):
-        address = hops.pop()
-    return address
 
 
 def timeout_of(headers: Mapping[str, str], longest: float) -> float:

@@ -10,6 +10,17 @@ from dataclasses import dataclass, field
 from chassis.identity.caller import NOBODY, Caller
 from chassis.rpc.contract import Method
 
+_SHAVED_PART = 0.05
+_SHAVED_SECONDS = 0.02
+
+
+def shaved(seconds: float) -> float:
+    """A little less time than the caller gives: 5 %, 20 ms at most.
+
+    Whoever is further away from the person gives up first, so that the others can still say who it was.
+    """
+    return seconds - min(seconds * _SHAVED_PART, _SHAVED_SECONDS)
+
 
 @dataclass(slots=True)
 class Call:
@@ -22,6 +33,8 @@ class Call:
         address: the network address of the caller, for limits and logs.
         deadline: when the call is out of time, as `time.monotonic()` in seconds.
         protocol: `grpc` or `http`.
+        certificate: the name in the caller's certificate, `edge` or that of a service; None where the
+            connection needs none, as this process's own socket does.
         caller: who calls, once the chain has found out.
         trace: the W3C trace parent of the call, passed along to peers and facts.
         response_headers: sent beside the answer: gRPC initial metadata, or HTTP headers.
@@ -32,6 +45,7 @@ class Call:
     address: str
     deadline: float
     protocol: str = "grpc"
+    certificate: str | None = None
     caller: Caller = NOBODY
     trace: str = ""
     response_headers: list[tuple[str, str]] = field(default_factory=list)

@@ -25,8 +25,10 @@ from chassis.faults import (
     Invalid,
     Unauthenticated,
     Unavailable,
+    Unimplemented,
 )
 from chassis.identity.caller import NOBODY, Caller
+from chassis.identity.certificates import EDGE
 from chassis.rpc.call import Call, current_call
 from chassis.rpc.client import SERVICE_TOKEN_KEY
 from chassis.rpc.contract import Method, bind
@@ -164,6 +166,8 @@ class Chain:
 
     def _admit(self, call: Call, request: Message) -> None:
         """Finds out who calls, whether they may, and whether the request keeps the contract."""
+        if call.certificate == EDGE and not call.method.is_public:
+            raise Unimplemented("There is no such method.")
         call.caller = self._identify(call)
         self._permit(call.method.rule, call.caller)
         validate(request)
@@ -182,13 +186,35 @@ class Chain:
                 # Whoever renews a token that has ended still carries it.
                 if rule.who != Rule.OPEN:
                     raise
-        proof = call.metadata.get(SERVICE_TOKEN_KEY)
-        if proof and rule.peers:
-            service = self._verifier.verify_service(proof)
-            # On a public method, a peer that works for a person sees what the person may see.
-            if service in rule.peers and (rule.who == Rule.PEER or not person.user):
-                return replace(person, service=service)
+        service = self._service(call)
+        # Besides what it is named for, a service may do what anybody may, for the person whose token
+        # it carries.
+        allowed = service in rule.peers or (person.user and call.method.is_public)
+        if call.certificate not in {None, EDGE} and not allowed:
+            raise Forbidden(f"{service} may not call this method.")
+        # On a public method, a peer that works for a person sees what the person may see.
+        if service in rule.peers and (rule.who == Rule.PEER or not person.user):
+            return replace(person, service=service)
         return person
+
+    def _service(self, call: Call) -> str:
+        """The service that calls; empty where none does, or where it would make no difference.
+
+        Raises:
+            Unauthenticated: its token is not good, or is not that of its certificate.
+        """
+        proof = call.metadata.get(SERVICE_TOKEN_KEY, "")
+        if call.certificate is None:
+            return self._verifier.verify_service(proof) if proof and call.method.rule.peers else ""
+        if call.certificate == EDGE:
+            # It passes on what came from outside, which speaks for no service.
+            return ""
+        service = self._verifier.verify_service(proof)
+        if service != call.certificate:
+            raise Unauthenticated(
+                f"The service token is {service}'s, and the certificate {call.certificate}'s."
+            )
+        return service
 
     def _permit(self, rule: access_pb2.Rule, caller: Caller) -> None:
         if caller.service or rule.who == Rule.OPEN:

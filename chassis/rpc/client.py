@@ -2,65 +2,79 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, cast
 
 import grpc
 
-from chassis.rpc.call import current_call
-from chassis.rpc.status import fault_of
+from chassis.identity.certificates import Certificates
+from chassis.rpc.breaker import Breaker
+from chassis.rpc.call import current_call, shaved
+from chassis.rpc.connection import Connection
+from chassis.rpc.repeating import is_repeatable
+from chassis.rpc.status import fault_of, said_by_peer
 from chassis.telemetry import child_of
 
 Response = TypeVar("Response")
 
 SERVICE_TOKEN_KEY = "x-allocator-service-token"  # noqa: S105 — a header's name
-_MOST_BYTES = 16 << 20
+# Who has less time than this does not learn whether a peer is away or only not that fast.
+_FAIR_SECONDS = 1.0
 
 
 class PeerChannel:
     """A channel to a peer, which generated stubs take for one of grpc.aio.
 
     It adds to each call our service token, the token of the person on whose behalf we work, and the
-    trace.
+    trace. A peer in another process may have replicas: calls go in turn to those that say of themselves
+    that they are well, what may be repeated is tried again, and a peer that is away is not asked for a
+    moment. A peer in this process is called over a socket, without any of that.
     """
 
-    def __init__(self, peer: str, target: str, mint: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        peer: str,
+        target: str,
+        mint: Callable[[], str],
+        *,
+        certificates: Certificates | None = None,
+    ) -> None:
         """Opens lazily: connecting begins with the first call.
 
         Args:
-            peer: the service at the other end, `docker_svc`.
-            target: its gRPC target.
+            peer: the service at the other end, `docker_svc`. Its certificate must be that service's,
+                wherever the target is.
+            target: its gRPC target: all its replicas, or one of them as `host:port`.
             mint: makes a service token of ours.
+            certificates: our own, for TLS; followed while the channel is open. Not used on a socket.
         """
         self.peer = peer
+        self.is_here = target.startswith("unix:")
+        self.breaker = None if self.is_here else Breaker(peer)
+        self._target = target
         self._mint = mint
-        self._channel = grpc.aio.insecure_channel(
-            target,
-            options=(
-                ("grpc.max_receive_message_length", _MOST_BYTES),
-                ("grpc.max_send_message_length", _MOST_BYTES),
-                # Peers start in any order: look again soon, not after a minute.
-                ("grpc.initial_reconnect_backoff_ms", 50),
-                ("grpc.max_reconnect_backoff_ms", 1000),
-                ("grpc.use_local_subchannel_pool", 1),
-            ),
-        )
+        self._certificates = None if self.is_here else certificates
+        self._repeatable: set[str] = set()
+        self._connection: Connection | None = None
+        self._retired: set[Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def unary_unary(self, path: str, *parts: Any, **named: Any) -> PeerMethod:
         """As grpc.aio.Channel's."""
-        return PeerMethod(self, self._channel.unary_unary(path, *parts, **named))
+        return self._method("unary_unary", path, parts, named)
 
     def unary_stream(self, path: str, *parts: Any, **named: Any) -> PeerMethod:
         """As grpc.aio.Channel's."""
-        return PeerMethod(self, self._channel.unary_stream(path, *parts, **named))
+        return self._method("unary_stream", path, parts, named)
 
     def stream_unary(self, path: str, *parts: Any, **named: Any) -> PeerMethod:
         """As grpc.aio.Channel's."""
-        return PeerMethod(self, self._channel.stream_unary(path, *parts, **named))
+        return self._method("stream_unary", path, parts, named)
 
     def stream_stream(self, path: str, *parts: Any, **named: Any) -> PeerMethod:
         """As grpc.aio.Channel's."""
-        return PeerMethod(self, self._channel.stream_stream(path, *parts, **named))
+        return self._method("stream_stream", path, parts, named)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes along with a call that begins now."""
@@ -73,24 +87,76 @@ class PeerChannel:
             sent.append(("authorization", f"Bearer {call.caller.token}"))
         return tuple(sent)
 
+    def connection(self) -> Connection:
+        """What a call that begins now goes over: a new one where our certificate has changed."""
+        present = self._connection
+        if present is not None:
+            if self._certificates is None or present.certificate is self._certificates.current():
+                return present
+            self._retire(present)
+        certificate = self._certificates.current() if self._certificates is not None else None
+        made = Connection(
+            self.peer, self._target, certificate, None if self.is_here else self._repeatable
+        )
+        self._connection = made
+        return made
+
     async def close(self) -> None:
         """Ends every call and the connection."""
-        await self._channel.close()
+        open_now = [*self._retired, *([self._connection] if self._connection else [])]
+        self._connection = None
+        self._retired.clear()
+        for connection in open_now:
+            await connection.close()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _method(
+        self, kind: str, path: str, parts: tuple[Any, ...], named: dict[str, Any]
+    ) -> PeerMethod:
+        if not self.is_here and path not in self._repeatable and is_repeatable(path):
+            self._repeatable.add(path)
+            if self._connection is not None:
+                # It was told of the methods that there were: the next call opens one that knows more.
+                self._retire(self._connection)
+                self._connection = None
+        return PeerMethod(self, lambda channel: getattr(channel, kind)(path, *parts, **named))
+
+    def _retire(self, connection: Connection) -> None:
+        """Lets the calls on a connection go on to their end, and closes it then."""
+        self._retired.add(connection)
+        connection.when_idle(lambda: self._close_retired(connection))
+
+    def _close_retired(self, connection: Connection) -> None:
+        if connection in self._retired:
+            self._retired.discard(connection)
+            closing = asyncio.ensure_future(connection.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
 
 class PeerMethod:
     """One method of a peer."""
 
-    __slots__ = ("_method", "channel")
+    __slots__ = ("_connection", "_make", "_method", "channel")
 
-    def __init__(self, channel: PeerChannel, method: Any) -> None:
-        """Keeps the channel's own callable."""
+    def __init__(self, channel: PeerChannel, make: Callable[[grpc.aio.Channel], Any]) -> None:
+        """Keeps how to make grpc's own callable, which belongs to one connection."""
         self.channel = channel
-        self._method = method
+        self._make = make
+        self._connection: Connection | None = None
+        self._method: Any = None
 
     def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
         """Begins a call."""
-        return self._method(request, timeout=timeout, metadata=self.channel.metadata())
+        connection = self.channel.connection()
+        if connection is not self._connection:
+            self._method = self._make(connection.channel)
+            self._connection = connection
+        call = self._method(request, timeout=timeout, metadata=self.channel.metadata())
+        if not self.channel.is_here:
+            connection.began(call)
+        return call
 
 
 async def ask(rpc: Callable[..., Any], request: Any, *, timeout: float) -> Any:
@@ -107,11 +173,33 @@ async def ask(rpc: Callable[..., Any], request: Any, *, timeout: float) -> Any:
     method = cast("PeerMethod", rpc)
     call = current_call.get()
     if call is not None:
-        timeout = min(timeout, call.remaining())
+        timeout = min(timeout, shaved(call.remaining()))
+    breaker = method.channel.breaker
+    if breaker is not None:
+        return await _ask_guarded(method, request, timeout, breaker)
     try:
         return await method(request, timeout=timeout)
     except grpc.aio.AioRpcError as error:
         raise fault_of(error, method.channel.peer) from None
+
+
+async def _ask_guarded(method: PeerMethod, request: Any, timeout: float, breaker: Breaker) -> Any:
+    trial = breaker.enter()
+    try:
+        answer = await method(request, timeout=timeout)
+    except grpc.aio.AioRpcError as error:
+        if said_by_peer(error) is not None and error.code() is not _LATE:
+            breaker.answered()
+        elif error.code() not in _SILENT or (error.code() is _LATE and timeout < _FAIR_SECONDS):
+            breaker.gave_up(trial=trial)
+        else:
+            breaker.silent(error.details() or error.code().name, trial=trial)
+        raise fault_of(error, method.channel.peer) from None
+    except BaseException:
+        breaker.gave_up(trial=trial)
+        raise
+    breaker.answered()
+    return answer
 
 
 async def follow(
@@ -119,7 +207,9 @@ async def follow(
 ) -> AsyncIterator[Any]:
     """Calls a streaming method of a peer and yields what it sends.
 
-    Close the iterator (`aclosing`) or let its task be cancelled to end the call.
+    Close the iterator (`aclosing`) or let its task be cancelled to end the call. Whoever follows begins
+    again after a pause of its own, so a stream is tried even where the peer seems to be away; its first
+    message shows that it is back.
 
     Args:
         rpc: the stub's method.
@@ -130,11 +220,19 @@ async def follow(
         Fault: what the peer said, or that it went away.
     """
     method = cast("PeerMethod", rpc)
+    breaker = method.channel.breaker
     stream = method(request, timeout=timeout)
     try:
         async for response in stream:
+            if breaker is not None:
+                breaker.answered()
+                breaker = None
             yield response
     except grpc.aio.AioRpcError as error:
         raise fault_of(error, method.channel.peer) from None
     finally:
         stream.cancel()
+
+
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED
+_SILENT = (_LATE, grpc.StatusCode.UNAVAILABLE)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from chassis.faults import Fault, Invalid
-from chassis.rpc.call import Call
+from chassis.faults import Fault, Invalid, Unauthenticated, Unavailable
+from chassis.identity.certificates import EDGE, Certificates, service_in
+from chassis.rpc.addresses import Network, address_of, client_address, is_trusted
+from chassis.rpc.call import Call, shaved
 from chassis.rpc.chain import Chain
 from chassis.rpc.contract import Method
 from chassis.rpc.status import CODES, DETAILS_KEY, status_of
@@ -23,16 +26,36 @@ from chassis.telemetry import child_of
 
 _MOST_INTERNAL_BYTES = 16 << 20
 _DEFAULT_SECONDS = 30.0
+_CONNECTION_AGE_MS = 30_000
+_FORWARDED = "x-forwarded-for"
+# A client waits less than this between its own attempts.
+_OWN_PAUSE_SECONDS = 0.2
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How calls come in at one listener.
+
+    Attributes:
+        certificates: of the process; callers must show one too. None for a listener without TLS.
+        trusted_proxies: the networks of proxies whose `x-forwarded-for` is believed.
+        most_bytes: of a request from outside.
+    """
+
+    certificates: Certificates | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    most_bytes: int = _MOST_INTERNAL_BYTES
 
 
 class _Dispatch(grpc.GenericRpcHandler):
     """Finds the handler of a method; handlers are made once."""
 
-    def __init__(self, chain: Chain, methods: Sequence[Method]) -> None:
+    def __init__(self, chain: Chain, methods: Sequence[Method], entrance: Entrance) -> None:
         self._handlers: dict[str, Any] = {
-            method.path: grpc.unary_stream_rpc_method_handler(_streaming(chain, method))
+            method.path: grpc.unary_stream_rpc_method_handler(_streaming(chain, method, entrance))
             if method.streams
-            else grpc.unary_unary_rpc_method_handler(_unary(chain, method))
+            else grpc.unary_unary_rpc_method_handler(_unary(chain, method, entrance))
             for method in methods
         }
 
@@ -42,10 +65,21 @@ class _Dispatch(grpc.GenericRpcHandler):
 
 
 class RpcServer:
-    """One listener: the public one, or the internal one that also serves our own services."""
+    """One listener: for everybody, for this process's own services, or, with TLS, for both.
+
+    With TLS every caller shows a certificate, which says what it may call: the edge what is public, a
+    service what the contract names it for.
+    """
 
     def __init__(
-        self, chain: Chain, *, address: str, internal: bool, max_request_bytes: int
+        self,
+        chain: Chain,
+        *,
+        address: str,
+        internal: bool,
+        max_request_bytes: int,
+        certificates: Certificates | None = None,
+        trusted_proxies: tuple[Network, ...] = (),
     ) -> None:
         """Prepares a server; it listens from `start` on.
 
@@ -53,34 +87,37 @@ class RpcServer:
             chain: serves the calls.
             address: `host:port` (port 0 for any) or `unix:path`.
             internal: whether internal methods are served too.
-            max_request_bytes: larger requests are refused with RESOURCE_EXHAUSTED.
+            max_request_bytes: larger requests from outside are refused with RESOURCE_EXHAUSTED.
+            certificates: of this process, for TLS; followed while it runs.
+            trusted_proxies: networks of proxies whose `x-forwarded-for` is believed.
         """
         methods = [m for m in chain.methods() if internal or m.is_public]
-        self._names = sorted({m.service for m in methods})
-        self._said = {"", *self._names}
+        self._said = {"", *(m.service for m in methods)}
         most = _MOST_INTERNAL_BYTES if internal else max_request_bytes
-        self._server = grpc.aio.server(
-            options=(
-                ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", most),
-                ("grpc.max_send_message_length", _MOST_INTERNAL_BYTES),
-                ("grpc.max_metadata_size", 32 << 10),
-                ("grpc.keepalive_time_ms", 60_000),
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            )
-        )
-        self._server.add_generic_rpc_handlers((_Dispatch(chain, methods),))
+        options = [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", most),
+            ("grpc.max_send_message_length", _MOST_INTERNAL_BYTES),
+            ("grpc.max_metadata_size", 32 << 10),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ]
+        if certificates is not None:
+            # Clients look for new replicas, and show new certificates, when they connect anew. Calls
+            # that go on keep their connection for as long as they last.
+            options.append(("grpc.max_connection_age_ms", _CONNECTION_AGE_MS))
+        self._server = grpc.aio.server(options=options)
+        entrance = Entrance(certificates, trusted_proxies, max_request_bytes)
+        self._server.add_generic_rpc_handlers((_Dispatch(chain, methods, entrance),))
         self._health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            [
-                *self._names,
-                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-                reflection.SERVICE_NAME,
-            ],
-            self._server,
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+            _Reflection(methods, entrance), self._server
         )
-        self.port = self._server.add_insecure_port(address)
+        if certificates is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, _server_credentials(certificates))
 
     async def start(self) -> None:
         """Begins to listen; health says NOT_SERVING."""
@@ -105,12 +142,58 @@ class RpcServer:
         await self._server.stop(grace_seconds)
 
 
-def _unary(chain: Chain, method: Method) -> Callable[[bytes, Any], Any]:
+class _Reflection:
+    """Lists the public services to everybody, and to our own services all that are served."""
+
+    def __init__(self, methods: Sequence[Method], entrance: Entrance) -> None:
+        always = [
+            health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+            reflection.SERVICE_NAME,
+        ]
+        public = {m.service for m in methods if m.is_public}
+        self._outside = ReflectionServicer([*sorted(public), *always])
+        self._inside = ReflectionServicer([*sorted({m.service for m in methods}), *always])
+        self._entrance = entrance
+
+    async def ServerReflectionInfo(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """As the reflection protocol says."""
+        from_edge = self._entrance.certificates and _caller_service(context) == EDGE
+        chosen = self._outside if from_edge else self._inside
+        async for response in chosen.ServerReflectionInfo(requests, context):
+            yield response
+
+
+def _server_credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """Credentials that follow the folder; gRPC asks for them at each handshake."""
+    last = certificates.current()
+
+    def configured() -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration(
+            [(last.key, last.chain)], root_certificates=last.authorities
+        )
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal last
+        current = certificates.current()
+        if current is last:
+            return None
+        last = current
+        return configured()
+
+    return grpc.dynamic_ssl_server_credentials(
+        configured(),
+        fetch,  # type: ignore[arg-type]  # None for no change is documented, and not in the types
+        require_client_authentication=True,
+    )
+
+
+def _unary(chain: Chain, method: Method, entrance: Entrance) -> Callable[[bytes, Any], Any]:
     parse = method.request.FromString
 
     async def serve(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        call = _call(method, context)
         try:
+            call = _call(method, context, entrance)
+            await _refuse_large(call, context, entrance, raw)
             answer = await chain.unary(call, _parsed(parse, raw))
         except Fault as fault:
             await _abort(context, fault)
@@ -122,15 +205,16 @@ def _unary(chain: Chain, method: Method) -> Callable[[bytes, Any], Any]:
     return serve
 
 
-def _streaming(chain: Chain, method: Method) -> Callable[[bytes, Any], Any]:
+def _streaming(chain: Chain, method: Method, entrance: Entrance) -> Callable[[bytes, Any], Any]:
     parse = method.request.FromString
 
     async def serve(
         raw: bytes, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[bytes]:
-        call = _call(method, context)
         answers = None
         try:
+            call = _call(method, context, entrance)
+            await _refuse_large(call, context, entrance, raw)
             answers = chain.stream(call, _parsed(parse, raw))
             async for answer in answers:
                 yield answer if isinstance(answer, bytes) else answer.SerializeToString()
@@ -151,7 +235,21 @@ def _parsed(parse: Callable[[bytes], Message], raw: bytes) -> Message:
         raise Invalid("The request is not a message of the type that the method takes.") from None
 
 
-def _call(method: Method, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
+async def _refuse_large(
+    call: Call, context: grpc.aio.ServicerContext[Any, Any], entrance: Entrance, raw: bytes
+) -> None:
+    """Refuses what is too large from outside, as gRPC itself does where all callers are outside."""
+    if call.certificate == EDGE and len(raw) > entrance.most_bytes:
+        said = f"The request is larger than {entrance.most_bytes} bytes; send less at once."
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, said)
+
+
+def _call(method: Method, context: grpc.aio.ServicerContext[Any, Any], entrance: Entrance) -> Call:
+    """The call that has come in.
+
+    Raises:
+        Unauthenticated: the caller's certificate names no service.
+    """
     metadata = {
         key: value if isinstance(value, str) else ""
         for key, value in context.invocation_metadata() or ()
@@ -159,22 +257,45 @@ def _call(method: Method, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
     remaining = context.time_remaining()
     if remaining is None or remaining > 1e9:
         remaining = math.inf if method.streams else _DEFAULT_SECONDS
+    certificate = _caller_service(context) if entrance.certificates is not None else None
     return Call(
         method=method,
         metadata=metadata,
-        address=_address(context.peer()),
-        deadline=time.monotonic() + remaining,
+        address=_address(context.peer(), metadata, entrance, certificate),
+        # A little less than the caller waits, so that it hears which service was slow.
+        deadline=time.monotonic() + shaved(remaining),
         protocol="grpc",
+        certificate=certificate,
         trace=child_of(metadata.get("traceparent")),
     )
 
 
-def _address(peer: str) -> str:
-    """The network address in what gRPC says of a peer, `ipv4:127.0.0.1:4711`."""
-    scheme, _, rest = unquote(peer).partition(":")
-    if scheme in ("ipv4", "ipv6"):
-        return rest.rpartition(":")[0].strip("[]")
-    return scheme
+def _caller_service(context: Any) -> str:
+    """The service in the caller's certificate, or `edge`.
+
+    Raises:
+        Unauthenticated: it names none.
+    """
+    for uri in context.auth_context().get("peer_spiffe_id", ()):
+        service = service_in(uri.decode("ascii", "replace"))
+        if service:
+            return service
+    raise Unauthenticated("The certificate of the caller names no service of the allocator.")
+
+
+def _address(
+    peer: str, metadata: dict[str, str], entrance: Entrance, certificate: str | None
+) -> str:
+    """The address of whoever called first; what cannot be believed of it is taken out."""
+    address = address_of(peer)
+    forwarded = metadata.get(_FORWARDED)
+    if forwarded is None:
+        return address
+    by_edge = certificate == EDGE
+    if not by_edge and not is_trusted(address, entrance.trusted_proxies):
+        del metadata[_FORWARDED]
+        return address
+    return client_address(address, forwarded, entrance.trusted_proxies, by_edge=by_edge)
 
 
 def _headers(call: Call) -> tuple[tuple[str, str], ...]:
@@ -183,5 +304,8 @@ def _headers(call: Call) -> tuple[tuple[str, str], ...]:
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], fault: Fault) -> None:
-    details = status_of(fault).SerializeToString()
-    await context.abort(CODES[fault.kind], fault.message, ((DETAILS_KEY, details),))
+    trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status_of(fault).SerializeToString())]
+    if isinstance(fault, Unavailable) and (fault.retry_after or 0) > _OWN_PAUSE_SECONDS:
+        # What is away for longer is not tried again by gRPC itself, which would only add to it.
+        trailing.append((_PUSHBACK_KEY, "-1"))
+    await context.abort(CODES[fault.kind], fault.message, tuple(trailing))

@@ -62,7 +62,7 @@ def fault_of(error: grpc.aio.AioRpcError, peer: str) -> Fault:
         error: what the call raised.
         peer: the service that was called: named where the peer itself could say nothing.
     """
-    raw = _details(error.trailing_metadata() or ())
+    raw = said_by_peer(error)
     kind = _KINDS.get(error.code(), Kind.INTERNAL)
     cls = kinds()[kind]
     if raw is None:
@@ -84,7 +84,11 @@ def fault_of(error: grpc.aio.AioRpcError, peer: str) -> Fault:
             retry = error_details_pb2.RetryInfo()
             detail.Unpack(retry)
             retry_after = retry.retry_delay.ToNanoseconds() / 1e9
-    fault = cls(status.message, reason=reason, retry_after=retry_after, fields=fields)
+    message = status.message
+    if kind is Kind.DEADLINE and "service" not in metadata:
+        # It was the peer itself that was slow, not one that it asked.
+        message, metadata = _late(peer), {**metadata, "service": peer}
+    fault = cls(message, reason=reason, retry_after=retry_after, fields=fields)
     fault.metadata = metadata
     return fault
 
@@ -92,7 +96,7 @@ def fault_of(error: grpc.aio.AioRpcError, peer: str) -> Fault:
 def _silent_peer(kind: Kind, cls: type[Fault], peer: str) -> Fault:
     """What to say where the peer did not answer for itself."""
     if kind is Kind.DEADLINE:
-        return cls(f"{peer} did not answer in time; try again.", service=peer)
+        return cls(_late(peer), service=peer)
     if kind in (Kind.UNAVAILABLE, Kind.CANCELLED):
         unavailable = kinds()[Kind.UNAVAILABLE]
         return unavailable(
@@ -101,7 +105,13 @@ def _silent_peer(kind: Kind, cls: type[Fault], peer: str) -> Fault:
     return cls(f"{peer} failed without saying why.", service=peer)
 
 
-def _details(trailing: Iterable[tuple[str, str | bytes]]) -> bytes | None:
+def _late(peer: str) -> str:
+    return f"{peer} did not answer in time; try again."
+
+
+def said_by_peer(error: grpc.aio.AioRpcError) -> bytes | None:
+    """The status that the peer itself sent; None where it did not answer."""
+    trailing: Iterable[tuple[str, str | bytes]] = error.trailing_metadata() or ()
     for key, value in trailing:
         if key == DETAILS_KEY and isinstance(value, bytes):
             return value
