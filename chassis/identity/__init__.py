@@ -7,19 +7,24 @@ rest.
 """
 
 from chassis.identity.caller import NOBODY, Caller
-from chassis.identity.secrets import kept_secret
-from chassis.identity.service_tokens import ServiceTokens
+from chassis.identity.certificates import EDGE, Certificates, CertificatesUnusable
+from chassis.identity.secrets import kept_secrets
+from chassis.identity.service_tokens import CLOCK_SKEW_SECONDS, ServiceTokens
 from chassis.identity.trust import FRESH_SECONDS, Revocation, Trust, TrustUpdate
 from chassis.identity.vault import Vault
 
 __all__ = [
+    "CLOCK_SKEW_SECONDS",
+    "EDGE",
     "FRESH_SECONDS",
     "NOBODY",
     "Caller",
+    "Certificates",
+    "CertificatesUnusable",
     "Revocation",
     "ServiceTokens",
     "Trust",
     "TrustUpdate",
     "Vault",
-    "kept_secret",
+    "kept_secrets",
 ]

@@ -16,7 +16,7 @@ class Caller:
         verified: whether the person's address is verified.
         service: the calling service, `allocation_svc`, where the method's rule names it as a peer.
         token: the person's access token as it came, to be passed along; never logged.
-        token_expires: when that token ends, in seconds since 1970; 0 without one.
+        token_expires: until when that token is good here, in seconds since 1970; 0 without one.
     """
 
     user: str = ""

@@ -10,17 +10,21 @@ from pathlib import Path
 SECRET_BYTES = 32
 
 
-def kept_secret(given: str, file: Path) -> bytes:
-    """A secret of 32 bytes: the given one, or the one in the file, which is made where there is none.
+def kept_secrets(given: str, file: Path) -> tuple[bytes, ...]:
+    """Secrets of 32 bytes: the given ones, or those in the file, which is made where there is none.
 
     Args:
-        given: base64url text; empty to use the file.
+        given: base64url text, two joined by a comma while one replaces the other, the one that is to be
+            used first; empty to use the file, which may hold two as well.
         file: where it is kept, readable by its owner alone.
 
     Raises:
         ValueError: what is given, or what the file holds, is not 32 bytes in base64url.
     """
-    text = given or _from_file(file)
+    return tuple(_read(part.strip()) for part in (given or _from_file(file)).split(","))
+
+
+def _read(text: str) -> bytes:
     raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if len(raw) != SECRET_BYTES:
         raise ValueError(f"a secret must be {SECRET_BYTES} bytes in base64url")

@@ -62,11 +62,32 @@ class Trust:
     """Verifies access tokens with keys and revocations that it follows.
 
     A verified signature is remembered until its token ends; a revocation never waits for that.
+
+    Where tokens come from another machine, whose clock may differ, they are taken a little after their
+    end: else those of a clock that is behind would end before their holders renew them. Nobody gains by
+    it, since what a person may no longer do is told by revocations, which are kept for longer. Whether
+    a token is revoked depends on no clock of ours: both times that are compared were given by user_svc,
+    which sees to their order.
     """
 
-    def __init__(self, service_tokens: ServiceTokens) -> None:
-        """Starts without keys: until they come, tokens are refused with TRUST_STALE."""
+    def __init__(
+        self,
+        service_tokens: ServiceTokens,
+        *,
+        leeway: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Starts without keys: until they come, tokens are refused with TRUST_STALE.
+
+        Args:
+            service_tokens: verifies those of services.
+            leeway: for how many seconds after its end a token is taken: `CLOCK_SKEW_SECONDS`, or none
+                where tokens are made by the same clock.
+            clock: seconds since 1970.
+        """
         self._service_tokens = service_tokens
+        self._leeway = leeway
+        self._clock = clock
         self._keys: dict[str, OKPKey] = {}
         self._by_user: dict[str, Revocation] = {}
         self._by_session: dict[str, Revocation] = {}
@@ -90,7 +111,7 @@ class Trust:
             if len(self._verified) >= _MOST_REMEMBERED:
                 self._verified.clear()
             self._verified[token] = found
-        now = time.time()
+        now = self._clock()
         if found.caller.token_expires <= now:
             self._verified.pop(token, None)
             raise Unauthenticated(
@@ -144,7 +165,7 @@ class Trust:
                 for key_id, raw in update.keys.items()
             }
             self._verified.clear()
-        now = time.time()
+        now = self._clock()
         for revocation in update.revocations:
             if revocation.expires <= now:
                 continue
@@ -215,7 +236,7 @@ class Trust:
                     roles=frozenset(str(role) for role in claims.get("roles", ())),
                     verified=bool(claims.get("verified", False)),
                     token=token,
-                    token_expires=float(claims["exp"]),
+                    token_expires=float(claims["exp"]) + self._leeway,
                 ),
                 issued=float(claims["iat"]),
             )

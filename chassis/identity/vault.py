@@ -15,11 +15,14 @@ class VaultBroken(Exception):
 
 
 class Vault:
-    """Seals secrets with AES-256-GCM under the installation's key."""
+    """Seals secrets with AES-256-GCM under the installation's key.
 
-    def __init__(self, key: bytes) -> None:
-        """Keeps the key, 32 bytes."""
-        self._cipher = AESGCM(key)
+    While a key is replaced there are two: the first seals, and what either sealed can be opened.
+    """
+
+    def __init__(self, *keys: bytes) -> None:
+        """Keeps the keys, 32 bytes each: the one that seals, then others that open as well."""
+        self._ciphers = [AESGCM(key) for key in keys]
 
     def seal(self, secret: bytes, context: str) -> bytes:
         """Encrypts a secret.
@@ -30,7 +33,7 @@ class Vault:
                 that a sealed secret cannot be moved to another place.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret, context.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, secret, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Decrypts what `seal` made with the same context.
@@ -39,7 +42,9 @@ class Vault:
             VaultBroken: it cannot be opened.
         """
         nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        try:
-            return self._cipher.decrypt(nonce, rest, context.encode())
-        except (InvalidTag, ValueError) as error:
-            raise VaultBroken("a stored secret cannot be opened with this key") from error
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(nonce, rest, context.encode())
+            except (InvalidTag, ValueError):
+                continue
+        raise VaultBroken("a stored secret cannot be opened with this key")

@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.faults import Invalid
+from chassis.identity.certificates import service_of_peer
 from chassis.rest.problem import PROBLEM_JSON, problem_bytes
 
 MAX_HEAD_BYTES = 64 << 10
@@ -45,6 +46,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody has connected."""
         super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            # Of every request and WebSocket on this connection.
+            name = service_of_peer(tls.getpeercert())
+            self.app_state = {**self.app_state, "certificate": name}
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

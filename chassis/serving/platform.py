@@ -13,7 +13,7 @@ import structlog
 
 from chassis.bus import Bus
 from chassis.clock import Clock
-from chassis.identity import ServiceTokens, Trust, Vault
+from chassis.identity import Certificates, ServiceTokens, Trust, Vault
 from chassis.leading import Leadership, Leases, Replica
 from chassis.rpc import PeerChannel, ask
 from chassis.serving.store import Store
@@ -24,6 +24,7 @@ from chassis.telemetry import log
 if TYPE_CHECKING:
     import grpc
 
+    from chassis.bus.outbox import Publishing
     from chassis.documents import Documents
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -41,6 +42,7 @@ class Shared:
         bus: facts.
         trust: which access tokens are good.
         service_tokens: how services know each other.
+        certificates: what this process shows which service it is with; None for no TLS.
         vault: secrets at rest.
         draining: set when the process begins to stop.
         internal_target: the gRPC target of this process's own services.
@@ -55,6 +57,7 @@ class Shared:
     bus: Bus
     trust: Trust
     service_tokens: ServiceTokens
+    certificates: Certificates | None
     vault: Vault
     draining: asyncio.Event
     internal_target: str
@@ -101,7 +104,12 @@ class Platform:
         found = self._shared.channels.get(key)
         if found is None:
             tokens = self._shared.service_tokens
-            found = PeerChannel(peer, target, lambda: tokens.mint(self.service))
+            found = PeerChannel(
+                peer,
+                target,
+                lambda: tokens.mint(self.service),
+                certificates=self._shared.certificates,
+            )
             self._shared.channels[key] = found
             self.exits.push_async_callback(found.close)
         # Generated stubs ask for nothing of a channel but the four functions that it has.
@@ -133,6 +141,19 @@ class Platform:
         self._shared.leaderships[self.service] = leadership
         self.exits.push_async_callback(leadership.release)
         return leadership
+
+    def publishes(self, relay: Publishing, leadership: Leadership) -> None:
+        """Has a relay woken where this replica leads, and its outbox emptied at the end.
+
+        Its `run` is a task of the service that is led.
+        """
+        leadership.on_wake(lambda _keys: relay.wake())
+
+        async def flush() -> None:
+            if leadership.leads:
+                await relay.flush()
+
+        self.exits.push_async_callback(flush)
 
     async def database(self, store: Store, folder: Path | None = None) -> Database:
         """Opens a SQL database; closed when the process ends.

@@ -21,11 +21,22 @@ from starlette.types import ASGIApp
 
 from chassis.bus import open_bus
 from chassis.clock import SystemClock
-from chassis.identity import Revocation, ServiceTokens, Trust, TrustUpdate, Vault, kept_secret
+from chassis.identity import (
+    CLOCK_SKEW_SECONDS,
+    Certificates,
+    CertificatesUnusable,
+    Revocation,
+    ServiceTokens,
+    Trust,
+    TrustUpdate,
+    Vault,
+    kept_secrets,
+)
 from chassis.leading.servicer import ReplicaServicer
 from chassis.rest import rest_app
 from chassis.rest.openapi import document_bytes
 from chassis.rpc import Chain, ContractBroken, follow
+from chassis.rpc.addresses import networks
 from chassis.rpc.server import RpcServer
 from chassis.serving.data_folder import DataFolder, DataFolderBusy
 from chassis.serving.platform import Platform, Shared
@@ -111,6 +122,7 @@ class Process:
 
         Raises:
             AddressUnusable: something else listens where it is to listen.
+            CertificatesUnusable: they cannot be used, or are another service's.
             DataFolderBusy: another process holds the data folder.
             ExceptionGroup: a task of a service has failed; it is the reason.
         """
@@ -131,8 +143,11 @@ class Process:
                 public = RpcServer(
                     chain,
                     address=self._process.grpc_address,
-                    internal=False,
+                    # With TLS, the caller's certificate selects what it may call.
+                    internal=shared.certificates is not None,
                     max_request_bytes=self._process.max_body_bytes,
+                    certificates=shared.certificates,
+                    trusted_proxies=networks(_names(self._process.trusted_proxies)),
                 )
             with _listening_on(self._process.http_address, "ALLOCATOR_HTTP_ADDRESS"):
                 listening = bound_socket(self._process.http_address)
@@ -141,6 +156,7 @@ class Process:
                 self._app(chain, services),
                 self._process.drain_seconds,
                 self._process.head_seconds,
+                shared.certificates,
             )
             host = self._process.http_address.rpartition(":")[0]
             http_at = f"{host}:{listening.getsockname()[1]}"
@@ -238,10 +254,17 @@ class Process:
 
     async def _shared(self, exits: AsyncExitStack, folder: DataFolder) -> Shared:
         settings = self._process
+        certificates = Certificates(settings.tls_dir) if settings.tls_dir is not None else None
+        runs = {_service_of(compose) for compose in self._composers}
+        if certificates is not None and runs != {certificates.service}:
+            raise CertificatesUnusable(
+                f"The certificate in {settings.tls_dir} is {certificates.service}'s, and this process "
+                f"runs {', '.join(sorted(runs))}; each service has a folder and a process of its own."
+            )
         clock = SystemClock()
         keys = settings.data_dir / "keys"
         tokens = ServiceTokens(
-            kept_secret(settings.service_secret.get_secret_value(), keys / "service.secret")
+            *kept_secrets(settings.service_secret.get_secret_value(), keys / "service.secret")
         )
         bus = await open_bus(
             settings.bus_url.get_secret_value()
@@ -255,9 +278,11 @@ class Process:
             clock=clock,
             exits=exits,
             bus=bus,
-            trust=Trust(tokens),
+            # Tokens that are made in this process are made by its clock.
+            trust=Trust(tokens, leeway=0.0 if "user_svc" in runs else CLOCK_SKEW_SECONDS),
             service_tokens=tokens,
-            vault=Vault(kept_secret(settings.vault_key.get_secret_value(), keys / "vault.key")),
+            certificates=certificates,
+            vault=Vault(*kept_secrets(settings.vault_key.get_secret_value(), keys / "vault.key")),
             draining=asyncio.Event(),
             advertised=lambda: self._advertised,
             internal_target=f"unix:{folder.make_sockets_folder()}/internal.sock",
@@ -384,7 +409,7 @@ def run_process(
     configure_logs(process.log_level, Path(process.log_file) if process.log_file else None)
     try:
         asyncio.run(_until_signalled(Process(composers, settings, on_ready)))
-    except (AddressUnusable, DataFolderBusy, ContractBroken) as error:
+    except (AddressUnusable, CertificatesUnusable, DataFolderBusy, ContractBroken) as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"The process cannot start: {error}")

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from chassis.identity import Certificates
 from chassis.serving.http_protocol import BoundedHttpProtocol
 from chassis.serving.service import Service
 from chassis.telemetry import render_metrics
@@ -93,8 +94,13 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def http_server(app: Any, drain_seconds: float, head_seconds: float) -> HttpServer:
-    """A server for the app, not yet listening."""
+def http_server(
+    app: Any,
+    drain_seconds: float,
+    head_seconds: float,
+    certificates: Certificates | None = None,
+) -> HttpServer:
+    """A server for the app, not yet listening; with certificates, over TLS with whoever has one too."""
     return HttpServer(
         uvicorn.Config(
             app,
@@ -111,6 +117,9 @@ def http_server(app: Any, drain_seconds: float, head_seconds: float) -> HttpServ
             timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, int(drain_seconds)),
             backlog=1024,
+            ssl_context_factory=None
+            if certificates is None
+            else lambda _config, _default: certificates.http_context(),
         )
     )
 

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from chassis.faults import Unauthenticated, Unavailable
-from chassis.identity import Revocation, ServiceTokens, Trust, TrustUpdate, Vault, kept_secret
+from chassis.identity import Revocation, ServiceTokens, Trust, TrustUpdate, Vault, kept_secrets
 from chassis.identity.vault import VaultBroken
 
 
@@ -127,8 +127,8 @@ def test_trust_is_fresh_once_it_has_heard_of_its_source(trust: Trust) -> None:
 
 
 def test_a_sealed_secret_opens_in_its_own_place_only(tmp_path) -> None:
-    key = kept_secret("", tmp_path / "keys" / "vault")
-    assert kept_secret("", tmp_path / "keys" / "vault") == key
+    (key,) = kept_secrets("", tmp_path / "keys" / "vault")
+    assert kept_secrets("", tmp_path / "keys" / "vault") == (key,)
     assert (tmp_path / "keys" / "vault").stat().st_mode & 0o777 == 0o600
     vault = Vault(key)
     sealed = vault.seal("päss".encode(), "allocations/a")

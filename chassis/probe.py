@@ -1,0 +1,80 @@
+"""Asks the process whose settings these are how it is, for the health check of a container.
+
+`python -m chassis.probe` exits with 0 where calls can come, and with 1 where not; with `--live` it asks
+only whether the process is alive. It reads the settings that the process reads, shows the process's own
+certificate where there is TLS, and imports nothing that takes time: it runs every few seconds.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+DEFAULT_ADDRESS = "127.0.0.1:8080"
+_TIMEOUT_SECONDS = 2.0
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 — to be replaced
+
+
+def problem_of(environment: Mapping[str, str], path: str) -> str:
+    """What is wrong with the process; empty where nothing is.
+
+    Args:
+        environment: with the settings of the process.
+        path: what to ask for, `/readyz`.
+    """
+    address = environment.get("ALLOCATOR_HTTP_ADDRESS") or DEFAULT_ADDRESS
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    folder = environment.get("ALLOCATOR_TLS_DIR")
+    try:
+        at = (_EVERYWHERE.get(host, host), int(port))
+        if folder:
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                *at, timeout=_TIMEOUT_SECONDS, context=_context(Path(folder))
+            )
+        else:
+            connection = http.client.HTTPConnection(*at, timeout=_TIMEOUT_SECONDS)
+        connection.request("GET", path, headers={"connection": "close"})
+        answer = connection.getresponse()
+        said = answer.read(4096).decode(errors="replace")
+        connection.close()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"{address} does not answer: {error}"
+    return "" if answer.status == http.client.OK else f"{path} says {answer.status}: {said.strip()}"
+
+
+def _context(folder: Path) -> ssl.SSLContext:
+    """Trusts who the process trusts, and shows its certificate; it is asked by address, not by name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(folder / "ca.pem")
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+def _environment(arguments: Sequence[str]) -> dict[str, str]:
+    """The environment, over the settings file that the arguments name."""
+    given: dict[str, str] = {}
+    if "--settings" in arguments:
+        from dotenv import dotenv_values
+
+        file = arguments[arguments.index("--settings") + 1]
+        given = {name: value or "" for name, value in dotenv_values(file).items()}
+    return {**given, **os.environ}
+
+
+def main() -> None:
+    """Asks, and exits with the answer."""
+    arguments = sys.argv[1:]
+    path = "/livez" if "--live" in arguments else "/readyz"
+    problem = problem_of(_environment(arguments), path)
+    if problem:
+        sys.exit(problem)
+
+
+if __name__ == "__main__":
+    main()
