@@ -44,6 +44,7 @@ contracts: $(VENV)/dev ## Checks the contracts: style, breaking changes, fresh s
 	cd protos && ../$(BIN)/buf lint ../$(VENV)/contracts.binpb --config buf.yaml
 	cd protos && ../$(BIN)/buf breaking ../$(VENV)/contracts.binpb --against released.binpb --config buf.yaml
 	$(BIN)/python tools/web_client.py --check
+	$(BIN)/python tools/edge.py --check
 
 docs: $(VENV)/dev ## Checks that generated reference pages are fresh and links lead somewhere.
 	$(BIN)/python tools/reference.py --check
@@ -51,6 +52,7 @@ docs: $(VENV)/dev ## Checks that generated reference pages are fresh and links l
 stubs: $(VENV)/dev ## Makes everything that is generated from the contracts.
 	$(BIN)/python tools/stubs.py
 	$(BIN)/python tools/web_client.py
+	$(BIN)/python tools/edge.py
 	$(BIN)/python tools/reference.py
 
 console: | $(VENV)/bin/python ## Checks the web console: types, lint, format, its unit tests.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import allocator
 from allocator.access.v1 import access_pb2
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 
@@ -47,6 +50,27 @@ class Method:
 
 class ContractBroken(Exception):
     """A contract, or a servicer, is not as it must be; the process does not start."""
+
+
+def contract_files() -> Iterator[FileDescriptor]:
+    """Every file of our own contracts, in order, also of services that are not in this process."""
+    for folder in allocator.__path__:
+        stubs = Path(folder)
+        for found in sorted(stubs.rglob("*_pb2.py")):
+            module = ".".join(found.relative_to(stubs.parent).with_suffix("").parts)
+            file: FileDescriptor = importlib.import_module(module).DESCRIPTOR
+            yield file
+
+
+def public_methods() -> list[Method]:
+    """Every method of our contracts that others than our own services may reach."""
+    return [
+        method
+        for file in contract_files()
+        for service in file.services_by_name.values()
+        for method in methods_of(service)
+        if method.is_public
+    ]
 
 
 def service_descriptor(full_name: str) -> ServiceDescriptor:

@@ -20,7 +20,7 @@ from chassis.identity.certificates import EDGE, Certificates, service_in
 from chassis.rpc.addresses import Network, address_of, client_address, is_trusted
 from chassis.rpc.call import Call, shaved
 from chassis.rpc.chain import Chain
-from chassis.rpc.contract import Method
+from chassis.rpc.contract import Method, public_methods
 from chassis.rpc.status import CODES, DETAILS_KEY, status_of
 from chassis.telemetry import child_of
 
@@ -151,6 +151,9 @@ class _Reflection:
             reflection.SERVICE_NAME,
         ]
         public = {m.service for m in methods if m.is_public}
+        if entrance.certificates is not None:
+            # The edge asks one service about all of them.
+            public = {m.service for m in public_methods()}
         self._outside = ReflectionServicer([*sorted(public), *always])
         self._inside = ReflectionServicer([*sorted({m.service for m in methods}), *always])
         self._entrance = entrance
