@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from allocctl.commands import accounts, allocations, catalogue, certs, logs, running
+from allocctl.commands import (
+    accounts,
+    admin,
+    allocations,
+    backup,
+    broker,
+    catalogue,
+    certs,
+    logs,
+    migrate,
+    running,
+)
 from allocctl.failures import Failure, shown_failures
 
 app = typer.Typer(
@@ -38,6 +49,13 @@ app.command("stop")(allocations.stop)
 app.command("start")(allocations.start)
 app.command("restart")(allocations.restart)
 app.command("rm")(allocations.remove)
+app.command("migrate")(migrate.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("export")(backup.export)
+app.command("import")(backup.import_)
+app.add_typer(admin.app, name="admin")
+app.add_typer(broker.app, name="broker")
 app.add_typer(certs.app, name="certs")
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 from broker.adapters.directory_store.sql import SqlDirectoryStore
 from broker.adapters.owners.grpc import GrpcOwners
 from broker.adapters.state_topics.bus import BusStateTopics
+from broker.ports import DirectoryStore
 from broker.settings import Settings
 from broker.transport.consumer import GROUP, StateConsumer
 from broker.transport.mapping import TOPICS, entry_of
 from broker.transport.servicer import DirectoryServicer
 from broker.usecases.directory import Directory
 from broker.usecases.rebuilding import Rebuilding
+from chassis.clock import Clock
 from chassis.faults import Fault
 from chassis.serving import Platform, Service, Store, Task
 from chassis.settings import LoadedSettings
+from chassis.sql import open_database
 
 PUBLISHES: tuple[str, ...] = ()
 """The nouns of the topics that it publishes to."""
@@ -28,12 +33,34 @@ def stores(settings: LoadedSettings) -> tuple[Store, ...]:
     )
 
 
+async def open_directory_store(
+    store: Store, folder: Path, clock: Clock, exits: AsyncExitStack
+) -> DirectoryStore:
+    """Opens the directory; a file is brought to the newest schema, a server must be there.
+
+    Args:
+        store: of `stores`.
+        folder: where a file is.
+        clock: the time.
+        exits: what is closed at the end.
+
+    Raises:
+        SchemaTooOld, SchemaTooNew: the store is not of this version.
+        Unavailable: the store does not answer.
+    """
+    database = await open_database(store.url_in(folder), store.schema, clock, migrate=store.is_file)
+    exits.push_async_callback(database.close)
+    return SqlDirectoryStore(database)
+
+
 async def compose(platform: Platform) -> Service:
     """Wires the service."""
     settings = platform.settings(Settings)
     clock, log = platform.clock, platform.log()
 
-    store = SqlDirectoryStore(await platform.database(stores(platform.loaded)[0]))
+    store = await open_directory_store(
+        stores(platform.loaded)[0], platform.data_dir, clock, platform.exits
+    )
     owners = GrpcOwners(platform.channel, clock, entry_of, settings.owner_timeout_seconds)
     learn = StateConsumer(store, clock)
     tasks = [

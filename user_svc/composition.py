@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 
 from chassis.bus.outbox import Relay
+from chassis.clock import SystemClock
 from chassis.faults import Fault
+from chassis.identity import Vault, kept_secrets
 from chassis.limits import Delays, open_limits
 from chassis.serving import Platform, Service, Store, Task
-from chassis.settings import LoadedSettings
+from chassis.settings import LoadedSettings, ProcessSettings
+from chassis.sql import open_database
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
 from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
@@ -67,12 +72,7 @@ async def compose(platform: Platform) -> Service:
     trust_store = SqlTrustStore(database, vault)
 
     # passwords, tokens, limits
-    hasher = Argon2PasswordHasher(
-        settings.argon2_memory_kib,
-        settings.argon2_passes,
-        settings.argon2_threads,
-        settings.argon2_waiting,
-    )
+    hasher = _password_hasher(settings)
     platform.exits.callback(hasher.close)
     signer = JoseTokenSigner()
     limits = open_limits(platform.process.cache_url.get_secret_value(), clock, platform.service)
@@ -156,6 +156,46 @@ async def compose(platform: Platform) -> Service:
             *(Task("user_svc.limits", watch) for watch in limits.watches),
         ],
         checks={"limits": limits.problem} if limits.watches else {},
+    )
+
+
+async def make_first_admin(settings: LoadedSettings, file: Path) -> bool:
+    """Makes the first admin where there is none, however many processes try it at the same moment.
+
+    Args:
+        settings: of every service.
+        file: where the credentials are written; its folder is there.
+
+    Returns:
+        Whether it was made now.
+
+    Raises:
+        SchemaTooOld, SchemaTooNew: the store is not of this version.
+        Unavailable: the store does not answer, or the file cannot be written.
+    """
+    process, clock = settings.of(ProcessSettings), SystemClock()
+    store = stores(settings)[0]
+    keys = kept_secrets(
+        process.vault_key.get_secret_value(), process.data_dir / "keys" / "vault.key"
+    )
+    async with AsyncExitStack() as exits:
+        database = await open_database(
+            store.url_in(process.data_dir), store.schema, clock, migrate=store.is_file
+        )
+        exits.push_async_callback(database.close)
+        hasher = _password_hasher(settings.of(Settings))
+        exits.callback(hasher.close)
+        # The relay of a service looks into the outbox by itself.
+        accounts = SqlAccountStore(database, Vault(*keys), user_records, lambda: None)
+        return await FirstAdmin(accounts, hasher, DiskAdminFile(file), clock).ensure()
+
+
+def _password_hasher(settings: Settings) -> Argon2PasswordHasher:
+    return Argon2PasswordHasher(
+        settings.argon2_memory_kib,
+        settings.argon2_passes,
+        settings.argon2_threads,
+        settings.argon2_waiting,
     )
 
 

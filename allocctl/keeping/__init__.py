@@ -1,0 +1,1 @@
+"""Keeping an installation: migrations, backups, restores, and moving to other stores."""

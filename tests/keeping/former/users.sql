@@ -1,0 +1,111 @@
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0001');
+CREATE TABLE codes (
+	user_id VARCHAR(12) NOT NULL, 
+	salt BLOB NOT NULL, 
+	digest BLOB NOT NULL, 
+	send_time BIGINT NOT NULL, 
+	expire_time BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	PRIMARY KEY (user_id)
+);
+CREATE TABLE letters (
+	delivery_id VARCHAR(36) NOT NULL, 
+	email VARCHAR(254) NOT NULL, 
+	kind VARCHAR(32) NOT NULL, 
+	digits BLOB NOT NULL, 
+	expire_time BIGINT NOT NULL, 
+	due_time BIGINT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	PRIMARY KEY (delivery_id)
+);
+CREATE TABLE once (
+	caller VARCHAR(100) NOT NULL, 
+	method VARCHAR(100) NOT NULL, 
+	request_id VARCHAR(64) NOT NULL, 
+	fingerprint VARCHAR(64) NOT NULL, 
+	answer TEXT(16777215) NOT NULL, 
+	time BIGINT NOT NULL, 
+	PRIMARY KEY (caller, method, request_id)
+);
+CREATE TABLE outbox (
+	id INTEGER NOT NULL, 
+	topic VARCHAR(200) NOT NULL, 
+	"key" VARCHAR(250) NOT NULL, 
+	value BLOB NOT NULL, 
+	headers TEXT(16777215) NOT NULL, 
+	time BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE revocations (
+	id VARCHAR(36) NOT NULL, 
+	user_name VARCHAR(80) NOT NULL, 
+	session_name VARCHAR(80) NOT NULL, 
+	issued_before BIGINT NOT NULL, 
+	expire_time BIGINT NOT NULL, 
+	create_time BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE sessions (
+	id VARCHAR(12) NOT NULL, 
+	user_id VARCHAR(12) NOT NULL, 
+	family_hash BLOB NOT NULL, 
+	turn_hash BLOB NOT NULL, 
+	last_turn_hash BLOB NOT NULL, 
+	rotation_key BLOB NOT NULL, 
+	create_time BIGINT NOT NULL, 
+	refresh_time BIGINT NOT NULL, 
+	expire_time BIGINT NOT NULL, 
+	end_time BIGINT, 
+	user_agent VARCHAR(200) NOT NULL, 
+	address VARCHAR(100) NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "sessions" VALUES('kose1aicpy0a','6hkxh9bu7v7d',X'2C9E7C8396D1876C6002516CEC266B67952E46005D8846670A108EFBDCD0CDEE',X'B73EEFD9FF90B6550738502E31C1ACE1CB827C72EC3C42C335E2AD9279B39C73',X'',X'C4643E5636FC2A54CD5E41CED0B59C88720A90873148584EAE0547766A540D48D78464FBCF22CF45731DBB0F89A53521133682A966FF8A1D01F3F7B4',1795247823074,1795247823074,1797839823074,NULL,'python-httpx2/2.16.2','127.0.0.1');
+INSERT INTO "sessions" VALUES('ry0uw16f66qn','2ozr2i6t66vi',X'70CCB168A72EDDE7B843D0BDA4B2C938173F6946962219DB707B2184F075679F',X'6BC3E863DF5DF0755873A2D81F824D2FF3E564C43A66EE18800127D9BBEF1095',X'',X'607BD5DEBB0754F80919B7919BED4302F6DE70AA61E338DC8A821F6356648A0854AACCFF1C762A90109006DD4948B874732F3769EF0525C54266AEF3',1795247823140,1795247823140,1797839823140,NULL,'python-httpx2/2.16.2','127.0.0.1');
+CREATE TABLE signing_keys (
+	id VARCHAR(32) NOT NULL, 
+	follows VARCHAR(32) NOT NULL, 
+	public_key BLOB NOT NULL, 
+	private_key BLOB NOT NULL, 
+	create_time BIGINT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (follows)
+);
+INSERT INTO "signing_keys" VALUES('ZZH15QrcEiu1','',X'F45EA7CE60CC4A7E9FE1993D18A1937A8285D6810C15027109526DB6AA0AA3F8',X'8F259663530E48FC781E7DC65EA45A66B9AFA020679A714507337DBBA1DBAD27503C8E3EA79B8451137204802DEA1E5EBD968D563604D3F8F4CD43D0',1795247822782);
+CREATE TABLE users (
+	id VARCHAR(12) NOT NULL, 
+	uid VARCHAR(36) NOT NULL, 
+	email VARCHAR(254) NOT NULL, 
+	email_key VARCHAR(320) NOT NULL, 
+	phone_number VARCHAR(20), 
+	given_name VARCHAR(100) NOT NULL, 
+	family_name VARCHAR(100) NOT NULL, 
+	password_hash VARCHAR(255) NOT NULL, 
+	verified BOOLEAN NOT NULL, 
+	roles TEXT(16777215) NOT NULL, 
+	is_active_admin BOOLEAN NOT NULL, 
+	state VARCHAR(16) NOT NULL, 
+	version BIGINT NOT NULL, 
+	create_time BIGINT NOT NULL, 
+	update_time BIGINT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (email_key), 
+	UNIQUE (phone_number)
+);
+INSERT INTO "users" VALUES('6hkxh9bu7v7d','fc92ae90-b2f4-4e30-ae1b-374cde5fdbe0','admin@allocator.local','admin@allocator.local',NULL,'','','$argon2id$v=19$m=64,t=1,p=1$nfSuVfCrQcPEwrW/ehq+AA$wmgPq8qJm75K1MlX+O/6V3M4sza6F62OE5cI+rAcw0Y',1,'["ADMIN"]',1,'ACTIVE',1,1795247822794,1795247822794);
+INSERT INTO "users" VALUES('2ozr2i6t66vi','a3c9b519-96d1-47c4-a384-2ea68b341d70','ada@example.org','ada@example.org',NULL,'','','$argon2id$v=19$m=64,t=1,p=1$zAJ27YRRr5wj0kyvPRmGHg$8WKByhMMZZx/DhHjRDTJUHaXLohYKXAXijk7a2rihIs',1,'[]',0,'ACTIVE',2,1795247823103,1795247823133);
+CREATE INDEX users_by_time ON users (create_time, id);
+CREATE INDEX users_by_admin ON users (is_active_admin);
+CREATE INDEX letters_by_due_time ON letters (due_time);
+CREATE INDEX sessions_by_user ON sessions (user_id, create_time, id);
+CREATE INDEX sessions_by_expire_time ON sessions (expire_time);
+CREATE INDEX sessions_by_end_time ON sessions (end_time);
+CREATE INDEX revocations_by_create_time ON revocations (create_time);
+CREATE INDEX revocations_by_expire_time ON revocations (expire_time);
+CREATE INDEX once_by_time ON once (time);
+COMMIT;
