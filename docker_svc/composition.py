@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import textwrap
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from prometheus_client import Gauge
 
 from chassis.serving import Platform, Service, Store, Task
 from chassis.settings import LoadedSettings
-from docker_svc.adapters.container_runtime.choice import RuntimeChoice, choose_runtime
+from docker_svc.adapters.container_runtime.choice import (
+    RuntimeChoice,
+    choose_runtime,
+    kept_choice,
+)
 from docker_svc.adapters.instance_records.sql import SqlInstanceRecords
 from docker_svc.adapters.log_journal.files import FileLogJournal, JournalLimits
 from docker_svc.adapters.log_source.pump import Pump
 from docker_svc.adapters.log_source.tail import SourceLimits
+from docker_svc.adapters.node_lock.file import FileNodeLock
 from docker_svc.adapters.readiness.network import NetworkReadiness
 from docker_svc.domain import EngineUnavailable
 from docker_svc.ports.container_runtime import ContainerRuntime
 from docker_svc.settings import Settings
 from docker_svc.transport.servicer import ContainerServicer
+from docker_svc.usecases.duty import Duty, Work
 from docker_svc.usecases.instances import Instances
 from docker_svc.usecases.life import Life, Place
 from docker_svc.usecases.logs import LogLimits, Logs
@@ -27,33 +37,84 @@ PUBLISHES: tuple[str, ...] = ()
 """The nouns of the topics that it publishes to."""
 
 
-def stores(_settings: LoadedSettings) -> tuple[Store, ...]:
+ON_DUTY = Gauge(
+    "allocator_node_on_duty",
+    "Whether this replica works on its node: 1, or 0 while it stands by.",
+)
+
+
+def stores(settings: LoadedSettings) -> tuple[Store, ...]:
     """Where it keeps what it owns."""
-    return (Store("docker", "docker_svc.schema"),)
+    folder = settings.of(Settings).state_dir
+    url = f"sqlite:///{(folder / 'docker.sqlite3').resolve()}" if folder else ""
+    return (Store("docker", "docker_svc.schema", url),)
 
 
 async def compose(platform: Platform) -> Service:
-    """Wires the service.
+    """Wires the service; what one replica on a node may open at a time is opened by its take-over.
 
     Raises:
-        RuntimeChanged: the settings ask for another runtime than this data folder has.
+        RuntimeChanged: the settings ask for another runtime than this node has.
     """
     settings = platform.settings(Settings)
-    clock = platform.clock
-    log = platform.log()
+    folder = settings.state_dir or platform.data_dir
+    kept_choice(platform.process.runtime, folder)
+    notes = {"runtime": "found out when this replica takes over the node"}
 
-    choice = await choose_runtime(platform.process.runtime, platform.data_dir)
-    runtime = await open_runtime(choice, settings, platform)
-    platform.exits.push_async_callback(runtime.close)
+    async def begin(exits: AsyncExitStack) -> Work:
+        work = await open_work(platform, folder, exits)
+        notes["runtime"] = await _runtime_in_words(work.node)
+        return work
+
+    duty = Duty(
+        FileNodeLock(folder / "node.lock", platform.process.replica),
+        begin,
+        platform.clock,
+        platform.draining,
+        is_shared=settings.state_dir is not None,
+        log=platform.log(),
+    )
+    platform.exits.push_async_callback(duty.hand_over)
+    ON_DUTY.set_function(lambda: duty.present is not None)
+    return Service(
+        name="docker_svc",
+        servicers={
+            "allocator.containers.v1.ContainerService": ContainerServicer(duty, platform.draining)
+        },
+        tasks=[Task("docker_svc.duty", duty.run)],
+        checks={
+            "engine": lambda: duty.present.instances.trouble if duty.present else None,
+            "journal": lambda: duty.present.logs.trouble if duty.present else None,
+        },
+        notes=notes,
+        take_over=duty.take_over,
+    )
+
+
+async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> Work:
+    """Opens what only the replica on duty may open.
+
+    Args:
+        platform: the process.
+        folder: what the replicas on this node share.
+        exits: what is to be closed when another replica takes over.
+    """
+    settings = platform.settings(Settings)
+    clock, log = platform.clock, platform.log()
+
+    choice = await choose_runtime(platform.process.runtime, folder)
+    runtime = await open_runtime(choice, settings, platform, folder)
+    exits.push_async_callback(runtime.close)
     log.info("runtime chosen", runtime=choice.runtime, installation=choice.installation)
 
     database = await platform.database(stores(platform.loaded)[0])
+    exits.push_async_callback(database.close)
     records = SqlInstanceRecords(database, platform.vault)
 
-    journal = FileLogJournal(platform.data_dir / "journal", journal_limits(settings))
+    journal = FileLogJournal(folder / "journal", journal_limits(settings))
     reader = Pump(source_limits(settings), platform.log("logs"))
     logs = Logs(journal, reader, clock, platform.draining, log_limits(settings))
-    platform.exits.push_async_callback(logs.close)
+    exits.push_async_callback(logs.close)
 
     watching = Watching(clock)
     probing = Probing(runtime, NetworkReadiness(), logs, clock)
@@ -72,18 +133,7 @@ async def compose(platform: Platform) -> Service:
     instances = Instances(
         runtime=runtime, records=records, life=life, watching=watching, clock=clock
     )
-    node = Node(runtime, settings.node_name, settings.public_host)
-    servicer = ContainerServicer(instances, node, logs, platform.draining)
-    return Service(
-        name="docker_svc",
-        servicers={"allocator.containers.v1.ContainerService": servicer},
-        tasks=[
-            Task("docker_svc.instances", instances.run),
-            Task("docker_svc.logs", logs.run),
-        ],
-        checks={"engine": lambda: instances.trouble, "journal": lambda: logs.trouble},
-        notes={"runtime": await _runtime_in_words(runtime)},
-    )
+    return Work(instances, Node(runtime, settings.node_name, settings.public_host), logs)
 
 
 def journal_limits(settings: Settings) -> JournalLimits:
@@ -112,21 +162,19 @@ def log_limits(settings: Settings) -> LogLimits:
     return LogLimits(
         recent_bytes=settings.log_recent_bytes,
         read_bytes=settings.log_read_bytes,
-        claim_seconds=settings.journal_claim_seconds,
         sweep_seconds=settings.journal_sweep_seconds,
         handed_entries=settings.log_handed_entries,
-        poll_seconds=settings.journal_poll_seconds,
         probes=settings.log_probes,
     )
 
 
-async def _runtime_in_words(runtime: ContainerRuntime) -> str:
+async def _runtime_in_words(node: Node) -> str:
     """What runs instances, for the person who starts the process."""
     try:
-        capacity = await runtime.node()
+        capacity = await node.capacity()
     except EngineUnavailable:
-        return f"{runtime.name}  (does not answer now; it is asked again and again)"
-    return f"{runtime.name}  ({capacity.runtime_version})\n{_indented(capacity.isolation)}"
+        return f"{node.runtime_name}  (does not answer now; it is asked again and again)"
+    return f"{node.runtime_name}  ({capacity.runtime_version})\n{_indented(capacity.isolation)}"
 
 
 def _indented(text: str) -> str:
@@ -135,7 +183,7 @@ def _indented(text: str) -> str:
 
 
 async def open_runtime(
-    choice: RuntimeChoice, settings: Settings, platform: Platform
+    choice: RuntimeChoice, settings: Settings, platform: Platform, folder: Path
 ) -> ContainerRuntime:
     """Opens the runtime that was chosen; the other one's driver is not imported."""
     if choice.runtime == "docker":
@@ -150,6 +198,7 @@ async def open_runtime(
                 log_max_files=settings.container_log_files,
             ),
             settings.subnet_list(),
+            probe_host=settings.probe_host,
         )
     from docker_svc.adapters.container_runtime.process import (
         ProcessPolicy,
@@ -157,7 +206,7 @@ async def open_runtime(
     )
 
     return await open_process_runtime(
-        platform.data_dir,
+        folder,
         ProcessPolicy(
             bind_address=settings.bind_address,
             log_max_bytes=settings.process_log_bytes,
@@ -165,4 +214,5 @@ async def open_runtime(
             nice=settings.process_nice,
             trusts_everyone=settings.trust_everyone,
         ),
+        also_hidden=(platform.data_dir,),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -18,6 +19,12 @@ _UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3}  # as engines read the sizes of
 class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
     """Read from `ALLOCATOR_DOCKER_…`. The runtime itself is `ALLOCATOR_RUNTIME`, the engine DOCKER_HOST."""
 
+    state_dir: Path | None = Field(
+        default=None,
+        description="The folder of what the replicas on one node share: records of instances, the "
+        "journal of logs, the chosen runtime, and the lock that says which of them works. On a disk "
+        "of this machine, not of the network. By default the data folder, for one process alone.",
+    )
     node_name: str = Field(
         default_factory=socket.gethostname,
         max_length=200,
@@ -30,8 +37,14 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
     )
     bind_address: str = Field(
         default="127.0.0.1",
-        description="The address of this host that published ports are bound to: loopback, so that "
-        "nothing is open to the network unless that is wanted.",
+        description="The address of the engine's host that published ports are bound to: loopback, so "
+        "that nothing is open to the network unless that is wanted.",
+    )
+    probe_host: str = Field(
+        default="",
+        description="The host at which published ports of containers are reached from here, where "
+        "docker_svc runs in a container itself: host.docker.internal, or the gateway of its bridge; "
+        "bind_address has to be reachable there. By default this is the engine's host.",
     )
     subnets: str = Field(
         default="10.213.0.0/16",
@@ -103,20 +116,6 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
         le=86_400,
         description="How often what is too old or too much is looked for, seconds; it need not be "
         "exact, and goes through every folder.",
-    )
-    journal_claim_seconds: float = Field(
-        default=5.0,
-        gt=0,
-        le=10,
-        description="How often a replica that does not write the journal tries to, seconds: at most "
-        "10, for that is how soon another takes over.",
-    )
-    journal_poll_seconds: float = Field(
-        default=0.1,
-        gt=0,
-        le=10,
-        description="How often a replica that does not write the journal looks for new lines in it "
-        "for those who follow, seconds.",
     )
     log_line_bytes: int = Field(
         default=16 * _KIB,

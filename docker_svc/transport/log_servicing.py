@@ -7,25 +7,26 @@ from collections.abc import AsyncIterator
 from allocator.containers.v1 import container_service_pb2, log_pb2
 
 from chassis.rpc import Call
-from docker_svc.usecases.logs import Logs
+from docker_svc.usecases.duty import Duty
 
 
 class LogServicing:
     """ReadLog and FollowLog, for the servicer to inherit.
 
     Args:
-        logs: where logs are kept.
+        duty: where logs are found.
     """
 
-    def __init__(self, logs: Logs) -> None:
-        self._logs = logs
+    def __init__(self, duty: Duty) -> None:
+        self._duty = duty
 
     async def ReadLog(
         self, request: container_service_pb2.ReadLogRequest, call: Call
     ) -> container_service_pb2.ReadLogResponse:
         """A page of a log."""
         del call
-        page = await self._logs.read(request.allocation, request.cursor, request.max_lines)
+        with self._duty.working() as work:
+            page = await work.logs.read(request.allocation, request.cursor, request.max_lines)
         return container_service_pb2.ReadLogResponse(
             records=[log_pb2.LogRecord.FromString(entry.payload) for entry in page.entries],
             first_seq=page.first,
@@ -38,5 +39,6 @@ class LogServicing:
     ) -> AsyncIterator[bytes]:
         """A log, from a cursor on: the bytes of the journal, which are those of the contract."""
         del call
-        async for entry in self._logs.follow(request.allocation, request.cursor):
-            yield entry.payload
+        with self._duty.working() as work:
+            async for entry in work.logs.follow(request.allocation, request.cursor):
+                yield entry.payload

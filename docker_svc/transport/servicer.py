@@ -23,9 +23,7 @@ from docker_svc.transport.mapping import (
     told_to_wire,
     usage_to_wire,
 )
-from docker_svc.usecases.instances import Instances
-from docker_svc.usecases.logs import Logs
-from docker_svc.usecases.node import Node
+from docker_svc.usecases.duty import Duty
 
 T = TypeVar("T")
 
@@ -39,13 +37,10 @@ class _Stopping(Unavailable):
 class ContainerServicer(LogServicing):
     """Serves `ContainerService`."""
 
-    def __init__(
-        self, instances: Instances, node: Node, logs: Logs, draining: asyncio.Event
-    ) -> None:
-        """Keeps the use cases, and the sign that the process begins to stop."""
-        super().__init__(logs)
-        self._instances = instances
-        self._node = node
+    def __init__(self, duty: Duty, draining: asyncio.Event) -> None:
+        """Keeps where the use cases are found, and the sign that the process begins to stop."""
+        super().__init__(duty)
+        self._duty = duty
         self._draining = draining
 
     async def EnsureInstance(
@@ -54,7 +49,8 @@ class ContainerServicer(LogServicing):
         """Makes an instance and starts it, unless it is there."""
         del call
         key = key_from_wire(request.allocation, request.generation)
-        return instance_to_wire(await self._instances.ensure(key, spec_from_wire(request.spec)))
+        with self._duty.working() as work:
+            return instance_to_wire(await work.instances.ensure(key, spec_from_wire(request.spec)))
 
     async def StartInstance(
         self, request: service_pb2.StartInstanceRequest, call: Call
@@ -62,7 +58,8 @@ class ContainerServicer(LogServicing):
         """Starts an instance that has ended."""
         del call
         key = key_from_wire(request.allocation, request.generation)
-        return instance_to_wire(await self._instances.start(key))
+        with self._duty.working() as work:
+            return instance_to_wire(await work.instances.start(key))
 
     async def StopInstance(
         self, request: service_pb2.StopInstanceRequest, call: Call
@@ -75,7 +72,8 @@ class ContainerServicer(LogServicing):
             if request.HasField("grace")
             else None
         )
-        return instance_to_wire(await self._instances.stop(key, grace))
+        with self._duty.working() as work:
+            return instance_to_wire(await work.instances.stop(key, grace))
 
     async def RestartInstance(
         self, request: service_pb2.RestartInstanceRequest, call: Call
@@ -83,12 +81,14 @@ class ContainerServicer(LogServicing):
         """Begins to restart an instance."""
         del call
         key = key_from_wire(request.allocation, request.generation)
-        return instance_to_wire(await self._instances.restart(key, request.incarnation))
+        with self._duty.working() as work:
+            return instance_to_wire(await work.instances.restart(key, request.incarnation))
 
     async def RemoveInstance(self, request: service_pb2.RemoveInstanceRequest, call: Call) -> Empty:
         """Removes the instances of an allocation."""
         del call
-        await self._instances.remove(key_from_wire(request.allocation, request.generation))
+        with self._duty.working() as work:
+            await work.instances.remove(key_from_wire(request.allocation, request.generation))
         return Empty()
 
     async def GetInstance(
@@ -96,14 +96,16 @@ class ContainerServicer(LogServicing):
     ) -> instance_pb2.Instance:
         """The instance of an allocation."""
         del call
-        return instance_to_wire(await self._instances.get(request.allocation))
+        with self._duty.working() as work:
+            return instance_to_wire(await work.instances.get(request.allocation))
 
     async def ListInstances(
         self, request: service_pb2.ListInstancesRequest, call: Call
     ) -> service_pb2.ListInstancesResponse:
         """Every instance."""
         del request, call
-        found = await self._instances.list_all()
+        with self._duty.working() as work:
+            found = await work.instances.list_all()
         return service_pb2.ListInstancesResponse(instances=map(instance_to_wire, found))
 
     async def WatchInstances(
@@ -111,38 +113,42 @@ class ContainerServicer(LogServicing):
     ) -> AsyncIterator[service_pb2.InstanceEvent]:
         """Each change, from now on."""
         del request, call
-        async with aclosing(self._until_draining(self._instances.watch())) as told:
-            async for one in told:
-                yield told_to_wire(one)
+        with self._duty.working() as work:
+            async with aclosing(self._until_draining(work.instances.watch())) as told:
+                async for one in told:
+                    yield told_to_wire(one)
 
     async def FollowStats(
         self, request: service_pb2.FollowStatsRequest, call: Call
     ) -> AsyncIterator[service_pb2.InstanceStats]:
         """What an instance uses, while it runs."""
         del call
-        usages = self._instances.stats(request.allocation)
-        async with aclosing(self._until_draining(usages)) as following:
-            async for usage in following:
-                yield usage_to_wire(usage)
+        with self._duty.working() as work:
+            usages = work.instances.stats(request.allocation)
+            async with aclosing(self._until_draining(usages)) as following:
+                async for usage in following:
+                    yield usage_to_wire(usage)
 
     async def PullImage(
         self, request: service_pb2.PullImageRequest, call: Call
     ) -> AsyncIterator[service_pb2.PullProgress]:
         """Fetches an image ahead of its use."""
         del call
-        async with aclosing(self._until_draining(self._node.pull(request.image))) as steps:
-            async for step in steps:
-                yield progress_to_wire(step)
+        with self._duty.working() as work:
+            async with aclosing(self._until_draining(work.node.pull(request.image))) as steps:
+                async for step in steps:
+                    yield progress_to_wire(step)
 
     async def GetNode(self, request: service_pb2.GetNodeRequest, call: Call) -> instance_pb2.Node:
         """What this node is and has."""
         del request, call
-        return node_to_wire(
-            await self._node.capacity(),
-            name=self._node.name,
-            runtime=self._node.runtime_name,
-            public_host=self._node.public_host,
-        )
+        with self._duty.working() as work:
+            return node_to_wire(
+                await work.node.capacity(),
+                name=work.node.name,
+                runtime=work.node.runtime_name,
+                public_host=work.node.public_host,
+            )
 
     async def _until_draining(self, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         """A stream that ends with a fault when the process begins to stop."""

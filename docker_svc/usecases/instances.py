@@ -260,11 +260,10 @@ class Instances:
             EngineUnavailable: the engine does not answer.
         """
         tracked = self._tracked.get(allocation)
-        if tracked is None or tracked.standing is None or not tracked.standing.running:
-            return
-        async with aclosing(self._runtime.stats(tracked.record.key)) as usages:
-            async for usage in usages:
-                yield usage
+        if tracked is not None and tracked.standing is not None and tracked.standing.running:
+            async with aclosing(self._runtime.stats(tracked.record.key)) as usages:
+                async for usage in usages:
+                    yield usage
 
     # ------------------------------------------------------------------ by itself
 
@@ -395,6 +394,8 @@ class Instances:
 
     @asynccontextmanager
     async def _found(self, key: InstanceKey) -> AsyncIterator[Tracked]:
+        if not self._adopted.is_set():  # what a former process left is not known yet
+            await self._available()
         async with self._locked(key.allocation) as tracked:
             record = await self._fenced(tracked, key)
             if record is None or record.key != key or tracked is None:

@@ -24,9 +24,11 @@ from docker_svc.ports.logs import (
     Run,
     ServiceStopping,
 )
-from docker_svc.usecases.log_topics import Topic, Topics
+from docker_svc.usecases.log_topics import Topics
 
 T = TypeVar("T")
+
+_CLAIM_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,8 @@ class LogLimits:
         read_bytes: how much of the journal is read at once.
         page_lines: the lines of a page, where nobody says how many,
         most_page_lines: and the most that can be asked for.
-        claim_seconds: how often a process that does not write tries to become the one that does.
         sweep_seconds: how often what is too old is looked for.
         handed_entries: how many new entries may wait for the event loop.
-        poll_seconds: how often a process that does not write looks for new lines.
         probes: how many patterns are remembered with how far they were looked for.
     """
 
@@ -49,10 +49,8 @@ class LogLimits:
     read_bytes: int = 1024 * 1024
     page_lines: int = 1000
     most_page_lines: int = 10_000
-    claim_seconds: float = 5.0
     sweep_seconds: float = 1800.0
     handed_entries: int = 256
-    poll_seconds: float = 0.1
     probes: int = 1024
 
 
@@ -115,12 +113,15 @@ class Logs:
     # The life of the service
 
     async def run(self) -> None:
-        """Writes the journal as soon as no other process does, until it is cancelled."""
+        """Reads the engine and writes the journal until it is cancelled.
+
+        The process before this one may be ending still: then it waits until that has let go.
+        """
         self._loop = asyncio.get_running_loop()
         drained = asyncio.create_task(self._send_away(), name="docker_svc.logs.drain")
         try:
             while not await self._hop(self._journal.claim):
-                await self._clock.sleep(self._limits.claim_seconds)
+                await self._clock.sleep(_CLAIM_SECONDS)
             self._reader.start(_Sink(self._journal, self._topics.take, self._take_end))
             self._writes.set()
             for allocation, (run, source) in self._attached.items():
@@ -138,15 +139,20 @@ class Logs:
     async def close(self) -> None:
         """Closes the reader and the journal; after `run` has ended."""
         if not self._closed:
-            self._closed = True
             await self._hop(self._reader.stop)
             await self._hop(self._journal.close)
+            self._closed = True
             self._threads.shutdown(wait=False)
 
     @property
     def trouble(self) -> str | None:
         """What keeps logs from being kept, in a sentence; None while all is well."""
         return self._journal.trouble
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that reads the engine and writes the journal."""
+        return self._writes.is_set()
 
     async def writing(self) -> None:
         """Waits until this process is the one that reads the engine and writes the journal."""
@@ -157,6 +163,8 @@ class Logs:
         self._topics.wake_all()
 
     async def _hop(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise _stopping()
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     # What runs
@@ -247,7 +255,7 @@ class Logs:
                 if found:
                     return
                 if seen_to == cursor and topic.last < seen_to:
-                    await self._more(allocation, topic)
+                    await topic.more()
             raise _stopping()
 
     def _remember(self, key: tuple[str, Run, str], seen_to: int) -> None:
@@ -318,17 +326,8 @@ class Logs:
                         yield entry
                     following = entry.last + 1
                 if following > topic.last:
-                    await self._more(allocation, topic)
+                    await topic.more()
             raise _stopping()
-
-    async def _more(self, allocation: str, topic: Topic) -> None:
-        """Waits until there may be more of a log."""
-        if not self._writes.is_set():
-            await self._clock.sleep(self._limits.poll_seconds)
-            extent = await self._hop(lambda: self._journal.extent(allocation))
-            topic.last = max(topic.last, extent.last if extent else 0)
-            return
-        await topic.more()
 
     # From the reader's thread to the loop
 

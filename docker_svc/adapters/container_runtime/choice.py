@@ -10,11 +10,12 @@ from pathlib import Path
 
 import orjson
 
+_NAME = "runtime.json"
 _LETTERS = string.ascii_lowercase + string.digits
 
 
 class RuntimeChanged(Exception):
-    """The settings ask for another runtime than this data folder has; the process does not start."""
+    """The settings ask for another runtime than this folder has; the process does not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,31 @@ class RuntimeChoice:
 
     Attributes:
         runtime: `docker` or `process`.
-        installation: the id of this data folder, on labels and in names of networks.
+        installation: the id of this folder, on labels and in names of networks.
     """
 
     runtime: str
     installation: str
+
+
+def kept_choice(asked: str, folder: Path) -> RuntimeChoice | None:
+    """The choice that is kept in a folder; None before the first.
+
+    Raises:
+        RuntimeChanged: another runtime than the kept one is asked for.
+    """
+    try:
+        kept = orjson.loads((folder / _NAME).read_bytes())
+    except FileNotFoundError:
+        return None
+    choice = RuntimeChoice(kept["runtime"], kept["installation"])
+    if asked not in ("auto", choice.runtime):
+        raise RuntimeChanged(
+            f"The instances of {folder} run as `{choice.runtime}`, and ALLOCATOR_RUNTIME asks for "
+            f"`{asked}`. Set it to `{choice.runtime}` or `auto`, or use another data folder "
+            "(ALLOCATOR_DATA_DIR); these instances would be left behind."
+        )
+    return choice
 
 
 async def choose_runtime(asked: str, folder: Path) -> RuntimeChoice:
@@ -35,21 +56,13 @@ async def choose_runtime(asked: str, folder: Path) -> RuntimeChoice:
 
     Args:
         asked: `auto`, `docker` or `process`. `auto` chooses docker if an engine answers now.
-        folder: the data folder; the choice is kept there in `runtime.json`.
+        folder: where the choice is kept, in `runtime.json`; no other process chooses there now.
 
     Raises:
         RuntimeChanged: another runtime than the kept one is asked for.
     """
-    path = folder / "runtime.json"
-    if path.is_file():
-        kept = orjson.loads(path.read_bytes())
-        choice = RuntimeChoice(kept["runtime"], kept["installation"])
-        if asked not in ("auto", choice.runtime):
-            raise RuntimeChanged(
-                f"This data folder's instances run as `{choice.runtime}`, and ALLOCATOR_RUNTIME asks "
-                f"for `{asked}`. Set it to `{choice.runtime}` or `auto`, or use another data folder "
-                "(ALLOCATOR_DATA_DIR); its instances would be left behind."
-            )
+    path = folder / _NAME
+    if (choice := kept_choice(asked, folder)) is not None:
         return choice
     runtime = asked
     if asked == "auto":

@@ -36,7 +36,7 @@ from docker_svc.adapters.container_runtime.docker_streams import (
     engine_events,
     usage_of,
 )
-from docker_svc.adapters.container_runtime.ports_check import check_ports
+from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
 from docker_svc.domain import (
     Capacity,
     EngineRefused,
@@ -65,29 +65,37 @@ _USAGE_SECONDS = 1.9
 
 
 class DockerRuntime:
-    """Runs instances on the engine of this host.
+    """Runs instances on an engine: of this host, or of the host of the container that this runs in.
 
     Args:
         policy: what all containers have in common.
         subnets: where the networks of containers are, `["10.213.0.0/16"]`.
         url: where the engine is; by default as in `engine_url`.
+        probe_host: the host at which published ports are reached from here; empty on the engine's own.
     """
 
     name = "docker"
 
-    def __init__(self, policy: ContainerPolicy, subnets: list[str], url: str = "") -> None:
+    def __init__(
+        self, policy: ContainerPolicy, subnets: list[str], url: str = "", probe_host: str = ""
+    ) -> None:
         self._url = url or engine_url()
         self._docker = open_engine(self._url)
         self._policy = policy
         self._networks = SharedNetworks(self._docker, policy, subnets)
-        self._is_local = self._url.startswith("unix://")
+        # Whether the engine's network is ours; then ports and containers are looked at directly.
+        self._is_local = self._url.startswith("unix://") and not probe_host
+        self._probe_host = probe_host or answers_at(policy.bind_address)
         self._ids: dict[InstanceKey, str] = {}
         # More at a time only makes each one slower: a start keeps a core busy.
         self._starting = asyncio.Semaphore(_STARTS_AT_ONCE)
         self._found = False
 
     async def check(self, spec: InstanceSpec) -> None:
-        """Looks whether there is an image, and whether the ports are free on this host."""
+        """Looks whether there is an image and, on the engine's own host, whether the ports are free.
+
+        Elsewhere the engine itself says so when it starts the container.
+        """
         if not spec.image:
             raise NotRunnable("This installation runs containers, and the machine has no image.")
         if self._is_local:
@@ -278,11 +286,8 @@ class DockerRuntime:
         targets = []
         if self._is_local and standing.address:
             targets.append(Target(standing.address, container_port, direct=True))
-        host = self._policy.bind_address
-        if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared with, not bound to
-            host = "127.0.0.1"
         targets += [
-            Target(host, port.host_port, direct=False)
+            Target(self._probe_host, port.host_port, direct=False)
             for port in standing.ports
             if port.container_port == container_port and port.protocol is Protocol.TCP
         ]

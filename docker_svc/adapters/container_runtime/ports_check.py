@@ -1,11 +1,17 @@
-"""Looks whether ports of this host are free."""
+"""Ports of this host: whether they are free, and where they answer."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 
 from docker_svc.domain import InstanceSpec, PortTaken, Protocol
+
+
+def answers_at(address: str) -> str:
+    """Where on this host that answers which is bound to an address: each of them is loopback too."""
+    return "127.0.0.1" if address in ("0.0.0.0", "::", "") else address  # noqa: S104 - compared with
 
 
 def check_ports(address: str, spec: InstanceSpec) -> None:
@@ -28,6 +34,8 @@ def check_ports(address: str, spec: InstanceSpec) -> None:
             try:
                 probe.bind((address, port.host_port))
             except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    continue  # not an address of ours: whoever binds it finds out
                 raise PortTaken(
                     f"Something else listens on port {port.host_port}. "
                     "Another one is tried by itself.",

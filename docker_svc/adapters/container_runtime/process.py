@@ -11,7 +11,7 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 
 from docker_svc.adapters.container_runtime import shim as shim_module
-from docker_svc.adapters.container_runtime.ports_check import check_ports
+from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
 from docker_svc.adapters.container_runtime.process_folder import ProcessFolder, Shim
 from docker_svc.adapters.container_runtime.process_watch import EndWatch
 from docker_svc.adapters.container_runtime.sandbox import (
@@ -80,10 +80,10 @@ class ProcessRuntime:
     name = "process"
 
     def __init__(
-        self, data_dir: Path, root: Path, policy: ProcessPolicy, isolation: Isolation
+        self, root: Path, hidden: Sequence[Path], policy: ProcessPolicy, isolation: Isolation
     ) -> None:
-        """Keeps the folders, which are there, and what this machine offers."""
-        self._data_dir = data_dir
+        """Keeps the folder of folders, which is there, what is hidden, and what this machine offers."""
+        self._hidden = hidden
         self._root = root
         self._policy = policy
         self._isolation = isolation
@@ -202,7 +202,7 @@ class ProcessRuntime:
                 self._isolation.bwrap,
                 shim=_SHIM,
                 programs=self._programs,
-                hidden=self._data_dir,
+                hidden=self._hidden,
                 files=folder.files,
             )
             if sandboxed
@@ -282,9 +282,7 @@ class ProcessRuntime:
 
     def targets(self, standing: Standing, container_port: int) -> list[Target]:
         """The port of the host that the program listens on by itself."""
-        host = self._policy.bind_address
-        if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared with, not bound to
-            host = "127.0.0.1"
+        host = answers_at(self._policy.bind_address)
         return [
             Target(host, port.host_port, direct=True)
             for port in standing.ports
@@ -371,15 +369,20 @@ class ProcessRuntime:
             ) from error
 
 
-async def open_process_runtime(data_dir: Path, policy: ProcessPolicy) -> ProcessRuntime:
+async def open_process_runtime(
+    folder: Path, policy: ProcessPolicy, also_hidden: Sequence[Path] = ()
+) -> ProcessRuntime:
     """Opens the runtime over the folders of a former process, and finds out what can be isolated.
 
     Args:
-        data_dir: the data folder; instances are in `instances` there.
+        folder: instances are in `instances` there, and see nothing else of it.
         policy: what all processes have in common.
+        also_hidden: other folders of which they see nothing.
     """
-    data_dir = data_dir.resolve()
-    root = data_dir / "instances"
+    folder = folder.resolve()
+    ours = {folder, *(other.resolve() for other in also_hidden)}
+    hidden = sorted(one for one in ours if not ours & set(one.parents))
+    root = folder / "instances"
     programs = root / ".bin"
     programs.mkdir(mode=0o755, parents=True, exist_ok=True)
     for name in ("python", "python3"):
@@ -391,8 +394,8 @@ async def open_process_runtime(data_dir: Path, policy: ProcessPolicy) -> Process
         # Made half, or removed half, when the last process was killed.
         if entry.name.startswith(".") and entry.name.endswith((".new", ".gone")):
             await asyncio.to_thread(shutil.rmtree, entry.path, ignore_errors=True)
-    isolation = await find_isolation(data_dir, _SHIM, programs, policy.first_uid)
-    return ProcessRuntime(data_dir, root, policy, isolation)
+    isolation = await find_isolation(folder, hidden, _SHIM, programs, policy.first_uid)
+    return ProcessRuntime(root, hidden, policy, isolation)
 
 
 async def _ends(pidfd: int, seconds: float) -> bool:

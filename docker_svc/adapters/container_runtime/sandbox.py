@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def interpreter() -> Path:
 
 
 def sandbox_command(
-    bwrap: str, *, shim: Path, programs: Path, hidden: Path, files: Path
+    bwrap: str, *, shim: Path, programs: Path, hidden: Sequence[Path], files: Path
 ) -> list[str]:
     """The command that runs `shim.py enter` in a sandbox; its orders come by standard input.
 
@@ -71,7 +72,8 @@ def sandbox_command(
         bwrap: the path of bubblewrap.
         shim: our shim.
         programs: the folder with `python`.
-        hidden: the data folder, of which nothing shall be seen but `files` and `programs`.
+        hidden: our folders, none in another: nothing of them shall be seen but `files` and
+            `programs`.
         files: the instance's own folder.
     """
     command = [bwrap, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
@@ -81,7 +83,9 @@ def sandbox_command(
     for folder in emptied:
         mode = "1777" if folder.name == "tmp" else "0755"
         command += ["--perms", mode, "--tmpfs", str(folder)]
-    command += ["--perms", "0755", "--tmpfs", str(hidden), "--dev", "/dev", "--proc", "/proc"]
+    for folder in hidden:
+        command += ["--perms", "0755", "--tmpfs", str(folder)]
+    command += ["--dev", "/dev", "--proc", "/proc"]
     # Names are looked up with the help of files there.
     for name in ("/run/systemd/resolve", "/run/resolvconf"):
         command += ["--ro-bind-try", name, name]
@@ -89,7 +93,7 @@ def sandbox_command(
     for option, path in [*shown, ("--bind", files)]:
         for parent in reversed(path.parents):
             # Left to itself, bubblewrap makes them for its own user only.
-            if any(parent.is_relative_to(f) and parent != f for f in (*emptied, hidden)):
+            if any(parent.is_relative_to(f) and parent != f for f in (*emptied, *hidden)):
                 command += ["--perms", "0755", "--dir", str(parent)]
         command += [option, str(path), str(path)]
     if os.geteuid() == 0:
@@ -98,25 +102,28 @@ def sandbox_command(
     return [*command, "--", str(interpreter()), "-I", "-S", str(shim), "enter"]
 
 
-async def find_isolation(data_dir: Path, shim: Path, programs: Path, uid: int) -> Isolation:
+async def find_isolation(
+    folder: Path, hidden: Sequence[Path], shim: Path, programs: Path, uid: int
+) -> Isolation:
     """Tries what works here.
 
     Args:
-        data_dir: what shall be hidden.
+        folder: where it may be tried; hidden itself, or in a folder that is.
+        hidden: our folders, as for `sandbox_command`.
         shim: our shim.
         programs: the folder with `python`.
         uid: a user id that may be taken; 0 for none.
     """
     uid = uid if os.geteuid() == 0 else 0
     bwrap = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin") or ""
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=".probe-") as folder:
-        files = Path(folder) / "files"
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-") as place:
+        files = Path(place) / "files"
         files.mkdir(mode=0o700)
         if uid:
             os.chown(files, uid, uid)
         if bwrap:
             command = sandbox_command(
-                bwrap, shim=shim, programs=programs, hidden=data_dir, files=files
+                bwrap, shim=shim, programs=programs, hidden=hidden, files=files
             )
             for one in (uid, 0) if uid else (0,):
                 # As root without a user of its own, a sandbox still has root's files in reach.

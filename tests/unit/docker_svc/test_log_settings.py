@@ -27,8 +27,7 @@ def test_nothing_set_is_what_the_log_path_does_by_itself() -> None:
 def test_what_is_set_is_what_the_log_path_does() -> None:
     settings = load(
         journal_log_bytes="1000000", journal_segment_bytes="100000", journal_total_bytes="5000000",
-        journal_days="0.5", journal_sweep_seconds="60", journal_claim_seconds="2",
-        journal_poll_seconds="0.3", log_line_bytes="200", log_batch_bytes="8192",
+        journal_days="0.5", journal_sweep_seconds="60", log_line_bytes="200", log_batch_bytes="8192",
         log_batch_seconds="0.05", log_first_retry_seconds="1", log_last_retry_seconds="2",
         log_recent_bytes="70000", log_read_bytes="80000", log_handed_entries="9", log_probes="11",
     )  # fmt: skip
@@ -37,10 +36,8 @@ def test_what_is_set_is_what_the_log_path_does() -> None:
     assert log_limits(settings) == LogLimits(
         recent_bytes=70_000,
         read_bytes=80_000,
-        claim_seconds=2.0,
         sweep_seconds=60.0,
         handed_entries=9,
-        poll_seconds=0.3,
         probes=11,
     )
 

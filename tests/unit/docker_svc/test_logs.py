@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +19,14 @@ from chassis.faults import Invalid
 from chassis.rpc import Call
 from docker_svc.adapters.log_journal.files import JournalLimits, open_file_journal
 from docker_svc.adapters.log_source.pump import open_pump
+from docker_svc.adapters.node_lock.file import FileNodeLock
 from docker_svc.ports.logs import LogEntry, LogNotFound, LogSource, ServiceStopping
 from docker_svc.transport.log_servicing import LogServicing
+from docker_svc.usecases.duty import Duty, NotOnDuty, Work
 from docker_svc.usecases.logs import LogLimits, Logs
 
 MINE = "allocations/abcd2345"
-SMALL = LogLimits(recent_bytes=2000, read_bytes=4000, poll_seconds=0.005, claim_seconds=0.01)
+SMALL = LogLimits(recent_bytes=2000, read_bytes=4000)
 
 
 class Instance:
@@ -73,6 +75,24 @@ async def serving(
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
         await logs.close()
+
+
+async def on_duty(folder: Path, logs: Logs) -> Duty:
+    """A replica that works with these logs, and has nothing else."""
+
+    async def begin(_exits: AsyncExitStack) -> Work:
+        return Work(cast("Any", None), cast("Any", None), logs)
+
+    duty = Duty(
+        FileNodeLock(folder / "node.lock", "one"),
+        begin,
+        SystemClock(),
+        asyncio.Event(),
+        is_shared=False,
+        log=structlog.get_logger(),
+    )
+    await duty.take_over()
+    return duty
 
 
 @pytest.fixture
@@ -248,26 +268,33 @@ async def test_a_pattern_that_is_none_is_refused(tmp_path: Path) -> None:
             await service.logs.matches(MINE, 1, 1, "(")
 
 
-async def test_a_second_process_reads_along_and_takes_over(
+async def test_a_second_process_goes_on_where_the_first_has_ended(
     tmp_path: Path, instance: Instance
 ) -> None:
-    async with serving(tmp_path) as second_folder_holder:
-        await written(second_folder_holder, instance, 100)
+    async with serving(tmp_path) as first:
+        await written(first, instance, 100)
         async with serving(tmp_path) as second:
-            stream, checker = second.logs.follow(MINE, 1), SequenceChecker(1)
-            await taken(stream, 100, checker)
-            await written(second_folder_holder, instance, 100)
-            await taken(stream, 200, checker)
-            second_folder_holder.run.cancel()
-            await asyncio.gather(second_folder_holder.run, return_exceptions=True)
-            await second_folder_holder.logs.close()
+            first.run.cancel()
+            await asyncio.gather(first.run, return_exceptions=True)
+            assert not second.logs.writes
+            await first.logs.close()
             async with asyncio.timeout(10):
                 await second.logs.writing()
+            stream, checker = second.logs.follow(MINE, 1), SequenceChecker(1)
             await second.logs.attach(MINE, 1, 1, instance.source())
             instance.write(50)
-            await taken(stream, 250, checker)
-            assert checker.lines == 250
+            await taken(stream, 150, checker)
+            assert checker.lines == 150
             await closed(stream)
+
+
+async def test_a_log_that_is_closed_says_that_the_service_stops(
+    tmp_path: Path, instance: Instance
+) -> None:
+    async with serving(tmp_path) as service:
+        await written(service, instance, 10)
+    with pytest.raises(ServiceStopping):
+        await service.logs.read(MINE, 1, 10)
 
 
 async def test_the_servicer_hands_out_the_bytes_of_the_journal(
@@ -275,7 +302,8 @@ async def test_the_servicer_hands_out_the_bytes_of_the_journal(
 ) -> None:
     async with serving(tmp_path) as service:
         await written(service, instance, 30)
-        servicer, call = LogServicing(service.logs), cast("Call", None)
+        duty = await on_duty(tmp_path, service.logs)
+        servicer, call = LogServicing(duty), cast("Call", None)
         read = container_service_pb2.ReadLogRequest(allocation=MINE, cursor=5, max_lines=10)
         page = await servicer.ReadLog(read, call)
         assert (page.first_seq, page.last_seq, page.next_cursor) == (1, 30, 15)
@@ -285,3 +313,6 @@ async def test_the_servicer_hands_out_the_bytes_of_the_journal(
         record = log_pb2.LogRecord.FromString(await anext(stream))
         assert record.batch.text == b"line 29\nline 30"
         await cast("Any", stream).aclose()
+        await duty.hand_over()
+        with pytest.raises(NotOnDuty):
+            await servicer.ReadLog(read, call)
