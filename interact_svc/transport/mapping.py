@@ -10,7 +10,7 @@ from allocator.consoles.v1 import console_service_pb2, frame_pb2
 from allocator.containers.v1 import container_service_pb2
 from google.protobuf.json_format import MessageToDict
 
-from chassis.faults import Fault
+from chassis.faults import Fault, Kind
 from interact_svc.domain.frames import (
     AllocationSnapshot,
     AuthExpiring,
@@ -32,6 +32,7 @@ _LETTER_OF = {
 }
 _STREAM_OF = {"o": frame_pb2.STDOUT, "e": frame_pb2.STDERR}
 _JSON = "json"
+_RETRY_SECONDS = 1.0
 
 
 def line_filter(wanted: frame_pb2.Filter) -> LineFilter:
@@ -195,6 +196,9 @@ def _bye(fault: Fault) -> frame_pb2.ServerFrame:
     made = frame_pb2.ServerFrame()
     made.bye.reason = fault.reason
     made.bye.message = fault.message
-    if fault.retry_after is not None:
-        made.bye.retry_after.FromNanoseconds(int(fault.retry_after * 1e9))
+    after = fault.retry_after
+    if after is None and fault.kind in (Kind.UNAVAILABLE, Kind.DEADLINE):
+        after = _RETRY_SECONDS  # what is away comes back: clients open the console again
+    if after is not None:
+        made.bye.retry_after.FromNanoseconds(int(after * 1e9))
     return made

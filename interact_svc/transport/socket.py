@@ -34,6 +34,7 @@ _CLOSE_CODES = {
     Kind.NOT_FOUND: 4404,
     Kind.EXHAUSTED: 4429,
     Kind.UNAVAILABLE: 1012,
+    Kind.DEADLINE: 1012,
 }
 
 

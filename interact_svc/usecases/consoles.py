@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from chassis.clock import Clock
-from chassis.faults import Fault
+from chassis.faults import DeadlineExceeded, Fault, Unavailable
 from chassis.identity.caller import Caller
 from interact_svc.domain.faults import (
     ServiceStopping,
@@ -29,6 +29,7 @@ from interact_svc.domain.frames import (
 )
 from interact_svc.domain.limits import Limits
 from interact_svc.ports import AllocationView, LogFeed
+from interact_svc.usecases.delays import Delays
 from interact_svc.usecases.upstream import Upstream
 
 NEWEST_LINES = -200
@@ -117,7 +118,7 @@ class Consoles:
                 logs=self._logs,
                 limits=self._limits,
                 is_revoked=is_revoked,
-                now=self._clock.monotonic(),
+                clock=self._clock,
             )
             self._open.add(console)
             yield console
@@ -168,7 +169,7 @@ class Console:
         logs: LogFeed,
         limits: Limits,
         is_revoked: Callable[[Caller], Fault | None],
-        now: float,
+        clock: Clock,
     ) -> None:
         """Made by `Consoles.open`."""
         self.caller = caller
@@ -187,7 +188,9 @@ class Console:
         self._notices: list[Frame] = []
         self._sent = 0
         self._sent_before = 0
-        self._quiet_since = now
+        self._clock = clock
+        self._delays = Delays()
+        self._quiet_since = clock.monotonic()
 
     def resume(self, cursor: int) -> None:
         """Sends the log from a number on: 0 the oldest kept, negative so many from the end."""
@@ -321,12 +324,19 @@ class Console:
                     break
 
     async def _older(self, cursor: int) -> list[Chunk]:
-        """A page of the journal; an empty one only where the log has gone."""
+        """A page of the journal; an empty one where that cannot be read at present, or has gone."""
         try:
             page = await self._logs.read(self._upstream.allocation, cursor, _PAGE_LINES)
+        except (Unavailable, DeadlineExceeded):
+            # The socket stays, as that of a watcher at the end of the log does; what else there is to
+            # say is said before this is tried again.
+            await self._clock.sleep(self._delays.take())
+            self._waker.set()
+            return []
         except Fault as fault:
             self.end(fault)
             return []
+        self._delays.begin_anew()
         if not page.chunks:
             start = self._upstream.recent.start
             return [Chunk(first=cursor, last=start - 1, gap="RETENTION")] if cursor < start else []

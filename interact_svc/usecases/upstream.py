@@ -11,9 +11,9 @@ from chassis.faults import Fault, NotFound
 from interact_svc.domain.frames import AllocationSnapshot, Measure
 from interact_svc.domain.recent_log import RecentLog
 from interact_svc.ports import AllocationView, LogFeed
+from interact_svc.usecases.delays import Delays
 
-_FIRST_RETRY_SECONDS = 0.05
-_LONGEST_RETRY_SECONDS = 5.0
+_ABSENT_RETRY_SECONDS = 5.0
 
 
 class Upstream:
@@ -102,34 +102,37 @@ class Upstream:
             )
         ]
 
-    async def _again_and_again(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _again_and_again(self, step: Callable[[Delays], Awaitable[None]]) -> None:
         """Runs a step anew whenever it ends, with growing delays while it brings nothing."""
-        delay = _FIRST_RETRY_SECONDS
+        delays = Delays()
         while True:
             began = self._clock.monotonic()
             try:
-                await step()
+                await step(delays)
             except NotFound:
-                delay = _LONGEST_RETRY_SECONDS
+                delays.next = _ABSENT_RETRY_SECONDS
             except Fault:
                 pass
-            if self._clock.monotonic() - began > _LONGEST_RETRY_SECONDS:
-                delay = _FIRST_RETRY_SECONDS
-            await self._clock.sleep(delay)
-            delay = min(2 * delay, _LONGEST_RETRY_SECONDS)
+            if self._clock.monotonic() - began > delays.longest:
+                delays.begin_anew()
+            await self._clock.sleep(delays.take())
 
-    async def _follow_log(self) -> None:
+    async def _follow_log(self, delays: Delays) -> None:
         async for chunk in self._logs.follow(self.allocation, self.recent.end):
+            delays.begin_anew()
             self.recent.append(chunk.since(self.recent.end))
             self.last = chunk.last
             self.wake()
 
-    async def _follow_state(self) -> None:
+    async def _follow_state(self, delays: Delays) -> None:
         async for snapshot in self._allocations.watch(self.allocation):
+            delays.begin_anew()
             self.snapshot = snapshot
             self.wake()
 
-    async def _follow_stats(self) -> None:
+    async def _follow_stats(self, delays: Delays) -> None:
+        delays.longest = _ABSENT_RETRY_SECONDS  # they end while nothing runs
         async for measure in self._logs.measure(self.allocation):
+            delays.begin_anew()
             self.measure = measure
             self.wake()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import grpc
 from allocator.containers.v1 import container_service_pb2, container_service_pb2_grpc, log_pb2
 
-from chassis.faults import NotFound
+from chassis.faults import NotFound, Unavailable
 from chassis.rpc import ask, follow
 from interact_svc.domain.frames import Chunk, Measure
 from interact_svc.ports import Page
 
 _ASK_SECONDS = 10.0
+_PATIENCE_SECONDS = 3.0
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.4
 _NO_LOG_YET = "LOG_NOT_FOUND"
 _CUT = 128
 _LETTERS = bytes(ord("e") if byte & 0x7F == 2 else ord("o") for byte in range(256))
@@ -21,9 +26,18 @@ _LETTERS = bytes(ord("e") if byte & 0x7F == 2 else ord("o") for byte in range(25
 class GrpcLogFeed:
     """Asks docker_svc."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        """Keeps the channel to docker_svc."""
+    def __init__(
+        self, channel: grpc.aio.Channel, *, patience_seconds: float = _PATIENCE_SECONDS
+    ) -> None:
+        """Keeps the channel to docker_svc.
+
+        Args:
+            channel: to its replicas.
+            patience_seconds: how long a read is tried again while none of them answers: one takes
+                over from another within a second.
+        """
         self._stub = container_service_pb2_grpc.ContainerServiceStub(channel)
+        self._patience = patience_seconds
 
     async def read(self, allocation: str, cursor: int, max_lines: int) -> Page:
         """As the port says."""
@@ -31,13 +45,31 @@ class GrpcLogFeed:
             allocation=allocation, cursor=cursor, max_lines=max_lines
         )
         try:
-            page = await ask(self._stub.ReadLog, request, timeout=_ASK_SECONDS)
+            page = await self._page(request)
         except NotFound as fault:
             if fault.reason != _NO_LOG_YET:
                 raise
             return Page([], 0, 0, max(cursor, 1))
         chunks = [chunk_of(record) for record in page.records]
         return Page(chunks, page.first_seq, page.last_seq, page.next_cursor)
+
+    async def _page(
+        self, request: container_service_pb2.ReadLogRequest
+    ) -> container_service_pb2.ReadLogResponse:
+        until = time.monotonic() + self._patience
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                page: container_service_pb2.ReadLogResponse = await ask(
+                    self._stub.ReadLog, request, timeout=_ASK_SECONDS
+                )
+            except Unavailable:
+                if time.monotonic() + pause > until:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            else:
+                return page
 
     async def follow(self, allocation: str, cursor: int) -> AsyncIterator[Chunk]:
         """As the port says."""
