@@ -19,6 +19,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self._delay = 0.0
@@ -43,6 +44,8 @@ class Proxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Each closes its connections, which takes a moment longer.
+        await asyncio.gather(*self._serving, return_exceptions=True)
         if server is not None:
             await server.wait_closed()
 
@@ -74,10 +77,24 @@ class Proxy:
         await self.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            await self._connect(reader, writer)
+        finally:
+            self._serving.discard(task)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             to_reader, to_writer = await asyncio.open_connection(*self._to)
         except OSError:
             writer.transport.abort()
+            return
+        if self._server is None:
+            # It was stopped meanwhile.
+            writer.transport.abort()
+            to_writer.transport.abort()
             return
         both = {writer, to_writer}
         self._writers |= both

@@ -17,19 +17,19 @@ from chassis.clock import Clock
 from chassis.faults import Unavailable
 from chassis.keyvalue.breaker import PAUSE_SECONDS, Breaker
 
-DEADLINE_SECONDS = 0.4
+DEADLINE_SECONDS = 0.3
 """How long a call may take altogether: waiting for a connection, connecting, the answer."""
 
 CONNECTIONS = 32
 """How many connections a process has at most; further calls wait for one until their deadline."""
 
-_CONNECT_SECONDS = 0.3
+_CONNECT_SECONDS = 0.25
 _HEALTH_SECONDS = 15
 
 _log = structlog.get_logger("chassis.keyvalue")
 
-Script = Callable[[str, Sequence[str | bytes | int | float]], Awaitable[Any]]
-"""Runs a script on a key with arguments."""
+Script = Callable[[Sequence[str], Sequence[str | bytes | int | float]], Awaitable[Any]]
+"""Runs a script on keys with arguments."""
 
 
 class KeyValueServer:
@@ -72,14 +72,14 @@ class KeyValueServer:
         return self._breaker.is_open
 
     def script(self, text: str) -> Script:
-        """A script in Lua that runs on the server, on one key, with nothing else in between.
+        """A script in Lua that runs on the server with nothing else in between.
 
         It is sent by its digest; a server that does not know it, after a restart, is told it.
         """
         registered = self._client.register_script(text)
 
-        async def run(key: str, arguments: Sequence[str | bytes | int | float]) -> Any:
-            return await self._call(lambda: registered(keys=[key], args=list(arguments)))
+        async def run(keys: Sequence[str], arguments: Sequence[str | bytes | int | float]) -> Any:
+            return await self._call(lambda: registered(keys=list(keys), args=list(arguments)))
 
         return run
 

@@ -77,7 +77,7 @@ class RedisRateLimiter:
 
     async def take(self, key: str, burst: int, refill_seconds: float) -> float:
         """Takes a token: 0 if there was one, else the seconds until there is one."""
-        wait = await self._take(_short(self._prefix, key), [burst, refill_seconds * _MICROS])
+        wait = await self._take([_short(self._prefix, key)], [burst, refill_seconds * _MICROS])
         return float(wait) / _MICROS
 
 
@@ -105,11 +105,11 @@ class RedisFailureDelays:
             FORGOTTEN_AFTER * longest,
             MOST_DOUBLINGS,
         ]
-        return float(await self._attempt(_short(self._prefix, key), rule)) / _MICROS
+        return float(await self._attempt([_short(self._prefix, key)], rule)) / _MICROS
 
     async def forgive(self, key: str) -> None:
         """Takes one attempt back."""
-        await self._forgive(_short(self._prefix, key), [])
+        await self._forgive([_short(self._prefix, key)], [])
 
     async def forget(self, key: str) -> None:
         """Forgets every failure of a key."""

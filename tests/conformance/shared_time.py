@@ -10,8 +10,10 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
   if left <= 0 then
     redis.call('DEL', key)
   else
-    local at = tonumber(redis.call('HGET', key, 'at'))
-    redis.call('HSET', key, 'at', string.format('%.0f', at - ARGV[2] * 1000))
+    if redis.call('TYPE', key).ok == 'hash' then
+      local at = tonumber(redis.call('HGET', key, 'at'))
+      redis.call('HSET', key, 'at', string.format('%.0f', at - ARGV[2] * 1000))
+    end
     redis.call('PEXPIRE', key, string.format('%.0f', left))
   end
 end

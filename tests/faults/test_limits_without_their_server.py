@@ -20,7 +20,8 @@ pytestmark = pytest.mark.real_redis
 
 DATABASE = 5
 RULE = Delays(free=2, first_seconds=100.0, longest_seconds=1000.0)
-HALF_A_SECOND = 0.5
+PATIENCE = 1.0
+"""Seconds: more than a call may take, with some for a busy machine; far less than many calls would."""
 AN_HOUR = 3600.0
 
 
@@ -75,7 +76,7 @@ async def refused_after(limits: Limits, key: str, burst: int) -> int:
     for taken in range(burst + 2):
         began = time.monotonic()
         wait = await limits.limiter.take(key, burst, AN_HOUR)
-        assert time.monotonic() - began < HALF_A_SECOND
+        assert time.monotonic() - began < PATIENCE
         if wait:
             return taken
     raise AssertionError("nothing is limited")
@@ -121,13 +122,13 @@ async def test_a_server_that_does_not_answer_in_time_is_left_alone(
         *(limits.limiter.take("key", 10, AN_HOUR) for _ in range(200)),
         *(limits.failures.attempt("key", RULE) for _ in range(100)),
     )
-    assert time.monotonic() - began < 2 * HALF_A_SECOND
+    assert time.monotonic() - began < PATIENCE
     assert waits[:200].count(0) == 10
     assert waits[200:].count(0) == RULE.free
     began = time.monotonic()
     for _ in range(500):
         assert await limits.limiter.take("key", 10, AN_HOUR) > 0
-    assert time.monotonic() - began < HALF_A_SECOND, "the breaker spares them the wait"
+    assert time.monotonic() - began < PATIENCE, "the breaker spares them the wait"
 
     proxy.flow()
     clock.advance(PAUSE_SECONDS)
