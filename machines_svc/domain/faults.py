@@ -59,3 +59,10 @@ def changed_since(name: str) -> MachineChanged:
         "now, and send that etag.",
         machine=name,
     )
+
+
+def machine_exists(name: str) -> MachineExists:
+    """The fault for a name that a machine has already."""
+    return MachineExists(
+        f"There is a machine {name!r} already; choose another machine_id.", machine=name
+    )

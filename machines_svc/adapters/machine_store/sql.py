@@ -26,10 +26,11 @@ from chassis.listing import Condition, Once
 from chassis.sql import Database
 from chassis.sql.once import recall, remember
 from machines_svc.adapters.machine_store.document import document_of, machine_of
+from machines_svc.adapters.machine_store.row import row_of
 from machines_svc.domain.facts import Fact
-from machines_svc.domain.faults import MachineExists, changed_since, no_machine
+from machines_svc.domain.faults import MachineExists, changed_since, machine_exists, no_machine
 from machines_svc.domain.machine import Machine
-from machines_svc.ports import FORMER_VERSIONS_KEPT, page_key
+from machines_svc.ports import FORMER_VERSIONS_KEPT
 from machines_svc.schema.tables import MACHINES, MARKS, ONCE, OUTBOX, VERSIONS
 
 _SOWN = "sown"
@@ -112,7 +113,7 @@ class SqlMachineStore:
         def work(connection: Connection) -> None:
             changed = connection.execute(
                 _CHANGED,
-                {**_row(machine, document), **_as_read(machine, expected_version)},
+                {**row_of(machine, document), **_as_read(machine, expected_version)},
             )
             if changed.rowcount != 1:
                 _refuse(connection, machine.name)
@@ -205,19 +206,12 @@ class SqlMachineStore:
 
 def _insert(connection: Connection, machine: Machine, document: dict[str, Any]) -> None:
     if connection.execute(_KNOWN, {"name": machine.name}).first():
-        raise _exists(machine)
+        raise machine_exists(machine.name)
     try:
-        connection.execute(_NEW, _row(machine, document))
+        connection.execute(_NEW, row_of(machine, document))
     except IntegrityError:
-        raise _exists(machine) from None
+        raise machine_exists(machine.name) from None
     _keep_version(connection, machine, document)
-
-
-def _exists(machine: Machine) -> MachineExists:
-    return MachineExists(
-        f"There is a machine {machine.name!r} already; choose another machine_id.",
-        machine=machine.name,
-    )
 
 
 def _keep_version(connection: Connection, machine: Machine, document: dict[str, Any]) -> None:
@@ -233,24 +227,6 @@ def _refuse(connection: Connection, name: str) -> None:
     if connection.execute(_KNOWN, {"name": name}).first():
         raise changed_since(name)
     raise no_machine(name)
-
-
-def _row(machine: Machine, document: dict[str, Any]) -> dict[str, Any]:
-    spec = machine.spec
-    return {
-        "name": machine.name,
-        "uid": machine.uid,
-        "version": machine.version,
-        "state": machine.state.value,
-        "title_folded": page_key(machine, [("title", False)])[0],
-        "image": spec.image,
-        "image_folded": spec.image.casefold(),
-        "resource_class": spec.resource_class,
-        "publisher": machine.publisher,
-        "create_time": machine.create_time,
-        "update_time": machine.update_time,
-        "document": document,
-    }
 
 
 def _as_read(machine: Machine, version: int) -> dict[str, Any]:
