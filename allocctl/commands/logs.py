@@ -30,10 +30,14 @@ def logs(
     ] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Shows the log of an allocation; says on standard error where lines are missing."""
+    """Shows the log of an allocation; says on standard error where lines are missing.
+
+    Where the connection breaks, it goes on with the next line once it is there again.
+    """
     from allocator.consoles.v1 import console_service_pb2, console_service_pb2_grpc
 
     from allocctl import session
+    from allocctl.consoles import followed
     from allocctl.output import print_json
     from allocctl.sequence import SequenceBroken, SequenceChecker
 
@@ -47,9 +51,13 @@ def logs(
     if newest == 0 and not follow:
         return
     checker = SequenceChecker()
-    frames = stub.FollowConsole(
-        console_service_pb2.FollowConsoleRequest(name=full, cursor=-tail if tail else 0),
-        metadata=session.signed_in(),
+    frames = followed(
+        lambda cursor: stub.FollowConsole(
+            console_service_pb2.FollowConsoleRequest(name=full, cursor=cursor),
+            metadata=session.signed_in(),
+        ),
+        -tail if tail else 0,
+        say=lambda what: sys.stderr.write(f"[{what}]\n"),
     )
     try:
         for frame in frames:
@@ -68,8 +76,6 @@ def logs(
                 if check:
                     checker.feed(frame.gap.first_seq, frame.gap.last_seq, "gap")
                 _say_gap(frame.gap)
-            elif kind == "bye":
-                raise Failure(frame.bye.message)
             if not follow and last >= newest:
                 break
     except SequenceBroken as error:
@@ -77,7 +83,7 @@ def logs(
     except KeyboardInterrupt:
         pass
     finally:
-        frames.cancel()
+        frames.close()
     if check:
         sys.stderr.write(f"{checker.summary()}\n")
 
