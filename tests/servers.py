@@ -35,7 +35,7 @@ def mysql_url(name: str = "") -> str:
     parts = urlsplit(_setting("ALLOCATOR_TEST_MYSQL_URL"))
     database = name or own_name()
     with (
-        mysql.connector.connect(**_mysql_login(parts)) as connection,
+        mysql.connector.connect(**mysql_login(parts)) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(f"DROP DATABASE IF EXISTS `{database}`")
@@ -50,13 +50,14 @@ def drop_mysql(url: str) -> None:
     parts = urlsplit(_setting("ALLOCATOR_TEST_MYSQL_URL"))
     database = urlsplit(url).path.strip("/")
     with (
-        mysql.connector.connect(**_mysql_login(parts)) as connection,
+        mysql.connector.connect(**mysql_login(parts)) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(f"DROP DATABASE IF EXISTS `{database}`")
 
 
-def _mysql_login(parts: object) -> dict[str, object]:
+def mysql_login(parts: object) -> dict[str, object]:
+    """What the driver needs to connect to the server of a split URL, without its database."""
     return {
         "host": parts.hostname,  # type: ignore[attr-defined]
         "port": parts.port or 3306,  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from chassis.bus.outbox import outbox_table
 from chassis.sql import Instant, JsonText
+from chassis.sql.leases import lease_table
 from chassis.sql.once import once_table
 
 METADATA = MetaData()
@@ -70,3 +71,4 @@ TALLIES = Table(
 
 ONCE = once_table(METADATA)
 OUTBOX = outbox_table(METADATA)
+LEASES = lease_table(METADATA)

@@ -9,7 +9,12 @@ a database imports the one that it needs.
 
 from chassis.sql.database import Database
 from chassis.sql.lookups import Lookup
-from chassis.sql.migrations import SchemaTooNew, SchemaTooOld, assert_schema_matches
+from chassis.sql.migrations import (
+    SchemaTooNew,
+    SchemaTooOld,
+    assert_schema_matches,
+    schema_revision,
+)
 from chassis.sql.opening import open_database
 from chassis.sql.types import Instant, JsonText, RowNumber
 from chassis.sql.upserts import upsert
@@ -24,5 +29,6 @@ __all__ = [
     "SchemaTooOld",
     "assert_schema_matches",
     "open_database",
+    "schema_revision",
     "upsert",
 ]

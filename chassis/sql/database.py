@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from chassis.faults import Unavailable
 from chassis.sql.lookups import Lookup
 from chassis.sql.transactions import SqliteTransactions, Transactions
+from chassis.sql.translation import away, overloaded
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ class Database:
         here: what runs `read_here`; None on a server.
         readers: how many units of work read at once.
         writers: how many write at once; one on SQLite.
+        patience: how long a caller waits for a unit of work, in seconds, its turn included; None for
+            as long as it takes.
 
     Attributes:
         url: where it is, without its password.
@@ -51,6 +54,7 @@ class Database:
         here: SqliteTransactions | None,
         readers: int,
         writers: int,
+        patience: float | None = None,
     ) -> None:
         self.url = url
         self.is_sqlite = here is not None
@@ -58,6 +62,7 @@ class Database:
         self._reading = reading
         self._here = here
         self._here_thread = 0
+        self._patience = patience
         self._readers = ThreadPoolExecutor(readers, "sql-read")
         self._writers = ThreadPoolExecutor(writers, "sql-write")
         self._waiting = 0
@@ -80,7 +85,8 @@ class Database:
 
         Raises:
             IntegrityError: a unique or foreign key, or a check, is broken; nothing was changed.
-            Unavailable: as in `chassis.sql.translation`; nothing was changed.
+            Unavailable: as in `chassis.sql.translation`; nothing was changed. Where a server is lost
+                in the middle of it, nobody knows: it happened as a whole or not at all.
         """
         return await self._in_thread(self._writers, self._writing, work)
 
@@ -168,21 +174,23 @@ class Database:
         if self._closed:
             raise _stopping()
         if self._waiting >= _MAX_WAITING:
-            raise Unavailable(
-                "The database has too much to do at present; try again in a moment.",
-                reason="OVERLOADED",
-                retry_after=1.0,
-            )
+            raise overloaded()
         with self._waiting_lock:
             self._waiting += 1
         future = pool.submit(transactions.run, work)
         future.add_done_callback(self._one_less)
         try:
-            return await asyncio.wrap_future(future)
+            async with asyncio.timeout(self._patience) as patience:
+                return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             # The thread owns the transaction; nobody else will hear how it ended.
             future.add_done_callback(_told)
             raise
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            future.add_done_callback(_told)
+            raise (overloaded() if future.cancelled() else away()) from None
 
     def _one_less(self, _future: Future[T]) -> None:
         with self._waiting_lock:

@@ -84,21 +84,3 @@ def sqlite_engine(
             driver.execute(begin)
 
     return engine
-
-
-def server_engine(url: str, *, size: int) -> Engine:
-    """An engine on a database server.
-
-    Args:
-        url: with user, password, host and database, `mysql+mysqlconnector://…`.
-        size: how many connections.
-    """
-    return create_engine(
-        url,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        isolation_level="READ COMMITTED",
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
 
+from chassis.sql.leases import lease_table
 from chassis.sql.types import Instant
 
 METADATA = MetaData()
@@ -24,3 +25,5 @@ DELIVERIES = Table(
     Index("deliveries_by_due_time", "due_time"),
     Index("deliveries_by_accept_time", "accept_time"),
 )
+
+LEASES = lease_table(METADATA)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -35,6 +34,7 @@ from chassis.clock import ManualClock
 from chassis.faults import Conflict
 from chassis.listing import Condition, Once
 from chassis.sql import Database, assert_schema_matches, open_database
+from tests.sql_places import SQL_ENGINES, SqlPlace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = Plan("redis:7-alpine", ("redis-server", "--port", "6379"), Limits(500, 1 << 29, 128))
@@ -74,15 +74,14 @@ class Opened:
 Opening = Callable[..., Awaitable[Opened]]
 
 
-@pytest.fixture(params=["sqlite"])
-async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
+@pytest.fixture(params=SQL_ENGINES)
+async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
     """Opens the same store each time that it is called."""
-    assert request.param == "sqlite"
+    url = sql_place(request.param, "allocation_svc.schema")
     opened: list[Database] = []
     clock = ManualClock(NOW)
 
     async def open_(ports: range = range(20000, 30000)) -> Opened:
-        url = f"sqlite:///{tmp_path}/allocations.sqlite3"
         database = await open_database(url, "allocation_svc.schema", clock)
         opened.append(database)
         committed: list[Allocation] = []
@@ -210,7 +209,7 @@ async def test_somebody_elses_allocation_is_not_found(opened: Opened) -> None:
 
 
 async def test_secrets_are_given_back_as_they_were_sealed_and_nowhere_else(
-    opened: Opened, tmp_path: Path
+    opened: Opened,
 ) -> None:
     kept = await opened.store.admit(a_claim(secrets=b"\0sealed\xff"))
     assert await opened.store.plan(kept.name) == (PLAN, b"\0sealed\xff")

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from chassis.clock import SystemClock
 from chassis.identity import Vault
 from chassis.identity.vault import VaultBroken
 from chassis.sql import Database, open_database
+from tests.sql_places import SQL_ENGINES, SqlPlace, what_is_stored
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.domain.code import Letter, LetterKind
@@ -44,16 +44,14 @@ class Post:
 Opening = Callable[..., Awaitable[Post]]
 
 
-@pytest.fixture(params=["sqlite"])
-async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
+@pytest.fixture(params=SQL_ENGINES)
+async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
     """Opens the same store each time that it is called, as one more process would."""
-    assert request.param == "sqlite"
+    url = sql_place(request.param, "user_svc.schema")
     opened: list[Database] = []
 
     async def open_(vault_key: bytes = b"k" * 32) -> Post:
-        database = await open_database(
-            f"sqlite:///{tmp_path}/users.sqlite3", "user_svc.schema", SystemClock()
-        )
+        database = await open_database(url, "user_svc.schema", SystemClock())
         opened.append(database)
         vault = Vault(vault_key)
         accounts = SqlAccountStore(database, vault, user_records, lambda: None)
@@ -207,13 +205,14 @@ async def test_a_start_reclaims_what_was_not_due_and_counts_only_that(opening: O
 
 
 async def test_codes_are_sealed_with_the_key_of_the_installation(
-    opening: Opening, tmp_path: Path
+    opening: Opening,
 ) -> None:
     post = await opening()
     letter = a_letter(digits="a code that is long enough to be found")
     await post.send(letter)
-    await post.database.close()
-    assert all(letter.digits.encode() not in file.read_bytes() for file in tmp_path.iterdir())
+    stored = await what_is_stored(post.database)
+    assert letter.email.encode() in stored
+    assert letter.digits.encode() not in stored
     stranger = await opening(b"another key".ljust(32))
     with pytest.raises(VaultBroken):
         await stranger.letters.due(NOW, LEASE_END, 10)

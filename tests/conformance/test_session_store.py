@@ -7,13 +7,13 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from chassis.clock import SystemClock
 from chassis.identity import Vault
 from chassis.sql import open_database
+from tests.sql_places import SQL_ENGINES, SqlPlace
 from user_svc.adapters.session_store.sql import SqlSessionStore
 from user_svc.adapters.trust_store.sql import SqlTrustStore
 from user_svc.domain.session import Session, open_session
@@ -25,15 +25,13 @@ DAY = timedelta(days=1)
 UNTIL = NOW + timedelta(minutes=16)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=SQL_ENGINES)
 async def both(
-    request: pytest.FixtureRequest, tmp_path: Path
+    request: pytest.FixtureRequest, sql_place: SqlPlace
 ) -> AsyncIterator[tuple[SessionStore, TrustStore]]:
     """Stores with nothing in them, opened as in production."""
-    assert request.param == "sqlite"
-    database = await open_database(
-        f"sqlite:///{tmp_path}/users.sqlite3", "user_svc.schema", SystemClock()
-    )
+    url = sql_place(request.param, "user_svc.schema")
+    database = await open_database(url, "user_svc.schema", SystemClock())
     vault = Vault(b"k" * 32)
     yield SqlSessionStore(database, vault), SqlTrustStore(database, vault)
     await database.close()

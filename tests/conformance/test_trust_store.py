@@ -8,7 +8,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +15,7 @@ from chassis.clock import SystemClock
 from chassis.identity import Vault
 from chassis.identity.vault import VaultBroken
 from chassis.sql import Database, open_database
+from tests.sql_places import SQL_ENGINES, SqlPlace, what_is_stored
 from user_svc.adapters.trust_store.sql import SqlTrustStore, put_revocation
 from user_svc.domain.trust import Revocation, SigningKey
 from user_svc.ports import TrustStore
@@ -43,16 +43,14 @@ class Replica:
 Opening = Callable[..., Awaitable[Replica]]
 
 
-@pytest.fixture(params=["sqlite"])
-async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
+@pytest.fixture(params=SQL_ENGINES)
+async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
     """Opens the same store each time that it is called, as one more process would."""
-    assert request.param == "sqlite"
+    url = sql_place(request.param, "user_svc.schema")
     opened: list[Database] = []
 
     async def open_(vault_key: bytes = b"k" * 32) -> Replica:
-        database = await open_database(
-            f"sqlite:///{tmp_path}/users.sqlite3", "user_svc.schema", SystemClock()
-        )
+        database = await open_database(url, "user_svc.schema", SystemClock())
         opened.append(database)
         return Replica(database, SqlTrustStore(database, Vault(vault_key)))
 
@@ -187,13 +185,12 @@ async def test_everything_is_there_after_a_restart(opening: Opening) -> None:
 
 
 async def test_private_keys_are_sealed_with_the_key_of_the_installation(
-    opening: Opening, tmp_path: Path
+    opening: Opening,
 ) -> None:
     replica = await opening()
     key = a_key("one")
     await replica.trust.add_key(key, "")
-    await replica.database.close()
-    stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    stored = await what_is_stored(replica.database)
     assert key.public_key in stored
     assert key.private_key not in stored
     assert key.private_key.hex() not in repr(key) + str(key)

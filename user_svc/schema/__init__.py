@@ -1,4 +1,4 @@
 """The tables of user_svc and their migrations."""
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from chassis.bus.outbox import outbox_table
+from chassis.sql.leases import lease_table
 from chassis.sql.once import once_table
 from chassis.sql.types import Instant, JsonText
 
@@ -119,3 +120,5 @@ REVOCATIONS = Table(
 OUTBOX = outbox_table(METADATA)
 
 ONCE = once_table(METADATA)
+
+LEASES = lease_table(METADATA)

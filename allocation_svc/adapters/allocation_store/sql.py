@@ -40,7 +40,7 @@ from chassis.bus.outbox import append
 from chassis.clock import Clock
 from chassis.listing import Condition, Once
 from chassis.sql import Database, Lookup, upsert
-from chassis.sql.once import recall, remember
+from chassis.sql.once import answer_of, recall, remember
 
 _NO_LIMIT = 2**31 - 1
 
@@ -151,7 +151,7 @@ class SqlAllocationStore:
     async def answered(self, once: Once) -> Allocation | None:
         """What the same request was answered within 24 hours."""
         now = self._clock.now()
-        answer = await self._database.get(lambda connection: recall(connection, ONCE, once, now))
+        answer = await self._database.get(lambda conn: answer_of(conn, ONCE, once, now))
         return None if answer is None else allocation_of(answer)
 
     async def find(self, name: str, owner: str = "") -> Allocation | None:

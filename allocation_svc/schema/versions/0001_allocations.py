@@ -46,5 +46,5 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(120), primary_key=True),
         sa.Column("used", sa.Integer(), nullable=False),
     )
-    once_table(sa.MetaData()).create(op.get_bind())
-    outbox_table(sa.MetaData()).create(op.get_bind())
+    once_table(sa.MetaData()).create(op.get_bind(), checkfirst=False)
+    outbox_table(sa.MetaData()).create(op.get_bind(), checkfirst=False)

@@ -27,6 +27,8 @@ _DUE = (
     .order_by(DELIVERIES.c.due_time, DELIVERIES.c.id)
     .limit(bindparam("most"))
 )
+# What another worker is taking at this moment is left to it.
+_TAKEN = _DUE.with_for_update(skip_locked=True)
 _LEASE = (
     update(DELIVERIES)
     .where(DELIVERIES.c.id == bindparam("by_id"), DELIVERIES.c.due_time == bindparam("was_due"))
@@ -109,7 +111,7 @@ class SqlDeliveryStore:
 
         def take(connection: Connection) -> list[Delivery]:
             taken = []
-            for row in connection.execute(_DUE, {"present": now, "most": limit}).all():
+            for row in connection.execute(_TAKEN, {"present": now, "most": limit}).all():
                 lease = str(uuid.uuid4())
                 keys = {
                     "by_id": row.id,

@@ -19,7 +19,7 @@ from chassis.clock import ManualClock
 from chassis.faults import Unavailable
 from chassis.sql import Database, open_database
 from chassis.sql.engines import sqlite_engine
-from chassis.sql.transactions import ServerTransactions
+from chassis.sql.transactions import SqliteTransactions
 from tests.unit.chassis_sql.shelf_schema.tables import BOOKS
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -272,9 +272,8 @@ async def test_reading_here_belongs_to_the_loop(books: Database) -> None:
 
 async def test_on_a_server_short_reads_go_to_a_thread(books: Database, path: Path) -> None:
     # A file stands for the server here: what matters is that there is nothing to read in the loop.
-    engine = sqlite_engine(path, begin="BEGIN IMMEDIATE")
-    writing = ServerTransactions(engine, commits=True)
-    reading = ServerTransactions(engine, commits=False)
+    writing = SqliteTransactions(sqlite_engine(path), path, "BEGIN IMMEDIATE", commits=True)
+    reading = SqliteTransactions(sqlite_engine(path), path, "BEGIN", commits=False)
     server = Database("x", writing=writing, reading=reading, here=None, readers=2, writers=2)
     await server.write(lambda conn: conn.execute(INSERT, book("a")))
     await server.read(lambda conn: conn.execute(INSERT, book("b")))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from chassis.faults import Unavailable
 from chassis.sql import Database, Lookup
 from chassis.sql.engines import sqlite_engine
-from chassis.sql.transactions import ServerTransactions
+from chassis.sql.transactions import SqliteTransactions
 from tests.unit.chassis_sql.shelf_schema.tables import BOOKS
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -99,8 +99,8 @@ async def test_what_the_driver_cannot_run_stays_its_error(books: Database) -> No
 
 async def test_a_lookup_runs_on_a_server_too(path: Path, books: Database) -> None:
     await books.write(lambda conn: conn.execute(INSERT, book("a")))
-    engine = sqlite_engine(path, begin="BEGIN")
-    transactions = ServerTransactions(engine, commits=False)
+    # A file stands for the server here: what matters is that there is nothing to read in the loop.
+    transactions = SqliteTransactions(sqlite_engine(path), path, "BEGIN", commits=False)
     server = Database(
         "x", writing=transactions, reading=transactions, here=None, readers=1, writers=1
     )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -42,7 +43,7 @@ EncodeFact = Callable[[Fact], Sequence[Record]]
 _ONE = select(USERS).where(USERS.c.id == bindparam("by_id"))
 _ONE_BY_EMAIL = select(USERS).where(USERS.c.email_key == bindparam("by_email_key"))
 _ADD = insert(USERS)
-_ADMINS = select(USERS.c.id).where(USERS.c.is_active_admin.is_(True)).with_for_update()
+_ADMINS = select(USERS.c.id).where(USERS.c.is_active_admin == true()).with_for_update()
 _PHONE = select(USERS.c.id).where(
     USERS.c.phone_number == bindparam("by_phone_number"), USERS.c.id != bindparam("by_id")
 )

@@ -18,6 +18,8 @@ _DUE = (
     .order_by(LETTERS.c.due_time, LETTERS.c.delivery_id)
     .limit(bindparam("most"))
 )
+# What another worker is taking at this moment is left to it.
+_TAKEN = _DUE.with_for_update(skip_locked=True)
 _LEASE = (
     update(LETTERS)
     .where(LETTERS.c.delivery_id == bindparam("by_id"), LETTERS.c.due_time == bindparam("was_due"))
@@ -73,7 +75,7 @@ class SqlLetterStore:
             return bool(connection.execute(_DUE, {"present": now, "most": 1}).first())
 
         def take(connection: Connection) -> list[tuple[Letter, int]]:
-            rows = connection.execute(_DUE, {"present": now, "most": limit}).all()
+            rows = connection.execute(_TAKEN, {"present": now, "most": limit}).all()
             return [
                 (self._letter(row), row.attempts)
                 for row in rows

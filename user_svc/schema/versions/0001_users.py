@@ -18,8 +18,8 @@ def upgrade() -> None:
     _make_accounts()
     _make_sessions()
     _make_trust()
-    outbox_table(sa.MetaData()).create(op.get_bind())
-    once_table(sa.MetaData()).create(op.get_bind())
+    outbox_table(sa.MetaData()).create(op.get_bind(), checkfirst=False)
+    once_table(sa.MetaData()).create(op.get_bind(), checkfirst=False)
 
 
 def _make_accounts() -> None:

@@ -22,4 +22,4 @@ def upgrade() -> None:
         sa.Column("document", JsonText(), nullable=True),
         sa.Column("shelf", sa.String(80), nullable=True),
     )
-    once_table(sa.MetaData()).create(op.get_bind())
+    once_table(sa.MetaData()).create(op.get_bind(), checkfirst=False)
