@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
@@ -10,8 +11,9 @@ from allocation_svc.adapters.catalogue.grpc import GrpcCatalogue
 from allocation_svc.adapters.engine.grpc import GrpcEngine
 from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserver
 from allocation_svc.domain.allocation import Allocation
-from allocation_svc.schema.tables import OUTBOX
+from allocation_svc.schema.tables import LEASES, OUTBOX
 from allocation_svc.settings import Settings
+from allocation_svc.transport.consumer import TOPICS, ChangeConsumer
 from allocation_svc.transport.mapping import records_of
 from allocation_svc.transport.servicer import AllocationServicer
 from allocation_svc.usecases.admission import Admission
@@ -20,10 +22,11 @@ from allocation_svc.usecases.lifecycle import Lifecycle
 from allocation_svc.usecases.reading import Reading
 from allocation_svc.usecases.reconciliation import Reconciler
 from allocation_svc.usecases.steps import Steps
-from allocation_svc.usecases.watching import Feed, Watching
+from allocation_svc.usecases.watching import Elsewhere, Feed, Watching
 from chassis.bus.outbox import Relay
-from chassis.serving import Platform, Service, Store, Task
+from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
+from chassis.sql.leases import SqlLeases
 
 PUBLISHES: tuple[str, ...] = ("allocations",)
 """The nouns of the topics that it publishes to."""
@@ -47,13 +50,15 @@ async def compose(platform: Platform) -> Service:
 
     # What it keeps, and whom it tells of changes
     database = await platform.database(stores(platform.loaded)[0])
+    leases = None if database.is_sqlite else SqlLeases(database, LEASES)
+    leadership = platform.leadership(leases)
     relay = Relay(database, OUTBOX, platform.bus, clock)
-    platform.exits.push_async_callback(relay.flush)
+    platform.publishes(relay, leadership)
     feed = Feed()
 
     def committed(allocation: Allocation) -> None:
         feed.changed(allocation)
-        relay.wake()
+        leadership.wake()
 
     store = SqlAllocationStore(
         database,
@@ -86,6 +91,15 @@ async def compose(platform: Platform) -> Service:
     )
     watch.listen(reconciler)
 
+    def work_on(names: Sequence[str]) -> None:
+        for name in names:
+            reconciler.kick(name)
+
+    leadership.on_wake(work_on)
+
+    def kick(allocation: Allocation) -> None:
+        leadership.wake(allocation.name)
+
     async def end_feed() -> None:
         await platform.draining.wait()
         feed.end()
@@ -98,7 +112,7 @@ async def compose(platform: Platform) -> Service:
         watch,
         secret_box=platform.vault,
         clock=clock,
-        kick=reconciler.kick,
+        kick=kick,
         classes=settings.resource_classes,
         default_class=settings.default_class,
         quota=settings.quota,
@@ -106,19 +120,27 @@ async def compose(platform: Platform) -> Service:
     )
     servicer = AllocationServicer(
         admission,
-        Lifecycle(store, watch, clock, reconciler.kick),
+        Lifecycle(store, watch, clock, kick),
         Reading(store, engine, watch),
         Watching(store, feed, clock),
     )
+    tasks = [
+        *led(
+            leadership,
+            Task("allocation_svc.relay", relay.run),
+            Task("allocation_svc.reconciler", reconciler.run),
+        ),
+        Task("allocation_svc.engine_watch", watch.run),
+        Task("allocation_svc.feed", end_feed),
+    ]
+    if leases is not None:
+        # There may be other replicas, whose changes the watchers of this one shall see.
+        changes = ChangeConsumer(Elsewhere(store, feed))
+        tasks.append(Task("allocation_svc.changes", lambda: platform.bus.tail(TOPICS, changes)))
     return Service(
         name="allocation_svc",
         servicers={"allocator.allocations.v1.AllocationService": servicer},
-        tasks=[
-            Task("allocation_svc.relay", relay.run),
-            Task("allocation_svc.engine_watch", watch.run),
-            Task("allocation_svc.reconciler", reconciler.run),
-            Task("allocation_svc.feed", end_feed),
-        ],
+        tasks=tasks,
         checks={
             "engine": lambda: None if watch.answers else "the container engine does not answer"
         },

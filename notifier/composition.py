@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from chassis.serving import Platform, Service, Store, Task
+from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
+from chassis.sql.leases import SqlLeases
 from notifier.adapters.delivery_store.sql import SqlDeliveryStore
 from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
 from notifier.adapters.mail_channel.smtp import SmtpMailChannel
 from notifier.domain.delivery import Delivery, Persistence
 from notifier.domain.mail_server import read_smtp_url
 from notifier.ports import MailChannel
+from notifier.schema.tables import LEASES
 from notifier.settings import Settings
 from notifier.transport.servicer import DeliveryServicer
 from notifier.usecases.delivering import Delivering
@@ -47,9 +49,7 @@ async def compose(platform: Platform) -> Service:
     # store and channel
     database = await platform.database(stores(platform.loaded)[0])
     store = SqlDeliveryStore(database, platform.vault)
-    if database.is_sqlite:
-        # The data folder is ours alone, so whoever had leases before has gone.
-        await store.reclaim(platform.clock.now())
+    leadership = platform.leadership(None if database.is_sqlite else SqlLeases(database, LEASES))
     channel = _channel(settings, platform.process.data_dir)
 
     # what it does
@@ -74,7 +74,9 @@ async def compose(platform: Platform) -> Service:
         lease=timedelta(seconds=settings.mail_seconds * _STEPS_OF_A_CONVERSATION),
         clock=platform.clock,
         told=told,
+        waits=leadership.wake,
     )
+    leadership.on_wake(lambda _keys: delivering.wake())
     return Service(
         name="notifier",
         servicers={
@@ -82,7 +84,7 @@ async def compose(platform: Platform) -> Service:
                 delivering, platform.clock
             )
         },
-        tasks=[Task("notifier.delivering", delivering.run)],
+        tasks=led(leadership, Task("notifier.delivering", delivering.run)),
         notes={"mail": _where_mail_goes(settings, platform.process.data_dir)},
     )
 

@@ -75,9 +75,9 @@ class Reconciler:
         self._doomed: dict[str, Instance] = {}
         self._sweep_now = asyncio.Event()
 
-    def kick(self, allocation: Allocation) -> None:
+    def kick(self, name: str) -> None:
         """Has an allocation worked on at once: its owner has asked for something."""
-        self._agenda.kick(allocation.name, _lane(allocation))
+        self._agenda.kick(name)
 
     def instance_changed(self, instance: Instance) -> None:
         """An event of the engine."""

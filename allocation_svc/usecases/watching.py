@@ -17,6 +17,7 @@ from chassis.faults import Exhausted, Unavailable
 
 _PAGE = 200
 _MOST_WATCHERS = 10_000
+_MOST_REMEMBERED = 10_000
 
 
 class Sign(Enum):
@@ -59,10 +60,25 @@ class Feed:
         """Begins without watchers."""
         self._of_owner: dict[str, set[Watcher]] = defaultdict(set)
         self._count = 0
+        self._told: dict[str, int] = {}
         self.ended = False
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody watches in this process."""
+        return self._count > 0
+
+    def knows(self, name: str, version: int) -> bool:
+        """Whether that version of an allocation, or a newer one, was passed on here of late."""
+        return self._told.get(name, 0) >= version
+
     def changed(self, allocation: Allocation) -> None:
-        """An allocation has been written down."""
+        """An allocation has been written down; passed over where a newer version was told before."""
+        if self.knows(allocation.name, allocation.version + 1):
+            return
+        if len(self._told) >= _MOST_REMEMBERED:
+            self._told.clear()
+        self._told[allocation.name] = allocation.version
         for owner in (allocation.owner, ""):
             for watcher in self._of_owner.get(owner, ()):
                 watcher.put(allocation)
@@ -93,6 +109,27 @@ class Feed:
             self._of_owner[owner].discard(watcher)
             if not self._of_owner[owner]:
                 del self._of_owner[owner]
+
+
+class Elsewhere:
+    """Brings to the watchers of this process what other replicas have written down."""
+
+    def __init__(self, store: AllocationStore, feed: Feed) -> None:
+        """Reads from the store, since what is published is not all that watchers see."""
+        self._store = store
+        self._feed = feed
+
+    async def changed(self, name: str, version: int) -> None:
+        """An allocation is of a new version, whoever wrote it.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        if not self._feed.is_watched or self._feed.knows(name, version):
+            return
+        allocation = await self._store.find(name)
+        if allocation is not None:
+            self._feed.changed(allocation)
 
 
 class Watching:

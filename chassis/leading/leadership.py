@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from chassis.clock import Clock
 from chassis.faults import Fault
@@ -39,11 +38,9 @@ class Replica:
     tell: Callable[[str, Sequence[str]], Awaitable[None]]
 
 
-class Woken(Protocol):
-    """Who wants to hear, where this replica leads, that there is something to do."""
-
-    def __call__(self, keys: Sequence[str]) -> None:
-        """There is: with these resources, or, where there are none, with the outbox alone."""
+Woken = Callable[[Sequence[str]], None]
+"""Hears, where this replica leads, that there is something to do: with these resources or, where there
+are none, with the outbox alone."""
 
 
 class Leadership:
@@ -132,7 +129,6 @@ class Leadership:
     async def run(self) -> None:
         """Takes the lease when it is free and keeps it, and tells the leader what is done here."""
         if self._leases is None:
-            self._turned.set()
             await asyncio.Event().wait()
             return
         async with asyncio.TaskGroup() as group:
@@ -228,10 +224,12 @@ class Leadership:
         turned.set()
 
     async def _until_turned(self, *, leads: bool) -> None:
+        # Without leases it never turns.
+        patience = None if self._leases is None else _NOTICE_SECONDS
         while self.leads is not leads:
             turned = self._turned
             try:
-                async with asyncio.timeout(_NOTICE_SECONDS):
+                async with asyncio.timeout(patience):
                     await turned.wait()
             except TimeoutError:
                 pass

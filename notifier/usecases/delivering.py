@@ -39,6 +39,7 @@ class Delivering:
         lease: timedelta,
         clock: Clock,
         told: Callable[[str, Delivery, str], None],
+        waits: Callable[[], None],
     ) -> None:
         """Takes what it needs.
 
@@ -52,6 +53,7 @@ class Delivering:
             clock: the time.
             told: is told what became of each attempt (`sent`, `postponed`, `failed`, `outlived`,
                 `unsettled`), of which delivery, and for which reason.
+            waits: is called when a message was stored: whoever sends shall be woken.
         """
         self._store = store
         self._channel = channel
@@ -61,6 +63,7 @@ class Delivering:
         self._lease = lease
         self._clock = clock
         self._told = told
+        self._waits = waits
         self._wanted = asyncio.Event()
         self._swept = clock.now()
 
@@ -73,13 +76,24 @@ class Delivering:
         now = self._clock.now()
         delivery = Delivery(delivery_id, email, content, accept_time=now, due_time=now)
         if await self._store.accept(delivery, self._most_waiting):
-            self._wanted.set()
+            self._waits()
+
+    def wake(self) -> None:
+        """Has what is due sent at once, where `run` runs."""
+        self._wanted.set()
 
     async def run(self) -> None:
-        """Sends what is due until cancelled."""
+        """Sends what is due until cancelled; one at a time of all replicas does.
+
+        What somebody else was about to send is due at once: whoever had it has gone.
+        """
+        reclaimed = False
         while True:
             self._wanted.clear()
             try:
+                if not reclaimed:
+                    await self._store.reclaim(self._clock.now())
+                    reclaimed = True
                 if await self.send_due():
                     continue
                 await self._sweep()

@@ -19,7 +19,7 @@ from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import Plan
 from allocation_svc.ports import Claim
 from allocation_svc.transport.mapping import records_of
-from allocation_svc.usecases.watching import Feed, Sign, Watching
+from allocation_svc.usecases.watching import Elsewhere, Feed, Sign, Watching
 from chassis.clock import ManualClock
 from chassis.faults import Unavailable
 from chassis.sql import open_database
@@ -106,6 +106,24 @@ async def test_a_change_during_the_beginning_is_told_once(shop: Shop) -> None:
         shop.feed.changed(first)
         later = await shop.change(changed, "later")
         assert await anext(stream) == later, "an older state is not told after a newer one"
+
+
+async def test_what_another_replica_wrote_is_told_once(shop: Shop) -> None:
+    allocation = await shop.rent(1)
+    elsewhere = Elsewhere(shop.store, shop.feed)
+    async with aclosing(shop.stream("users/ada")) as stream:
+        assert await anext(stream) == allocation
+        assert await anext(stream) is Sign.COMPLETE
+        here, shop.store._committed = shop.store._committed, lambda _allocation: None
+        changed = await shop.change(allocation, "by another replica")
+        shop.store._committed = here
+        assert not shop.feed.knows(changed.name, changed.version)
+        await elsewhere.changed(changed.name, changed.version)
+        await elsewhere.changed(changed.name, changed.version)
+        shop.feed.changed(allocation)  # an older one that was read before
+        assert await anext(stream) == changed
+        later = await shop.change(changed, "here")
+        assert await anext(stream) == later
 
 
 async def test_a_deletion_is_told(shop: Shop) -> None:

@@ -100,6 +100,26 @@ async def test_who_has_the_store_alone_leads(told: Told) -> None:
     assert heard == [("allocations/a",)]
 
 
+async def test_who_leads_alone_rests(told: Told) -> None:
+    alone = replica_of(None, told, "one")
+    looked = 0
+
+    class Counting(Leadership):
+        @property
+        def leads(self) -> bool:
+            nonlocal looked
+            looked += 1
+            return True
+
+    alone.__class__ = Counting
+    task = asyncio.create_task(alone.while_leading(asyncio.Event().wait))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert looked < 10, "it waits, and does not look again and again"
+
+
 async def test_of_two_replicas_one_leads(leases: SqlLeases, told: Told) -> None:
     one, two = replica_of(leases, told, "one"), replica_of(leases, told, "two")
     async with running(one), running(two):

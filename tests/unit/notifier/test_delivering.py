@@ -92,6 +92,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         lease=timedelta(seconds=120),
         clock=clock,
         told=tell,
+        waits=lambda: delivering.wake(),  # noqa: PLW0108 - it is not bound yet
     )
     yield World(clock, database, store, delivering, mailbox, told, outcomes)
     await database.close()
