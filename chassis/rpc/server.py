@@ -11,7 +11,6 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
@@ -21,6 +20,7 @@ from chassis.rpc.addresses import Network, address_of, client_address, is_truste
 from chassis.rpc.call import Call, shaved
 from chassis.rpc.chain import Chain
 from chassis.rpc.contract import Method, public_methods
+from chassis.rpc.health import Health
 from chassis.rpc.status import CODES, DETAILS_KEY, status_of
 from chassis.telemetry import child_of
 
@@ -109,7 +109,7 @@ class RpcServer:
         self._server = grpc.aio.server(options=options)
         entrance = Entrance(certificates, trusted_proxies, max_request_bytes)
         self._server.add_generic_rpc_handlers((_Dispatch(chain, methods, entrance),))
-        self._health = HealthServicer()
+        self._health = Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
             _Reflection(methods, entrance), self._server
@@ -131,14 +131,14 @@ class RpcServer:
             services: by their full names of the contract and, for our own clients, their short ones,
                 `user_svc`; all others are NOT_SERVING, and the server as a whole where none is given.
         """
-        response = health_pb2.HealthCheckResponse
         self._said |= set(services)
-        for name in self._said:
-            is_ready = name in services or (not name and bool(services))
-            await self._health.set(name, response.SERVING if is_ready else response.NOT_SERVING)
+        self._health.say(
+            {name: name in services or (not name and bool(services)) for name in self._said}
+        )
 
     async def stop(self, grace_seconds: float) -> None:
         """Takes no new call, and ends those that have not ended after the grace."""
+        self._health.end()
         await self._server.stop(grace_seconds)
 
 
