@@ -1,0 +1,227 @@
+"""The directory in a database of documents; what stands where is in `broker.schema.documents`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from broker.domain.entry import Ended, Entry, Kind
+from broker.ports import ENDED_KEPT
+from broker.schema.documents import more_of
+from chassis.documents import Documents
+from chassis.documents.collections import key
+from chassis.documents.documents import Document
+
+_DIRECTORIES = "directories"
+_ENTRIES = "entries"
+_TRIES = 5
+_SWEEP_SECONDS = 60.0
+
+
+class MongoDirectoryStore:
+    """Keeps the directory in a database of documents."""
+
+    def __init__(self, documents: Documents) -> None:
+        """Works on an open database.
+
+        Args:
+            documents: at the newest schema.
+        """
+        self._documents = documents
+
+    async def put(self, entry: Entry) -> bool:
+        """Keeps an entry, unless what is kept is as new or newer."""
+        row = {
+            "kind": entry.kind.value,
+            "name": entry.name,
+            "version": entry.version,
+            "create_time": entry.create_time,
+            "message": entry.message,
+            "owner": entry.owner,
+            "machine": entry.machine,
+            "write_time": entry.write_time,
+        }
+        older: list[Document] = [
+            {"create_time": {"$lt": entry.create_time}},
+            {"create_time": entry.create_time, "version": {"$lt": entry.version}},
+        ]
+        return await self._learn(row, older)
+
+    async def end(self, ended: Ended) -> bool:
+        """Removes the entry of a resource that was made before, and remembers the end."""
+        row = {
+            "kind": ended.kind.value,
+            "name": ended.name,
+            # No version of what was made by then is newer, every version of what comes after is.
+            "version": 0,
+            "create_time": ended.end_time,
+            "message": None,
+            "owner": "",
+            "machine": "",
+            "write_time": ended.end_time,
+        }
+        older: list[Document] = [
+            {"create_time": {"$lt": ended.end_time}},
+            {"create_time": ended.end_time, "message": {"$ne": None}},
+        ]
+        async with self._documents.work() as database:
+            await database[_ENTRIES].delete_many({"end_time": {"$lt": ended.end_time - ENDED_KEPT}})
+        return await self._learn(row, older)
+
+    async def forget(self, entry: Entry) -> bool:
+        """Removes an entry if the one that is kept is the same one."""
+        same = {
+            "create_time": entry.create_time,
+            "version": entry.version,
+            "message": {"$ne": None},
+        }
+        forgotten = False
+        async with self._documents.work() as database:
+            for number in await _numbers(database):
+                known_by = _known_by(number, entry.kind.value, entry.name)
+                gone = await database[_ENTRIES].delete_one({"_id": known_by, **same})
+                forgotten |= gone.deleted_count > 0
+        return forgotten
+
+    async def get(self, kind: Kind, name: str) -> Entry | Ended | None:
+        """What is known of a name; None where nothing is."""
+        async with self._documents.work() as database:
+            number = await _read_number(database)
+            while True:
+                known_by = _known_by(number, kind.value, name)
+                found = await database[_ENTRIES].find_one({"_id": known_by})
+                if found is not None:
+                    break
+                # Another directory may have taken its place in between.
+                before, number = number, await _read_number(database)
+                if number == before:
+                    return None
+        return Ended(kind, name, found["create_time"]) if _is_end(found) else _entry(found)
+
+    async def allocations(self, owner: str, machine: str, after: str, size: int) -> list[Entry]:
+        """A page of the allocations, by name."""
+        wanted: Document = {
+            "kind": Kind.ALLOCATION.value,
+            "message": {"$ne": None},
+            "name": {"$gt": after},
+        }
+        wanted |= {"owner": owner} if owner else {}
+        wanted |= {"machine": machine} if machine else {}
+        async with self._documents.work() as database:
+            number = await _read_number(database)
+            while True:
+                page = database[_ENTRIES].find({"directory": number, **wanted})
+                rows = await page.sort("name").limit(size).to_list()
+                # As in `get`; a page may have lost some of its rows meanwhile.
+                before, number = number, await _read_number(database)
+                if number == before:
+                    return [_entry(row) for row in rows]
+
+    async def begin_rebuild(self) -> int:
+        """Begins a second, empty directory beside the one that is read."""
+        async with self._documents.work() as database:
+            number = max(await _numbers(database))
+            while True:
+                number += 1
+                # Of several who begin at once, each takes a number of its own.
+                with suppress(DuplicateKeyError):
+                    await database[_DIRECTORIES].insert_one(
+                        {"_id": number, "number": number, "is_read": False}
+                    )
+                    break
+            await database[_DIRECTORIES].delete_many({"is_read": False, "number": {"$lt": number}})
+        await self._sweep()
+        return number
+
+    async def finish_rebuild(self, number: int) -> bool:
+        """Makes the second directory the one that is read, and removes the first."""
+        async with self._documents.work() as database:
+            filled = await database[_DIRECTORIES].update_one(
+                {"_id": number}, {"$set": {"is_read": True}}
+            )
+            if not filled.matched_count:
+                return False
+        await self._sweep()
+        return True
+
+    async def _learn(self, row: Document, older: list[Document]) -> bool:
+        """Keeps a row in every directory where there is none, or one that is older."""
+        learnt = False
+        async with self._documents.work() as database:
+            for number in await _numbers(database):
+                learnt |= await _put(database, {"directory": number, **row}, older)
+        return learnt
+
+    async def _sweep(self) -> None:
+        """Removes the directories that another one has replaced, and entries of no directory.
+
+        Whoever ends in the middle of it leaves it to the next rebuild.
+        """
+        async with self._documents.work() as database:
+            read = await _read_number(database)
+            await database[_DIRECTORIES].delete_many({"number": {"$lt": read}})
+            numbers = await _numbers(database)
+        async with self._documents.work(_SWEEP_SECONDS) as database:
+            # Newer ones may have been begun since the numbers were read.
+            await database[_ENTRIES].delete_many(
+                {"directory": {"$nin": numbers, "$lt": max(numbers)}}
+            )
+
+
+async def _numbers(database: AsyncDatabase[Document]) -> list[int]:
+    """The numbers of the directories that are written."""
+    return [int(one["number"]) for one in await database[_DIRECTORIES].find().to_list()]
+
+
+async def _read_number(database: AsyncDatabase[Document]) -> int:
+    """The number of the directory that is read."""
+    newest = database[_DIRECTORIES].find({"is_read": True}).sort("number", -1).limit(1)
+    return int((await newest.to_list())[0]["number"])
+
+
+async def _put(database: AsyncDatabase[Document], row: Document, older: list[Document]) -> bool:
+    entries = database[_ENTRIES]
+    known_by = _known_by(row["directory"], row["kind"], row["name"])
+    more = more_of(row)
+    change: dict[str, Any] = {"$set": {**row, **more}}
+    if not more:
+        change["$unset"] = {"end_time": ""}
+    for _ in range(_TRIES):
+        try:
+            done = await entries.update_one({"_id": known_by, "$or": older}, change, upsert=True)
+        except DuplicateKeyError:
+            # There is one which is as new or newer; or another writer came first with an older one.
+            done = await entries.update_one({"_id": known_by, "$or": older}, change)
+            if (
+                not done.matched_count
+                and await entries.find_one({"_id": known_by}, ["_id"]) is None
+            ):
+                continue  # it has been forgotten in between
+            return done.matched_count > 0
+        return True
+    return False
+
+
+def _known_by(directory: int, kind: str, name: str) -> Any:
+    return key(("directory", directory), ("kind", kind), ("name", name))
+
+
+def _is_end(row: Mapping[str, Any]) -> bool:
+    return row["message"] is None
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    return Entry(
+        kind=Kind(row["kind"]),
+        name=row["name"],
+        version=int(row["version"]),
+        create_time=row["create_time"],
+        message=bytes(row["message"]),
+        owner=row["owner"],
+        machine=row["machine"],
+        write_time=row["write_time"],
+    )

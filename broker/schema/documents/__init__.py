@@ -1,0 +1,28 @@
+"""The directory as documents: its collections, and the migrations that make their indexes.
+
+The document of an entry has, beside the columns of the table, `end_time` where it says that its name
+has ended, so that an index finds those.
+
+Of the directories that say that they are read, the one of the highest number is: so one statement
+makes another one the one that is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from broker.schema.tables import DIRECTORIES, ENTRIES
+from chassis.documents.collections import collection
+from chassis.documents.documents import Document
+
+HEAD = "0001"
+"""The newest revision."""
+
+
+def more_of(row: Document) -> dict[str, Any]:
+    """The fields of an entry that only its document has."""
+    return {} if row["message"] is not None else {"end_time": row["create_time"]}
+
+
+COLLECTIONS = (collection(DIRECTORIES), collection(ENTRIES, more=more_of))
+"""What is kept, in the order in which it is loaded."""
