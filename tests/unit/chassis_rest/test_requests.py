@@ -267,6 +267,21 @@ async def test_only_a_trusted_proxy_is_believed_where_a_request_comes_from(
     assert [call.address for call in servicer.calls] == ["198.51.100.1", "203.0.113.9"]
 
 
+@pytest.mark.parametrize(("certificate", "address"), [("edge", "198.51.100.1"), ("broker", "::1")])
+async def test_the_edge_is_believed_by_its_certificate(
+    servicer: OddServicer, certificate: str, address: str
+) -> None:
+    app = odd_app(servicer)
+
+    async def shown(scope, receive, send):
+        await app({**scope, "state": {"certificate": certificate}}, receive, send)
+
+    transport = httpx2.ASGITransport(app=shown, client=("::1", 5000))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        await client.get("/v1/odds/1", headers={"x-forwarded-for": "6.6.6.6, 198.51.100.1"})
+    assert [call.address for call in servicer.calls] == [address]
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

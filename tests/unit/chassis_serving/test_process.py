@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import ssl
+import sys
 from pathlib import Path
 
 import grpc
@@ -14,6 +17,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from allocctl.authority import Authority
+from chassis.identity import CertificatesUnusable
+from chassis.probe import DEFAULT_ADDRESS
 from chassis.serving import Platform, Process, Service, Task
 from chassis.serving.data_folder import DataFolder, DataFolderBusy
 from chassis.serving.process import Running
@@ -61,6 +67,9 @@ class World:
             self.seen.append("answered")
             return PlainTextResponse("done")
 
+        async def whose(request):
+            return PlainTextResponse(request.scope["state"]["certificate"])
+
         async def work() -> None:
             self.seen.append("working")
             if self.failing is not None:
@@ -73,7 +82,7 @@ class World:
         return Service(
             name="tests",
             servicers={"allocator.access.v1.TrustService": Trust(platform.draining)},
-            routes=[Route("/slow", slow)],
+            routes=[Route("/slow", slow), Route("/whose", whose)],
             tasks=[Task("tests.work", work)],
             checks={"store": lambda: "is away"},
         )
@@ -180,3 +189,111 @@ async def test_the_console_is_served_with_one_page_for_every_path(tmp_path: Path
     world.stop.set()
     async with asyncio.timeout(20):
         await process
+
+
+def shown(folder: Path) -> ssl.SSLContext:
+    """For a client that shows the certificate in a folder, of whom it trusts there too."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(folder / "ca.pem")
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+async def serial_at(http: str, context: ssl.SSLContext) -> bytes:
+    """The certificate that whoever connects now is shown."""
+    host, _, port = http.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return bytes(found)
+
+
+async def probed(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """How the health check of a container ends."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "chassis.probe",
+        *arguments,
+        env={**os.environ, **environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        _, said = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_with_a_certificate_everybody_must_show_one(tmp_path: Path) -> None:
+    tls = tmp_path / "tls"
+    Authority(tls).init(["localhost"])
+    own = tls / "user_svc"
+    world = World(tmp_path / "data", ALLOCATOR_TLS_DIR=str(own))
+    process = asyncio.create_task(world.run())
+    running = await world.until_ready(process)
+    at = f"https://{running.http}"
+
+    async with httpx2.AsyncClient(verify=shown(tls / "edge"), trust_env=False) as edge:
+        assert (await edge.get(f"{at}/livez")).text == "ok\n"
+        assert (await edge.get(f"{at}/whose")).text == "edge"
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    bare.check_hostname = False
+    bare.load_verify_locations(own / "ca.pem")
+    async with httpx2.AsyncClient(verify=bare, trust_env=False) as stranger:
+        with pytest.raises(httpx2.HTTPError):
+            await stranger.get(f"{at}/livez")
+
+    # gRPC: one listener for all, and the socket for calls to oneself goes on.
+    credentials = grpc.ssl_channel_credentials(
+        *((tls / "edge" / name).read_bytes() for name in ("ca.pem", "key.pem", "cert.pem"))
+    )
+    named = (("grpc.ssl_target_name_override", "user_svc"),)
+    async with grpc.aio.secure_channel(running.grpc, credentials, options=named) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(service="tests"), timeout=5)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+    environment = {"ALLOCATOR_HTTP_ADDRESS": running.http, "ALLOCATOR_TLS_DIR": str(own)}
+    assert await probed(environment) == (0, "")
+    file = tmp_path / "settings.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
+    assert await probed({}, "--live", "--settings", str(file)) == (0, "")
+    code, said = await probed({"ALLOCATOR_HTTP_ADDRESS": running.http})
+    assert code == 1
+    assert "does not answer" in said
+
+    # Renewed while it runs, and replaced with its authority.
+    before = await serial_at(running.http, shown(tls / "edge"))
+    authority = Authority(tls)
+    for step in (authority.rotate_add, authority.rotate_reissue, authority.rotate_drop):
+        step()
+    async with asyncio.timeout(20):
+        while await new_certificate(running.http, tls) == before:
+            pass
+    world.stop.set()
+    async with asyncio.timeout(20):
+        await process
+    assert (await probed(environment))[0] == 1
+
+
+async def new_certificate(http: str, tls: Path) -> bytes:
+    """The certificate of the server, once it trusts whom the edge trusts."""
+    while True:
+        try:
+            return await serial_at(http, shown(tls / "edge"))
+        except ssl.SSLError:
+            continue
+
+
+async def test_a_process_does_not_start_with_the_certificate_of_another(tmp_path: Path) -> None:
+    Authority(tmp_path / "tls").init(["localhost"])
+    world = World(tmp_path / "data", ALLOCATOR_TLS_DIR=str(tmp_path / "tls" / "notifier"))
+    with pytest.raises(CertificatesUnusable, match=r"notifier's, and this process runs user_svc"):
+        await world.run()
+    world = World(tmp_path / "data", ALLOCATOR_TLS_DIR=str(tmp_path / "none"))
+    with pytest.raises(CertificatesUnusable, match="allocctl certs init"):
+        await world.run()
+
+
+def test_the_probe_knows_the_address_that_is_the_default() -> None:
+    assert ProcessSettings.model_fields["http_address"].default == DEFAULT_ADDRESS
