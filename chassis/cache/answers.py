@@ -9,13 +9,15 @@ from google.protobuf.message import Message
 
 from chassis.cache.port import Cache
 from chassis.rpc.call import Call
+from chassis.rpc.client import SERVICE_TOKEN_KEY
 
 
 class Answers:
     """Gives answers from a cache, and says so beside them: how old each is, in whole seconds.
 
     Over gRPC the metadata of the answer say `cache: hit; age=3`, over HTTP the header `Age: 3`.
-    An answer that was just made says nothing.
+    An answer that was just made says nothing. Services, which may decide by what they read, also where
+    they call for a person, never get an answer from a cache.
 
     Args:
         cache: where they are kept; it must not fail.
@@ -47,7 +49,7 @@ class Answers:
         Returns:
             The answer, written.
         """
-        if self._seconds <= 0:
+        if self._seconds <= 0 or SERVICE_TOKEN_KEY in call.metadata:
             return (await make()).SerializeToString()
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
         key = f"{call.method.path} {digest} {variant}"
