@@ -12,7 +12,7 @@ from notifier.adapters.delivery_store.sql import SqlDeliveryStore
 from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
 from notifier.adapters.mail_channel.smtp import SmtpMailChannel
 from notifier.domain.delivery import Delivery, Persistence
-from notifier.domain.mail_server import read_smtp_url
+from notifier.domain.mail_server import SmtpServer, read_mail_url
 from notifier.ports import MailChannel
 from notifier.schema.tables import LEASES
 from notifier.settings import Settings
@@ -91,16 +91,20 @@ async def compose(platform: Platform) -> Service:
 
 def _channel(settings: Settings, data_dir: Path) -> MailChannel:
     """The channel that the mail URL chooses."""
+    where = _where(settings, data_dir)
+    if isinstance(where, Path):
+        return MailboxMailChannel(where, settings.mail_from)
+    return SmtpMailChannel(where, settings.mail_from, settings.mail_seconds)
+
+
+def _where(settings: Settings, data_dir: Path) -> SmtpServer | Path:
     url = settings.mail_url.get_secret_value()
-    if not url:
-        return MailboxMailChannel(data_dir / MAILBOX, settings.mail_from)
-    return SmtpMailChannel(read_smtp_url(url), settings.mail_from, settings.mail_seconds)
+    return read_mail_url(url) if url else data_dir / MAILBOX
 
 
 def _where_mail_goes(settings: Settings, data_dir: Path) -> str:
     """For the person who starts it; without the password that the URL may have."""
-    url = settings.mail_url.get_secret_value()
-    if not url:
-        return f"{data_dir / MAILBOX}  (no mail server is set: mails are files here)"
-    server = read_smtp_url(url)
-    return f"by {server.host}:{server.port}"
+    where = _where(settings, data_dir)
+    if isinstance(where, Path):
+        return f"{where}  (no mail server is set: mails are files here)"
+    return f"by {where.host}:{where.port}"

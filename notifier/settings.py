@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr, field_validator
 
 from chassis.settings import ServiceSettings
-from notifier.domain.mail_server import check_sender, read_smtp_url
+from notifier.domain.mail_server import check_sender, read_mail_url
 
 
 class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
@@ -19,8 +19,8 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
     mail_url: SecretStr = Field(
         default=SecretStr(""),
         description="The mail server: smtp://user:password@host:587, or smtps://… where the "
-        "connection begins with TLS. By default mails are files in the folder mailbox of the data "
-        "folder.",
+        "connection begins with TLS; or file:///folder, where each mail is a file. By default that is "
+        "the folder mailbox of the data folder.",
     )
     mail_from: str = Field(
         default="Allocator <no-reply@allocator.local>",
@@ -58,7 +58,7 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
     def _is_a_mail_url(cls, value: SecretStr) -> SecretStr:
         """Says at the start, not at the first mail, that the URL is none."""
         if value.get_secret_value():
-            read_smtp_url(value.get_secret_value())
+            read_mail_url(value.get_secret_value())
         return value
 
     @field_validator("mail_from")

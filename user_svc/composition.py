@@ -11,9 +11,10 @@ from chassis.clock import SystemClock
 from chassis.faults import Fault
 from chassis.identity import Vault, kept_secrets
 from chassis.limits import Delays, open_limits
-from chassis.serving import Platform, Service, Store, Task
+from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings, ProcessSettings
 from chassis.sql import open_database
+from chassis.sql.leases import SqlLeases
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
 from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
@@ -24,7 +25,7 @@ from user_svc.adapters.token_signer.joserfc import JoseTokenSigner
 from user_svc.adapters.trust_store.sql import SqlTrustStore
 from user_svc.domain.code import Letter
 from user_svc.domain.trust import KeyPlan
-from user_svc.schema.tables import OUTBOX
+from user_svc.schema.tables import LEASES, OUTBOX
 from user_svc.settings import Settings
 from user_svc.transport.cookies import RefreshCookies
 from user_svc.transport.key_document import key_document
@@ -38,8 +39,9 @@ from user_svc.usecases.sign_up import SignUp, SignUpRules
 from user_svc.usecases.sweeping import Sweeping
 from user_svc.usecases.trust_feed import FeedPace, TrustFeed
 
-_SKEW = timedelta(minutes=1)
-_KEY_NOTICE = timedelta(minutes=2)
+# Two minutes between the clocks of two machines, and one for a change that is being stored.
+_SKEW = timedelta(minutes=3)
+_KEY_NOTICE = 4 * _SKEW
 _HEARTBEAT = timedelta(seconds=5)
 _ADMIN_FILE = "admin.json"
 
@@ -62,13 +64,12 @@ async def compose(platform: Platform) -> Service:
 
     # stores
     database = await platform.database(stores(platform.loaded)[0])
+    leadership = platform.leadership(None if database.is_sqlite else SqlLeases(database, LEASES))
     relay = Relay(database, OUTBOX, platform.bus)
-    accounts = SqlAccountStore(database, vault, user_records, relay.wake)
+    platform.publishes(relay, leadership)
+    accounts = SqlAccountStore(database, vault, user_records, leadership.wake)
     sessions = SqlSessionStore(database, vault)
     letters = SqlLetterStore(database, vault)
-    if database.is_sqlite:
-        # The data folder is ours alone, so whoever had leases before has gone.
-        await letters.reclaim(clock.now())
     trust_store = SqlTrustStore(database, vault)
 
     # passwords, tokens, limits
@@ -103,6 +104,7 @@ async def compose(platform: Platform) -> Service:
 
     delivery = GrpcCodeDelivery(platform.channel("notifier"), settings.delivery_seconds)
     dispatch = LetterDispatch(letters, delivery, clock, letter_refused)
+    leadership.on_wake(lambda _keys: dispatch.wake())
 
     # what people do
     session_rules = _session_rules(settings, token_lifetime)
@@ -112,7 +114,7 @@ async def compose(platform: Platform) -> Service:
         limiter=limits.limiter,
         rules=_sign_up_rules(settings),
         clock=clock,
-        letter_waits=dispatch.wake,
+        letter_waits=leadership.wake,
     )
     log_in = LogIn(
         accounts,
@@ -149,10 +151,13 @@ async def compose(platform: Platform) -> Service:
         },
         routes=[key_document(feed.published)],
         tasks=[
-            Task("user_svc.relay", relay.run),
+            *led(
+                leadership,
+                Task("user_svc.relay", relay.run),
+                Task("user_svc.letters", dispatch.run),
+                Task("user_svc.sweeping", Sweeping(sessions, feed.sweep, clock).run),
+            ),
             Task("user_svc.trust", feed.run),
-            Task("user_svc.letters", dispatch.run),
-            Task("user_svc.sweeping", Sweeping(sessions, feed.sweep, clock).run),
             *(Task("user_svc.limits", watch) for watch in limits.watches),
         ],
         checks={"limits": limits.problem} if limits.watches else {},

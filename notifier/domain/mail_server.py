@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -29,6 +30,24 @@ class SmtpServer:
     start_tls: bool | None = None
 
 
+def read_mail_url(url: str) -> SmtpServer | Path:
+    """Where mails go, from its URL.
+
+    Args:
+        url: of a mail server, as `read_smtp_url` takes it; or `file:///folder`, where each mail
+            becomes a file.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return read_smtp_url(url)
+    if parts.netloc not in ("", "localhost") or parts.path in ("", "/") or parts.query:
+        raise ValueError("the mail URL of a folder is file:///path/to/folder")
+    return Path(unquote(parts.path))
+
+
 def read_smtp_url(url: str) -> SmtpServer:
     """A mail server from its URL.
 
@@ -45,7 +64,7 @@ def read_smtp_url(url: str) -> SmtpServer:
     options = parse_qs(parts.query, keep_blank_values=True)
     choice = options.pop("starttls", ["auto"])[-1]
     if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/"):
-        raise ValueError("a mail URL is smtp://user:password@host:port or smtps://…")
+        raise ValueError("a mail URL is smtp://user:password@host:port, smtps://… or file:///…")
     if options or choice not in _TLS_CHOICES:
         raise ValueError("a mail URL has no option but starttls=auto, yes or no")
     start_tls = {"auto": None, "yes": True, "no": False}[choice]

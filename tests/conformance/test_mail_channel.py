@@ -26,7 +26,7 @@ from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
 from notifier.adapters.mail_channel.smtp import SmtpMailChannel
 from notifier.domain.faults import ChannelUnavailable, MailRefused
 from notifier.domain.mail import Mail
-from notifier.domain.mail_server import SmtpServer, check_sender, read_smtp_url
+from notifier.domain.mail_server import SmtpServer, check_sender, read_mail_url, read_smtp_url
 from notifier.ports import MailChannel
 
 SENDER = "Allocator <no-reply@allocator.local>"
@@ -316,6 +316,17 @@ async def test_a_wrong_password_is_tried_again_because_somebody_may_correct_it(
 )
 def test_a_mail_url_is_read(url: str, server: SmtpServer) -> None:
     assert read_smtp_url(url) == server
+
+
+def test_mails_may_go_into_a_folder() -> None:
+    assert read_mail_url("file:///var/mail/sent%20ones") == Path("/var/mail/sent ones")
+    assert read_mail_url("smtp://mail.example.org") == SmtpServer("mail.example.org", 587)
+
+
+@pytest.mark.parametrize("url", ["file://host/mail", "file:///", "file:mail?x", "folder/mail"])
+def test_a_folder_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="mail URL"):
+        read_mail_url(url)
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,17 @@ class LetterDispatch:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Hands letters over until cancelled."""
+        """Hands letters over until cancelled; one at a time of all replicas does.
+
+        What somebody else was about to hand over is due at once: whoever had it has gone.
+        """
+        reclaimed = False
         while True:
             self._wanted.clear()
             try:
+                if not reclaimed:
+                    await self._letters.reclaim(self._clock.now())
+                    reclaimed = True
                 if await self.dispatch():
                     continue
                 nap = await self._nap()
