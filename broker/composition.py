@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -48,9 +49,7 @@ async def open_directory_store(
         SchemaTooOld, SchemaTooNew: the store is not of this version.
         Unavailable: the store does not answer.
     """
-    database = await open_database(store.url_in(folder), store.schema, clock, migrate=store.is_file)
-    exits.push_async_callback(database.close)
-    return SqlDirectoryStore(database)
+    return (await _open(store, folder, clock, exits))[0]
 
 
 async def compose(platform: Platform) -> Service:
@@ -58,7 +57,7 @@ async def compose(platform: Platform) -> Service:
     settings = platform.settings(Settings)
     clock, log = platform.clock, platform.log()
 
-    store = await open_directory_store(
+    store, checks = await _open(
         stores(platform.loaded)[0], platform.data_dir, clock, platform.exits
     )
     owners = GrpcOwners(platform.channel, clock, entry_of, settings.owner_timeout_seconds)
@@ -85,4 +84,21 @@ async def compose(platform: Platform) -> Service:
         name="broker",
         servicers={"allocator.directory.v1.DirectoryService": DirectoryServicer(directory, clock)},
         tasks=tasks,
+        checks=checks,
     )
+
+
+async def _open(
+    store: Store, folder: Path, clock: Clock, exits: AsyncExitStack
+) -> tuple[DirectoryStore, Mapping[str, Callable[[], str | None]]]:
+    """The directory, of whichever kind its store is, and what says how the store is."""
+    if store.is_documents:
+        from broker.adapters.directory_store.mongo import MongoDirectoryStore
+        from chassis.documents import open_documents
+
+        documents = await open_documents(store.url, store.schema, clock, migrate=False)
+        exits.push_async_callback(documents.close)
+        return MongoDirectoryStore(documents), {"store": documents.problem}
+    database = await open_database(store.url_in(folder), store.schema, clock, migrate=store.is_file)
+    exits.push_async_callback(database.close)
+    return SqlDirectoryStore(database), {}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import resources
 
-from chassis.bus.outbox import Relay
-from chassis.serving import Platform, Service, Store, Task
+from chassis.bus.outbox import Publishing, Relay
+from chassis.leading import Leadership
+from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
+from chassis.sql.leases import SqlLeases
 from machines_svc.adapters.image_prefetch.grpc import GrpcImagePrefetch
 from machines_svc.adapters.image_prefetch.nowhere import NoImagePrefetch
 from machines_svc.adapters.machine_store.sql import SqlMachineStore
 from machines_svc.adapters.runtime_view.grpc import GrpcRuntimeView
 from machines_svc.adapters.starter_catalogue.files import FileStarterCatalogue
-from machines_svc.ports import ImagePrefetch
-from machines_svc.schema.tables import OUTBOX
+from machines_svc.ports import ImagePrefetch, MachineStore
+from machines_svc.schema.tables import LEASES, OUTBOX
 from machines_svc.settings import Settings
 from machines_svc.transport.mapping import records_of, starter_of
 from machines_svc.transport.servicer import MachineServicer
@@ -41,9 +45,8 @@ async def compose(platform: Platform) -> Service:
     clock = platform.clock
     log = platform.log()
 
-    database = await platform.database(stores(platform.loaded)[0])
-    relay = Relay(database, OUTBOX, platform.bus)
-    store = SqlMachineStore(database, clock, records_of, relay.wake)
+    opened = await _open(platform, stores(platform.loaded)[0])
+    store = opened.store
 
     docker_svc = platform.channel("docker_svc")
     runtime = GrpcRuntimeView(
@@ -54,7 +57,7 @@ async def compose(platform: Platform) -> Service:
         timeout_seconds=settings.runtime_timeout_seconds,
     )
     tasks = [
-        Task("machines_svc.relay", relay.run),
+        *led(opened.leadership, Task("machines_svc.relay", opened.relay.run)),
         Task("machines_svc.runtime_view", runtime.run),
     ]
     images: ImagePrefetch = NoImagePrefetch()
@@ -83,5 +86,39 @@ async def compose(platform: Platform) -> Service:
             "allocator.machines.v1.MachineService": MachineServicer(browsing, editing, publication)
         },
         tasks=tasks,
-        checks={"docker_svc": runtime.problem},
+        checks={"docker_svc": runtime.problem, **opened.checks},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    store: MachineStore
+    relay: Publishing
+    leadership: Leadership
+    checks: dict[str, Callable[[], str | None]]
+
+
+async def _open(platform: Platform, where: Store) -> _Opened:
+    """Opens the store, of whichever kind it is, and what publishes from it where this replica leads."""
+    relay: Publishing
+    store: MachineStore
+    if where.is_documents:
+        from chassis.documents.leases import MongoLeases
+        from chassis.documents.outbox import DocumentRelay
+        from machines_svc.adapters.machine_store.mongo import MongoMachineStore
+
+        documents = await platform.documents(where)
+        leadership = platform.leadership(MongoLeases(documents))
+        relay = DocumentRelay(documents, "machines", platform.bus)
+        store = MongoMachineStore(documents, platform.clock, records_of, leadership.wake)
+        checks = {"store": documents.problem}
+    else:
+        database = await platform.database(where)
+        leadership = platform.leadership(
+            None if database.is_sqlite else SqlLeases(database, LEASES)
+        )
+        relay = Relay(database, OUTBOX, platform.bus)
+        store = SqlMachineStore(database, platform.clock, records_of, leadership.wake)
+        checks = {}
+    platform.publishes(relay, leadership)
+    return _Opened(store, relay, leadership, checks)

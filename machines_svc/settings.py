@@ -12,8 +12,8 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_MACHINES_"):
 
     database_url: SecretStr = Field(
         default=SecretStr(""),
-        description="Where machines are kept, as SQLAlchemy writes it; empty for a file in the data "
-        "folder.",
+        description="Where machines are kept: mongodb://user:password@host/name, or mysql://…; empty for "
+        "a file in the data folder.",
     )
     starter_catalogue: bool = Field(
         default=True,

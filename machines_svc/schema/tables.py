@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Column, Index, MetaData, String, Table, Text
 
 from chassis.bus.outbox import outbox_table
 from chassis.sql import Instant, JsonText
+from chassis.sql.leases import lease_table
 from chassis.sql.once import once_table
 
 METADATA = MetaData()
@@ -47,3 +48,4 @@ MARKS = Table(
 
 ONCE = once_table(METADATA)
 OUTBOX = outbox_table(METADATA)
+LEASES = lease_table(METADATA)

@@ -8,32 +8,37 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from pathlib import Path
 
 import pytest
 
+from broker.adapters.directory_store.mongo import MongoDirectoryStore
 from broker.adapters.directory_store.sql import SqlDirectoryStore
 from broker.domain.entry import Ended, Entry, Kind
 from broker.ports import DirectoryStore
 from broker.schema.tables import METADATA
 from chassis.clock import SystemClock
+from chassis.documents import open_documents
 from chassis.sql import assert_schema_matches, open_database
+from tests.sql_places import SqlPlace
+from tests.store_places import STORE_ENGINES
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 Opening = Callable[[], Awaitable[DirectoryStore]]
 
 
-@pytest.fixture(params=["sqlite"])
-async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
+@pytest.fixture(params=STORE_ENGINES)
+async def opening(request: pytest.FixtureRequest, store_place: SqlPlace) -> AsyncIterator[Opening]:
     """Opens the same store each time that it is called."""
-    assert request.param == "sqlite"
+    url = store_place(request.param, "broker.schema")
     async with AsyncExitStack() as exits:
 
         async def open_it() -> DirectoryStore:
-            database = await open_database(
-                f"sqlite:///{tmp_path}/broker.sqlite3", "broker.schema", SystemClock()
-            )
+            if request.param == "mongodb":
+                documents = await open_documents(url, "broker.schema", SystemClock(), migrate=True)
+                exits.push_async_callback(documents.close)
+                return MongoDirectoryStore(documents)
+            database = await open_database(url, "broker.schema", SystemClock())
             exits.push_async_callback(database.close)
             return SqlDirectoryStore(database)
 

@@ -7,17 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from chassis.bus import Record, open_bus
-from chassis.bus.outbox import Relay
+from chassis.bus import Bus, Record, open_bus
+from chassis.bus.outbox import Publishing, Relay
 from chassis.clock import ManualClock
+from chassis.documents import open_documents
+from chassis.documents.outbox import DocumentRelay
 from chassis.faults import Conflict
 from chassis.listing import Condition, Once
 from chassis.sql import assert_schema_matches, open_database
+from machines_svc.adapters.machine_store.mongo import MongoMachineStore
 from machines_svc.adapters.machine_store.sql import SqlMachineStore
 from machines_svc.domain.facts import (
     MachineCreated,
@@ -42,6 +46,8 @@ from machines_svc.domain.machine import (
 from machines_svc.ports import FORMER_VERSIONS_KEPT, MachineStore, page_key
 from machines_svc.schema.tables import METADATA, OUTBOX
 from machines_svc.transport.mapping import records_of
+from tests.sql_places import SqlPlace
+from tests.store_places import STORE_ENGINES
 
 PATIENCE = 20.0
 BY_TITLE = [("title", False)]
@@ -51,25 +57,38 @@ BY_TITLE = [("title", False)]
 class Opened:
     """A store, and what it is opened with again."""
 
-    path: Path
+    url: str
+    folder: Path
     clock: ManualClock
     exits: AsyncExitStack
     wakes: list[None] = field(default_factory=list)
 
     async def open(self) -> MachineStore:
         """Opens the same store each time."""
-        database = await open_database(
-            f"sqlite:///{self.path}/machines.sqlite3", "machines_svc.schema", self.clock
-        )
+        return (await self.open_with_relay(None))[0]
+
+    async def open_with_relay(self, bus: Bus | None) -> tuple[MachineStore, Publishing | None]:
+        """Opens the same store, and what publishes from it onto a bus."""
+        wake = partial(self.wakes.append, None)
+        if self.url.startswith("mongodb"):
+            documents = await open_documents(
+                self.url, "machines_svc.schema", self.clock, migrate=True
+            )
+            self.exits.push_async_callback(documents.close)
+            store = MongoMachineStore(documents, self.clock, records_of, wake)
+            return store, bus and DocumentRelay(documents, "machines", bus, self.clock)
+        database = await open_database(self.url, "machines_svc.schema", self.clock)
         self.exits.push_async_callback(database.close)
-        return SqlMachineStore(database, self.clock, records_of, lambda: self.wakes.append(None))
+        return (
+            SqlMachineStore(database, self.clock, records_of, wake),
+            bus and Relay(database, OUTBOX, bus, self.clock),
+        )
 
     async def published(self, count: int) -> list[Record]:
         """What reaches the bus, once it is that much."""
-        database = await open_database(
-            f"sqlite:///{self.path}/machines.sqlite3", "machines_svc.schema", self.clock
-        )
-        bus = await open_bus(f"sqlite:///{self.path}/bus.sqlite3", self.clock)
+        bus = await open_bus(f"sqlite:///{self.folder}/bus.sqlite3", self.clock)
+        _, relay = await self.open_with_relay(bus)
+        assert relay is not None
         had: list[Record] = []
         enough = asyncio.Event()
 
@@ -79,7 +98,7 @@ class Opened:
                 enough.set()
 
         try:
-            assert await Relay(database, OUTBOX, bus, self.clock).flush(PATIENCE)
+            assert await relay.flush(PATIENCE)
             reading = asyncio.ensure_future(
                 bus.consume("test", ["allocator.machines.facts.v1"], effect)
             )
@@ -89,16 +108,17 @@ class Opened:
             await asyncio.gather(reading, return_exceptions=True)
         finally:
             await bus.close()
-            await database.close()
         return had
 
 
-@pytest.fixture(params=["sqlite"])
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
+@pytest.fixture(params=STORE_ENGINES)
+async def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, store_place: SqlPlace
+) -> AsyncIterator[Opened]:
     """How to open a store with nothing in it."""
-    assert request.param == "sqlite"
+    url = store_place(request.param, "machines_svc.schema")
     async with AsyncExitStack() as exits:
-        yield Opened(tmp_path, ManualClock(), exits)
+        yield Opened(url, tmp_path, ManualClock(), exits)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -19,39 +17,14 @@ from google.protobuf.message import Message
 
 from broker.composition import compose
 from broker.settings import Settings
-from chassis.bus import Bus, open_bus
 from chassis.bus.facts import fact_records
-from chassis.clock import SystemClock
-from chassis.faults import Fault, NotFound, Unauthenticated
-from chassis.identity import NOBODY, Caller, ServiceTokens, Trust, Vault
+from chassis.faults import Fault, NotFound
+from chassis.identity import NOBODY, Caller
 from chassis.listing import etag_of
-from chassis.rpc import Call, Chain, PeerChannel, ask, current_call
-from chassis.rpc.server import RpcServer
-from chassis.serving import Platform, Service
-from chassis.serving.platform import Shared
-from chassis.settings import ProcessSettings, load_settings
+from tests.composed import PATIENCE, Composed, begin_service
 
-PATIENCE = 20.0
 PERSON = Caller(user="users/ada", verified=True, token="ada")
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class KnownPeople:
-    """Verifies the tokens of these tests."""
-
-    def __init__(self, tokens: ServiceTokens) -> None:
-        self.tokens = tokens
-
-    def verify(self, token: str) -> Caller:
-        if token != PERSON.token:
-            raise Unauthenticated("no")
-        return PERSON
-
-    def verify_service(self, token: str) -> str:
-        return self.tokens.verify(token)
-
-    def is_fresh(self) -> bool:
-        return True
 
 
 class Owners:
@@ -95,41 +68,18 @@ def _stand_in(owners: Owners, service: str, get: str) -> object:
 
 
 @dataclass
-class World:
+class World(Composed):
     """broker, and the ways to it."""
 
-    service: Service
-    owners: Owners
-    chain: Chain
-    open_channel: Callable[[str], PeerChannel]
-    bus: Bus
-    folder: Path
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
-
-    def begin(self, *names: str) -> None:
-        """Begins the service's own tasks of these names."""
-        for task in self.service.tasks:
-            if task.name.partition(".")[2] in names:
-                self.tasks.append(asyncio.ensure_future(task.run()))
-
-    async def end_tasks(self) -> None:
-        """Ends the service's own tasks."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+    owners: Owners = field(default_factory=Owners)
 
     async def ask(
         self, method: str, request: Message, caller: Caller = NOBODY, service: str = "notifier"
     ) -> Any:
         """Calls a method of the directory as a service, on a person's behalf or nobody's."""
-        known = self.chain.find(f"/allocator.directory.v1.DirectoryService/{method}")
-        assert known is not None
-        stub = directory_service_pb2_grpc.DirectoryServiceStub(self.open_channel(service))
-        token = current_call.set(Call(known, {}, "test", math.inf, caller=caller))
-        try:
-            return await ask(getattr(stub, method), request, timeout=PATIENCE)
-        finally:
-            current_call.reset(token)
+        stub = directory_service_pb2_grpc.DirectoryServiceStub
+        path = f"/allocator.directory.v1.DirectoryService/{method}"
+        return await self.call_method(stub, path, request, caller, service)
 
     async def find(self, name: str, min_version: int = 0, caller: Caller = NOBODY) -> Any:
         """What the directory answers to a name."""
@@ -180,53 +130,24 @@ class World:
 
 async def begin_world(folder: Path, exits: AsyncExitStack, **settings: str) -> World:
     """Composes the service over a data folder and serves it."""
-    runtime = exits.enter_context(tempfile.TemporaryDirectory(prefix="b-"))
-    clock = SystemClock()
-    tokens = ServiceTokens(b"k" * 32)
-    bus = await open_bus(f"sqlite:///{folder}/bus.sqlite3", clock)
-    exits.push_async_callback(bus.close)
-    environment = {
-        "ALLOCATOR_DATA_DIR": str(folder),
-        **{f"ALLOCATOR_BROKER_{name.upper()}": value for name, value in settings.items()},
-    }
-    shared = Shared(
-        settings=load_settings(environment, [ProcessSettings, Settings]),
-        clock=clock,
-        exits=exits,
-        bus=bus,
-        trust=Trust(tokens),
-        service_tokens=tokens,
-        vault=Vault(b"v" * 32),
-        draining=asyncio.Event(),
-        internal_target=f"unix:{runtime}/s",
-        advertised=lambda: "",
-    )
-    service = await compose(Platform("broker", shared))
     owners = Owners()
-    stand_ins = {
-        name: _stand_in(owners, name, get)
-        for name, get in {
-            "allocator.users.v1.UserService": "GetUser",
-            "allocator.machines.v1.MachineService": "GetMachine",
-            "allocator.allocations.v1.AllocationService": "GetAllocation",
-        }.items()
-    }
-    chain = Chain({**service.servicers, **stand_ins}, KnownPeople(tokens))
-    server = RpcServer(
-        chain, address=shared.internal_target, internal=True, max_request_bytes=1 << 20
+    composed = await begin_service(
+        compose,
+        Settings,
+        {f"ALLOCATOR_BROKER_{name.upper()}": value for name, value in settings.items()},
+        folder,
+        exits,
+        stand_ins={
+            name: _stand_in(owners, name, get)
+            for name, get in {
+                "allocator.users.v1.UserService": "GetUser",
+                "allocator.machines.v1.MachineService": "GetMachine",
+                "allocator.allocations.v1.AllocationService": "GetAllocation",
+            }.items()
+        },
+        people=(PERSON,),
     )
-    await server.start()
-    await server.set_ready({method.service for method in chain.methods()})
-    exits.push_async_callback(server.stop, 0)
-
-    def open_channel(caller: str) -> PeerChannel:
-        channel = PeerChannel("broker", shared.internal_target, lambda: tokens.mint(caller))
-        exits.push_async_callback(channel.close)
-        return channel
-
-    world = World(service, owners, chain, open_channel, bus, folder)
-    exits.push_async_callback(world.end_tasks)
-    return world
+    return World(**vars(composed), owners=owners)
 
 
 @pytest.fixture

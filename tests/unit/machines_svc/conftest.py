@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -17,40 +15,15 @@ from allocator.machines.v1 import machine_pb2, machine_service_pb2, machine_serv
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from chassis.bus import Bus, Record, open_bus
-from chassis.clock import SystemClock
-from chassis.faults import Fault, NotFound, Unauthenticated
-from chassis.identity import NOBODY, Caller, ServiceTokens, Trust, Vault
-from chassis.rpc import Call, Chain, PeerChannel, ask, current_call
-from chassis.rpc.server import RpcServer
-from chassis.serving import Platform, Service
-from chassis.serving.platform import Shared
-from chassis.settings import ProcessSettings, load_settings
+from chassis.bus import Bus, Record
+from chassis.faults import Fault, NotFound
+from chassis.identity import NOBODY, Caller
 from machines_svc.composition import compose
 from machines_svc.settings import Settings
+from tests.composed import PATIENCE, Composed, begin_service
 
-PATIENCE = 20.0
 ADMIN = Caller(user="users/root", roles=frozenset({"ADMIN"}), token="root")
 PERSON = Caller(user="users/ada", verified=True, token="ada")
-
-
-class KnownPeople:
-    """Verifies the tokens of these tests."""
-
-    def __init__(self, tokens: ServiceTokens) -> None:
-        self.tokens = tokens
-
-    def verify(self, token: str) -> Caller:
-        for caller in (ADMIN, PERSON):
-            if caller.token == token:
-                return caller
-        raise Unauthenticated("no")
-
-    def verify_service(self, token: str) -> str:
-        return self.tokens.verify(token)
-
-    def is_fresh(self) -> bool:
-        return True
 
 
 class Engine:
@@ -83,34 +56,18 @@ class Engine:
 
 
 @dataclass
-class World:
+class World(Composed):
     """machines_svc, and the ways to it."""
 
-    service: Service
-    engine: Engine
-    chain: Chain
-    open_channel: Callable[[str], PeerChannel]
-    bus: Bus
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
-
-    def begin(self, *names: str) -> None:
-        """Begins the service's own tasks of these names."""
-        for task in self.service.tasks:
-            if task.name.partition(".")[2] in names:
-                self.tasks.append(asyncio.ensure_future(task.run()))
+    engine: Engine = field(default_factory=Engine)
 
     async def call(
         self, method: str, request: Message, caller: Caller = NOBODY, service: str = "nobody"
     ) -> Any:
         """Calls a method as a person, and as a service."""
-        known = self.chain.find(f"/allocator.machines.v1.MachineService/{method}")
-        assert known is not None
-        stub = machine_service_pb2_grpc.MachineServiceStub(self.open_channel(service))
-        token = current_call.set(Call(known, {}, "test", math.inf, caller=caller))
-        try:
-            return await ask(getattr(stub, method), request, timeout=PATIENCE)
-        finally:
-            current_call.reset(token)
+        stub = machine_service_pb2_grpc.MachineServiceStub
+        path = f"/allocator.machines.v1.MachineService/{method}"
+        return await self.call_method(stub, path, request, caller, service)
 
     async def create(self, machine_id: str = "redis", **parts: Any) -> machine_pb2.Machine:
         """Adds a machine as an admin."""
@@ -183,56 +140,22 @@ class World:
         return had
 
 
-async def begin_world(folder: Path, exits: AsyncExitStack, **settings: str) -> World:
-    """Composes the service over a data folder and serves it."""
-    runtime = exits.enter_context(tempfile.TemporaryDirectory(prefix="m-"))
-    clock = SystemClock()
-    tokens = ServiceTokens(b"k" * 32)
-    bus = await open_bus(f"sqlite:///{folder}/bus.sqlite3", clock)
-    exits.push_async_callback(bus.close)
-    environment = {
-        "ALLOCATOR_DATA_DIR": str(folder),
-        **{f"ALLOCATOR_MACHINES_{name.upper()}": value for name, value in settings.items()},
-    }
-    shared = Shared(
-        settings=load_settings(environment, [ProcessSettings, Settings]),
-        clock=clock,
-        exits=exits,
-        bus=bus,
-        trust=Trust(tokens),
-        service_tokens=tokens,
-        vault=Vault(b"v" * 32),
-        draining=asyncio.Event(),
-        internal_target=f"unix:{runtime}/s",
-        advertised=lambda: "",
-    )
-    service = await compose(Platform("machines_svc", shared))
+async def begin_world(
+    folder: Path, exits: AsyncExitStack, shares: Bus | None = None, **settings: str
+) -> World:
+    """Composes the service over a data folder and serves it, on a bus that is shared or its own."""
     engine = Engine()
-    chain = Chain(
-        {**service.servicers, "allocator.containers.v1.ContainerService": engine},
-        KnownPeople(tokens),
+    composed = await begin_service(
+        compose,
+        Settings,
+        {f"ALLOCATOR_MACHINES_{name.upper()}": value for name, value in settings.items()},
+        folder,
+        exits,
+        stand_ins={"allocator.containers.v1.ContainerService": engine},
+        people=(ADMIN, PERSON),
+        shares=shares,
     )
-    server = RpcServer(
-        chain, address=shared.internal_target, internal=True, max_request_bytes=1 << 20
-    )
-    await server.start()
-    await server.set_ready({method.service for method in chain.methods()})
-    exits.push_async_callback(server.stop, 0)
-
-    def open_channel(caller: str) -> PeerChannel:
-        channel = PeerChannel("machines_svc", shared.internal_target, lambda: tokens.mint(caller))
-        exits.push_async_callback(channel.close)
-        return channel
-
-    world = World(service, engine, chain, open_channel, bus)
-
-    async def end() -> None:
-        for task in world.tasks:
-            task.cancel()
-        await asyncio.gather(*world.tasks, return_exceptions=True)
-
-    exits.push_async_callback(end)
-    return world
+    return World(**vars(composed), engine=engine)
 
 
 @pytest.fixture
