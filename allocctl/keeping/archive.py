@@ -125,18 +125,8 @@ def checked(path: Path) -> dict[str, Any]:
     Raises:
         ArchiveDamaged: it is not one, was cut off or changed, or a newer program has written it.
     """
-    sums: dict[str, dict[str, object]] = {}
-    manifest: dict[str, Any] = {}
-    for member in members(path):
-        digest = hashlib.sha256()
-        size = 0
-        if member.name == MANIFEST:
-            manifest = _manifest(member.content.read(_LONGEST_MANIFEST))
-            continue
-        while piece := member.content.read(_PIECE):
-            digest.update(piece)
-            size += len(piece)
-        sums[member.name] = {"bytes": size, "sha256": digest.hexdigest()}
+    with _damage_told(path):
+        sums, manifest = _read(path)
     if not manifest:
         raise ArchiveDamaged("The archive has no manifest: it was not written to its end.")
     said = manifest["members"]
@@ -154,15 +144,38 @@ def members(path: Path) -> Iterator[Member]:
     Raises:
         ArchiveDamaged: it is not an archive, or was cut off.
     """
+    with _damage_told(path), tarfile.open(path, mode="r|gz") as tar:
+        for about in tar:
+            content = tar.extractfile(about) if about.isreg() else None
+            if content is None or not _is_inside(about.name):
+                raise ArchiveDamaged(f"The archive has a member that it may not have: {about.name}")
+            yield Member(about.name, content, float(about.mtime))
+
+
+def _read(path: Path) -> tuple[dict[str, dict[str, object]], dict[str, Any]]:
+    """What each member is, and what the manifest says; empty where there is none."""
+    sums: dict[str, dict[str, object]] = {}
+    manifest: dict[str, Any] = {}
+    for member in members(path):
+        if member.name in sums or manifest:
+            raise ArchiveDamaged(f"The archive has a member that it may not have: {member.name}")
+        if member.name == MANIFEST:
+            manifest = _manifest(member.content.read(_LONGEST_MANIFEST))
+            continue
+        digest = hashlib.sha256()
+        size = 0
+        while piece := member.content.read(_PIECE):
+            digest.update(piece)
+            size += len(piece)
+        sums[member.name] = {"bytes": size, "sha256": digest.hexdigest()}
+    return sums, manifest
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Says of a file that cannot be read as an archive that it is none."""
     try:
-        with tarfile.open(path, mode="r|gz") as tar:
-            for about in tar:
-                content = tar.extractfile(about) if about.isreg() else None
-                if content is None or not _is_inside(about.name):
-                    raise ArchiveDamaged(
-                        f"The archive has a member that it may not have: {about.name}"
-                    )
-                yield Member(about.name, content, float(about.mtime))
+        yield
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise ArchiveDamaged(f"{path} cannot be read as an archive: {error}") from None
 

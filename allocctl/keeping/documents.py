@@ -32,9 +32,10 @@ class KeptDocuments:
         self._documents = documents
         self._runner = runner
         self._specs = _specs(store.schema)
-        current, _ = runner.run(schema_revision(store.url, store.schema))
+        self.schema = runner.run(schema_revision(store.url, store.schema))
         # Rows are those of the tables that the program knows.
-        self.revision = None if current is None else revisions.revisions_of(store.schema)[-1]
+        newest = revisions.revisions_of(store.schema)[-1]
+        self.revision = None if self.schema[0] is None else newest
 
     def shapes(self) -> list[Shape]:
         """See `KeptStore`."""

@@ -22,10 +22,12 @@ class KeptStore(Protocol):
     """A store that is read, all of it at one moment.
 
     Attributes:
-        revision: of its schema; None where there is none.
+        revision: of the tables that its rows are of; None where there is no schema.
+        schema: the revision that the store itself is at, None where there is none; and the newest.
     """
 
     revision: str | None
+    schema: tuple[str | None, str]
 
     def shapes(self) -> list[Shape]:
         """Its tables."""
@@ -101,7 +103,7 @@ def open_fillable_store(store: Store, folder: Path) -> Iterator[FillableStore]:
 
 def rows_beyond_new(store: Store, kept: KeptStore) -> Mapping[str, int]:
     """The tables of a store that hold more than a new one does, and how many rows they have."""
-    if kept.revision is None or store.is_documents:
+    if store.is_documents or kept.revision not in revisions.revisions_of(store.schema):
         return {name: rows for name, rows in kept.counts().items() if rows}
     with _new(store.schema, kept.revision) as connection:
         new = sql_tables.row_counts(connection)
@@ -115,6 +117,7 @@ class _SqlKept:
         self._store = store
         self._connection = connection
         self.revision = sql_tables.revision_of(connection)
+        self.schema = (self.revision, revisions.revisions_of(store.schema)[-1])
 
     def shapes(self) -> list[Shape]:
         """See `KeptStore`."""

@@ -91,11 +91,17 @@ def _stores(installation: Installation) -> list[Store]:
 
 
 def _standing(installation: Installation, store: Store) -> Standing:
-    newest = revisions_of(store.schema)[-1]
     if not installation.has_file(store):
-        return Standing(store, None, newest, has_rows=False)
+        return Standing(store, None, revisions_of(store.schema)[-1], has_rows=False)
     with open_kept_store(store, installation.folder) as kept:
-        return Standing(store, kept.revision, newest, has_rows=bool(rows_beyond_new(store, kept)))
+        revision, newest = kept.schema
+        # Revisions are numbers of four digits.
+        if revision is not None and revision > newest:
+            raise Failure(
+                f"{store.name} is at revision {revision}, and this program knows {newest} at most: "
+                "a newer version wrote it. Run that one, or restore a backup."
+            )
+        return Standing(store, revision, newest, has_rows=bool(rows_beyond_new(store, kept)))
 
 
 def _is_outdated(standing: Standing) -> bool:

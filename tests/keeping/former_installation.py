@@ -1,0 +1,62 @@
+"""The data folder of the version before the present one, from its recipe in `former/`.
+
+It was written by the version whose every store was at revision 0001: dumps of its SQLite files, and its
+other files. Ada has an allocation that she stopped, with a log and a secret variable, and one that she
+removed; the first admin has published its machine.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from base64 import b64decode
+from contextlib import closing
+from pathlib import Path
+
+RECIPE = Path(__file__).parent / "former"
+STORES = {
+    "allocations": "allocation_svc.schema",
+    "broker": "broker.schema",
+    "bus": "chassis.bus.schema",
+    "docker": "docker_svc.schema",
+    "machines": "machines_svc.schema",
+    "notifications": "notifier.schema",
+    "users": "user_svc.schema",
+}
+STOPPED, DELETED = "allocations/wmntuzy7", "allocations/vfa246bh"
+SECRET = "swordfish"
+
+
+def make_former(folder: Path) -> Path:
+    """Makes the data folder, as it was when that version had stopped."""
+    for name in STORES:
+        folder.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(folder / f"{name}.sqlite3")) as rows:
+            rows.execute("PRAGMA journal_mode=WAL")
+            rows.executescript((RECIPE / f"{name}.sql").read_text())
+    for name, content in json.loads((RECIPE / "files.json").read_text()).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        raw = content.encode() if isinstance(content, str) else b64decode(content["base64"])
+        path.write_bytes(raw)
+    return folder
+
+
+def tables(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of a SQLite file, by table, without who leads."""
+    with closing(sqlite3.connect(file)) as rows:
+        names = [
+            str(name)
+            for (name,) in rows.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        return {
+            name: sorted(rows.execute(f"SELECT * FROM {name}"), key=repr)
+            for name in names
+            if name not in {"alembic_version", "sqlite_sequence", "leases"}
+        }
+
+
+def revision(file: Path) -> str:
+    """The revision of a SQLite file."""
+    with closing(sqlite3.connect(file)) as rows:
+        return str(rows.execute("SELECT version_num FROM alembic_version").fetchone()[0])
