@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sqlite3
 from pathlib import Path
@@ -43,7 +44,7 @@ def copies_of(path: Path) -> list[Path]:
     """The copies of a database that there are, oldest first."""
     found = [
         file
-        for file in path.parent.glob(f"{path.name}{_MARK}*")
+        for file in path.parent.glob(f"{glob.escape(path.name)}{_MARK}*")
         if not file.name.endswith(".unfinished")
     ]
     return sorted(found, key=lambda file: (file.stat().st_mtime_ns, file.name))

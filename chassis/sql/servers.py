@@ -19,7 +19,7 @@ READ_SECONDS = 10
 """How long a server may say nothing while it is waited for, by default."""
 
 LOCK_SECONDS = 5
-"""How long a statement waits for somebody else's lock."""
+"""How long a statement waits for somebody else's lock; at most half of what it may take."""
 
 _PATIENT_SECONDS = 3600
 _PATIENT_LOCK_SECONDS = 60
@@ -82,7 +82,9 @@ def server_engine(url: str, *, patient: bool = False) -> Engine:
             login,
             # So that mostly the server ends what takes too long, and the connection lives on.
             statement_seconds=0 if patient else read_seconds * _SHARE_OF_SERVER,
-            lock_seconds=_PATIENT_LOCK_SECONDS if patient else LOCK_SECONDS,
+            lock_seconds=_PATIENT_LOCK_SECONDS
+            if patient
+            else min(LOCK_SECONDS, read_seconds // 2 or 1),
         )
 
     engine = create_engine("mysql+mysqlconnector://", creator=new_connection, poolclass=NullPool)

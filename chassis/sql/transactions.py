@@ -22,7 +22,7 @@ _log = structlog.get_logger("chassis.sql")
 
 _RACES = 8
 _RACE_PAUSE = 0.001
-_RACING_SECONDS = 10.0
+_RACING_SECONDS = 5.0
 _AT_ONCE = 1.0
 
 # A firewall may have forgotten a connection that was quiet for longer, and a server may have been

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import stat
 import sys
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from chassis.sql import (
     assert_schema_matches,
     open_database,
 )
+from chassis.sql.copies import copies_of, copy_before
 from tests.unit.chassis_sql.shelf_schema.tables import METADATA
 
 SCHEMA = "tests.unit.chassis_sql.shelf_schema"
@@ -133,6 +136,85 @@ async def test_an_older_database_is_migrated_with_its_rows(path: Path) -> None:
     rows = books.read_here(lambda conn: conn.execute(sa.text("SELECT name FROM books")).all())
     assert [tuple(row) for row in rows] == [("kept",)]
     await books.close()
+
+
+def an_older_database(path: Path, book: str = "kept") -> None:
+    """A file at revision 0001, with one row."""
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(f"""
+        CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+        INSERT INTO alembic_version VALUES ('0001');
+        CREATE TABLE books (name VARCHAR(80) NOT NULL PRIMARY KEY, version BIGINT NOT NULL,
+            time BIGINT NOT NULL, document TEXT, shelf VARCHAR(80));
+        INSERT INTO books VALUES ('{book}', 1, 0, NULL, NULL);
+    """)
+    connection.close()
+
+
+def rows(path: Path, statement: str) -> list[object]:
+    """What a file has in the first column."""
+    connection = sqlite3.connect(path)
+    try:
+        return [row[0] for row in connection.execute(statement)]
+    finally:
+        connection.close()
+
+
+async def test_before_a_file_is_migrated_it_is_copied(path: Path) -> None:
+    an_older_database(path)
+    await (await open_database(f"sqlite:///{path}", SCHEMA, ManualClock())).close()
+    [copy] = copies_of(path)
+    assert copy.name == "books.sqlite3.before-0002"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert rows(copy, "SELECT name FROM books") == ["kept"]
+    assert rows(copy, "SELECT version_num FROM alembic_version") == ["0001"]
+    # At its place, it is the database as it was.
+    copy.replace(path)
+    database = await open_database(f"sqlite:///{path}", SCHEMA, ManualClock())
+    found = database.read_here(lambda conn: conn.execute(sa.text("SELECT name FROM books")).all())
+    assert [tuple(row) for row in found] == [("kept",)]
+    await database.close()
+
+
+async def test_a_new_file_and_one_at_the_newest_schema_are_not_copied(path: Path) -> None:
+    for _ in range(2):
+        await (await open_database(f"sqlite:///{path}", SCHEMA, ManualClock())).close()
+        assert copies_of(path) == []
+
+
+async def test_what_is_in_the_log_of_a_file_is_copied_too(path: Path) -> None:
+    an_older_database(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("INSERT INTO books VALUES ('in the log', 1, 0, NULL, NULL)")
+    await (await open_database(f"sqlite:///{path}", SCHEMA, ManualClock())).close()
+    other.close()
+    assert set(rows(copies_of(path)[0], "SELECT name FROM books")) == {"kept", "in the log"}
+
+
+def test_the_newest_two_copies_are_kept(path: Path) -> None:
+    for n in range(5):
+        an_older_database(path, f"book {n}")
+        copy = copy_before(path, f"000{n}")
+        os.utime(copy, (n, n))
+    assert [copy.name[-4:] for copy in copies_of(path)] == ["0003", "0004"]
+    again = copy_before(path, "0003")
+    assert rows(again, "SELECT name FROM books") == ["book 4"]
+    assert {copy.name[-4:] for copy in copies_of(path)} == {"0003", "0004"}
+
+
+async def test_a_file_that_cannot_be_copied_is_not_migrated(
+    path: Path,
+) -> None:
+    an_older_database(path)
+    # A folder of that name cannot be replaced by a file.
+    path.with_name("books.sqlite3.before-0002").mkdir()
+    with pytest.raises(OSError, match="before-0002"):
+        await open_database(f"sqlite:///{path}", SCHEMA, ManualClock())
+    assert rows(path, "SELECT version_num FROM alembic_version") == ["0001"]
+    assert not list(path.parent.glob("*.unfinished"))
 
 
 async def test_a_migration_that_leaves_references_to_nothing_is_undone(path: Path) -> None:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from chassis.clock import ManualClock
 from chassis.faults import Conflict, Unavailable
 from chassis.listing import Once
-from chassis.sql import Database
-from chassis.sql.once import recall, remember
-from tests.unit.chassis_sql.shelf_schema.tables import ONCE
+from chassis.sql import Database, open_database
+from chassis.sql.once import answer_of, recall, remember
+from tests.sql_places import SQL_ENGINES, SqlPlace
+from tests.unit.chassis_sql.shelf_schema.tables import BOOKS, ONCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = "0e8b7a52-4c25-4f6c-9f0c-0f9a6a1f7a11"
+
+
+SCHEMA = "tests.unit.chassis_sql.shelf_schema"
+
+
+@pytest.fixture(params=SQL_ENGINES)
+async def books(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Database]:
+    """A database with nothing in it."""
+    database = await open_database(sql_place(request.param, SCHEMA), SCHEMA, ManualClock())
+    yield database
+    await database.close()
 
 
 def once(caller: str = "users/a", method: str = "Create", part: object = 1) -> Once:
@@ -89,3 +103,37 @@ async def test_a_request_that_is_being_carried_out_is_not_begun_again(books: Dat
         await books.write(lambda conn: remember(conn, ONCE, once(), {"name": "two"}, NOW))
     assert twice.value.reason == "OVERLOADED"
     assert await asked(books, once(), "two") == "one"
+
+
+async def test_the_second_of_two_equal_requests_has_no_effect(books: Database) -> None:
+    row = {"name": "only one", "version": 1, "time": NOW}
+
+    def work(conn: sa.Connection) -> dict[str, Any]:
+        before = recall(conn, ONCE, once(), NOW)
+        if before is not None:
+            return before
+        conn.execute(sa.insert(BOOKS), row)
+        remember(conn, ONCE, once(), {"made": "it"}, NOW)
+        return {"made": "it"}
+
+    # None of them finds that the name is taken.
+    assert await asyncio.gather(*(books.write(work) for _ in range(12))) == [{"made": "it"}] * 12
+
+
+async def test_a_request_that_failed_may_come_again(books: Database) -> None:
+    def fails(conn: sa.Connection) -> None:
+        assert recall(conn, ONCE, once(), NOW) is None
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await books.write(fails)
+    assert await asked(books, once(), "one") == "one"
+
+
+async def test_a_request_that_had_nothing_to_do_may_come_again(books: Database) -> None:
+    assert await books.write(lambda conn: recall(conn, ONCE, once(), NOW)) is None
+    assert await books.read(lambda conn: answer_of(conn, ONCE, once(), NOW)) is None
+    assert await asked(books, once(part=2), "one") == "one"
+    assert await asked(books, once(part=2), "two") == "one"
+    found = await books.read(lambda conn: answer_of(conn, ONCE, once(part=2), NOW))
+    assert found == {"name": "one"}
