@@ -8,7 +8,7 @@ rest.
 
 from chassis.identity.caller import NOBODY, Caller
 from chassis.identity.certificates import EDGE, Certificates, CertificatesUnusable
-from chassis.identity.secrets import kept_secrets
+from chassis.identity.secrets import SecretUnusable, kept_secrets
 from chassis.identity.service_tokens import CLOCK_SKEW_SECONDS, ServiceTokens
 from chassis.identity.trust import FRESH_SECONDS, Revocation, Trust, TrustUpdate
 from chassis.identity.vault import Vault
@@ -22,6 +22,7 @@ __all__ = [
     "Certificates",
     "CertificatesUnusable",
     "Revocation",
+    "SecretUnusable",
     "ServiceTokens",
     "Trust",
     "TrustUpdate",

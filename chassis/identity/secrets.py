@@ -10,6 +10,10 @@ from pathlib import Path
 SECRET_BYTES = 32
 
 
+class SecretUnusable(ValueError):
+    """What is given as a secret is none; the message says what is."""
+
+
 def kept_secrets(given: str, file: Path) -> tuple[bytes, ...]:
     """Secrets of 32 bytes: the given ones, or those in the file, which is made where there is none.
 
@@ -19,15 +23,22 @@ def kept_secrets(given: str, file: Path) -> tuple[bytes, ...]:
         file: where it is kept, readable by its owner alone.
 
     Raises:
-        ValueError: what is given, or what the file holds, is not 32 bytes in base64url.
+        SecretUnusable: what is given, or what the file holds, is not 32 bytes in base64url.
     """
-    return tuple(_read(part.strip()) for part in (given or _from_file(file)).split(","))
+    where = "the setting" if given else str(file)
+    return tuple(_read(part.strip(), where) for part in (given or _from_file(file)).split(","))
 
 
-def _read(text: str) -> bytes:
-    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def _read(text: str, where: str) -> bytes:
+    try:
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        raw = b""
     if len(raw) != SECRET_BYTES:
-        raise ValueError(f"a secret must be {SECRET_BYTES} bytes in base64url")
+        raise SecretUnusable(
+            f"A secret must be {SECRET_BYTES} bytes in base64url, or two of them joined by a comma; "
+            f"what stands in {where} is not."
+        )
     return raw
 
 

@@ -238,7 +238,7 @@ class Trust:
                     token=token,
                     token_expires=float(claims["exp"]) + self._leeway,
                 ),
-                issued=float(claims["iat"]),
+                issued=float(claims["asof" if "asof" in claims else "iat"]),
             )
         except (KeyError, TypeError, ValueError):
             raise refused from None

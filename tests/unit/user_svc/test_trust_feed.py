@@ -47,7 +47,7 @@ async def test_whoever_comes_later_hears_of_what_still_counts(world, as_caller) 
     await world.feed.refresh()
     async with aclosing(world.feed.watch()) as watching:
         assert len((await anext(watching)).revocations) == 1
-    world.clock.advance(16 * 60)
+    world.clock.advance(18 * 60)
     await world.feed.refresh()
     async with aclosing(world.feed.watch()) as watching:
         assert not (await anext(watching)).revocations
