@@ -46,6 +46,7 @@ class Shared:
         vault: secrets at rest.
         draining: set when the process begins to stop.
         internal_target: the gRPC target of this process's own services.
+        here: the services of this process, which call each other over its own socket.
         advertised: gives host:port of this process's gRPC, as other replicas reach it.
         leaderships: who leads, by service.
         channels: the open channels, by (caller, peer, target).
@@ -62,6 +63,7 @@ class Shared:
     draining: asyncio.Event
     internal_target: str
     advertised: Callable[[], str]
+    here: frozenset[str] = frozenset()
     leaderships: dict[str, Leadership] = field(default_factory=dict)
     channels: dict[tuple[str, str, str], PeerChannel] = field(default_factory=dict)
 
@@ -97,7 +99,8 @@ class Platform:
 
     def channel(self, peer: str) -> grpc.aio.Channel:
         """A channel to a peer, over which this service calls in its own name."""
-        return self._channel_to(peer, self.process.target_of(peer) or self._shared.internal_target)
+        elsewhere = "" if peer in self._shared.here else self.process.target_of(peer)
+        return self._channel_to(peer, elsewhere or self._shared.internal_target)
 
     def _channel_to(self, peer: str, target: str) -> grpc.aio.Channel:
         key = (self.service, peer, target)

@@ -26,6 +26,7 @@ from chassis.identity import (
     Certificates,
     CertificatesUnusable,
     Revocation,
+    SecretUnusable,
     ServiceTokens,
     Trust,
     TrustUpdate,
@@ -285,6 +286,7 @@ class Process:
             vault=Vault(*kept_secrets(settings.vault_key.get_secret_value(), keys / "vault.key")),
             draining=asyncio.Event(),
             advertised=lambda: self._advertised,
+            here=frozenset(_service_of(compose) for compose in self._composers),
             internal_target=f"unix:{folder.make_sockets_folder()}/internal.sock",
         )
 
@@ -371,6 +373,9 @@ def _names(text: str) -> frozenset[str]:
 def _allowed_hosts(process: ProcessSettings) -> frozenset[str] | None:
     if process.allowed_hosts:
         return _names(process.allowed_hosts)
+    if process.tls_dir is not None:
+        # Who has no certificate does not get as far.
+        return None
     host = process.http_address.rpartition(":")[0]
     return frozenset(_LOOPBACK_HOSTS) if host in _LOOPBACK_HOSTS else None
 
@@ -409,7 +414,13 @@ def run_process(
     configure_logs(process.log_level, Path(process.log_file) if process.log_file else None)
     try:
         asyncio.run(_until_signalled(Process(composers, settings, on_ready)))
-    except (AddressUnusable, CertificatesUnusable, DataFolderBusy, ContractBroken) as error:
+    except (
+        AddressUnusable,
+        CertificatesUnusable,
+        ContractBroken,
+        DataFolderBusy,
+        SecretUnusable,
+    ) as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"The process cannot start: {error}")
