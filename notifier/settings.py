@@ -13,8 +13,8 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
 
     database_url: SecretStr = Field(
         default=SecretStr(""),
-        description="Where deliveries are kept, as SQLAlchemy writes it; by default "
-        "notifications.sqlite3 in the data folder.",
+        description="Where deliveries are kept, mysql://user:password@host/name; by default a file "
+        "in the data folder.",
     )
     mail_url: SecretStr = Field(
         default=SecretStr(""),

@@ -14,9 +14,8 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_USER_"):
 
     database_url: SecretStr = Field(
         default=SecretStr(""),
-        description="Where accounts are kept, as SQLAlchemy writes it "
-        "(mysql+mysqlconnector://user:password@host/name); by default users.sqlite3 in the data "
-        "folder.",
+        description="Where accounts are kept, mysql://user:password@host/name; by default a file in "
+        "the data folder.",
     )
     sign_up: Literal["open", "closed"] = Field(
         default="open", description="Whether people can sign up by themselves."

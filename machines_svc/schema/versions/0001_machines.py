@@ -43,5 +43,5 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("time", Instant(), nullable=False),
     )
-    once_table(sa.MetaData()).create(op.get_bind())
-    outbox_table(sa.MetaData()).create(op.get_bind())
+    once_table(sa.MetaData()).create(op.get_bind(), checkfirst=False)
+    outbox_table(sa.MetaData()).create(op.get_bind(), checkfirst=False)
