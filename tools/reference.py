@@ -10,6 +10,7 @@ import argparse
 import importlib
 import json
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from allocator.reasons.v1 import reason_pb2
 from google.api import annotations_pb2
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
+from chassis.rpc.repeating import is_repeatable
 from chassis.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +68,40 @@ def paths_of(method: MethodDescriptor) -> list[str]:
         for one in bindings
         if (verb := one.WhichOneof("pattern"))
     ]
+
+
+def peers() -> str:
+    """The page of which service may call what, by the rules of the contracts."""
+    lines = [
+        MADE,
+        "# Peers",
+        "",
+        "Which service may call which method with its own token and certificate, and no person's. Made "
+        "from the rules in the contracts, which the call chain of the service that is called enforces. "
+        "Besides, a service may call each public method for a person whose token it carries, and then "
+        "does what that person may do; the edge may do no more than that, and without a token what is "
+        "open. A method that is *repeated* only reads: a client tries it again by itself where a replica "
+        "cannot be reached.",
+        "",
+        "| caller | method | public | repeated |",
+        "| --- | --- | --- | --- |",
+    ]
+    rows = [
+        (
+            peer,
+            f"{service.full_name.removeprefix('allocator.')}.{method.name}",
+            "yes" if paths_of(method) else "",
+            "yes" if is_repeatable(f"/{service.full_name}/{method.name}") else "",
+        )
+        for service in services()
+        for method in service.methods
+        for peer in rule_of(method).peers
+    ]
+    lines += [
+        f"| {peer} | `{method}` | {public} | {repeated} |"
+        for peer, method, public, repeated in sorted(rows)
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def fields_of(message: object) -> Iterator[str]:
@@ -186,7 +222,8 @@ def settings() -> str:
 
 def _default(value: object) -> str:
     text = "" if "Secret" in type(value).__name__ else str(value).replace(str(ROOT), "…")
-    return f"`{text}`" if text not in ("", "{}") else ""
+    # What each machine has of its own is told by the description.
+    return "" if text in ("", "{}") or socket.gethostname() in text else f"`{text}`"
 
 
 def dead_links() -> list[str]:
@@ -205,7 +242,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true")
     check = options.parse_args().check
-    made = {"rest.md": rest(), "grpc.md": grpc(), "errors.md": errors(), "settings.md": settings()}
+    made = {
+        "rest.md": rest(),
+        "grpc.md": grpc(),
+        "errors.md": errors(),
+        "settings.md": settings(),
+        "peers.md": peers(),
+    }
     problems = []
     for name, text in made.items():
         page = PAGES / name

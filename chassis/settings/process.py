@@ -87,13 +87,14 @@ class ProcessSettings(ServiceSettings, prefix="ALLOCATOR_"):
     )
     service_secret: SecretStr = Field(
         default=SecretStr(""),
-        description="Signs the tokens with which services know each other; by default one is made "
-        "in the data folder.",
+        description="Signs the tokens with which services know each other (32 bytes, base64url; two "
+        "joined by a comma while the first replaces the second); by default one is made in the data "
+        "folder.",
     )
     vault_key: SecretStr = Field(
         default=SecretStr(""),
-        description="Encrypts secrets at rest (32 bytes, base64url); by default one is made in "
-        "the data folder.",
+        description="Encrypts secrets at rest (32 bytes, base64url; two joined by a comma while the "
+        "first replaces the second); by default one is made in the data folder.",
     )
     allowed_hosts: str = Field(
         default="",
@@ -102,7 +103,8 @@ class ProcessSettings(ServiceSettings, prefix="ALLOCATOR_"):
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses of proxies, joined by commas, whose X-Forwarded-For is believed.",
+        description="Addresses of proxies, joined by commas, whose X-Forwarded-For is believed, "
+        "over HTTP and gRPC; that of the edge is, by its certificate.",
     )
     web_dir: Path = Field(
         default=Path(__file__).resolve().parent.parent.parent / "web" / "dist",
