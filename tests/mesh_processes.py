@@ -199,7 +199,7 @@ class MeshProcesses(Visitor):
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.data_dir = folder / "node"
+        self.data_dir = folder
         self.banner = ""
         self.counts = {
             name: replicas if isinstance(replicas, int) else replicas.get(name, 1)
@@ -213,7 +213,9 @@ class MeshProcesses(Visitor):
             name: [(free_port(), free_port()) for _ in range(count)]
             for name, count in self.counts.items()
         }
-        self.admin_file = folder / "admin.json"
+        # With files, the accounts are user_svc's own, which makes the first admin when it starts.
+        self.has_servers = "ALLOCATOR_USER_DATABASE_URL" in self.stores.settings
+        self.admin_file = folder / ("admin.json" if self.has_servers else "user_svc-0/admin.json")
         self.mailbox = folder / "mailbox"
         self.port_range = free_range(200)
         self.environment = {
@@ -223,7 +225,7 @@ class MeshProcesses(Visitor):
             "ALLOCATOR_SERVICE_SECRET": secrets.token_urlsafe(32),
             "ALLOCATOR_VAULT_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "ALLOCATOR_RUNTIME": runtime,
-            "ALLOCATOR_DOCKER_STATE_DIR": str(self.data_dir),
+            "ALLOCATOR_DOCKER_STATE_DIR": str(folder / "node"),
             "ALLOCATOR_ALLOCATION_PORT_RANGE": self.port_range,
             "ALLOCATOR_NOTIFIER_MAIL_URL": f"file://{self.mailbox}",
             "ALLOCATOR_PEERS": json.dumps({name: self.target(name) for name in SERVICES}),
@@ -245,7 +247,7 @@ class MeshProcesses(Visitor):
 
     def start(self) -> MeshProcesses:
         """Starts every process and returns once a request through the edge is answered."""
-        if not self.admin_file.exists():
+        if self.has_servers and not self.admin_file.exists():
             self.prepare()
         for service, count in self.counts.items():
             for number in range(count):

@@ -1,0 +1,78 @@
+"""A server with a service's certificate that answers with what it was asked."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+class Echo:
+    """Serves HTTP as a service does: only those who show a certificate of the authority.
+
+    Attributes:
+        asked: verb and path of each request, /readyz aside.
+        hangs_up: whether it closes connections after the request instead of answering.
+    """
+
+    def __init__(self, certificate: Path, port: int = 0) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.hangs_up = False
+        echo = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def serve(self) -> None:
+                length = int(self.headers.get("content-length", "0"))
+                self.rfile.read(length)
+                if self.path != "/readyz":
+                    echo.asked.append((self.command, self.path))
+                    if echo.hangs_up:
+                        self.close_connection = True
+                        return
+                said = json.dumps(
+                    {"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}
+                ).encode()
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        for verb in ("GET", "POST", "PATCH", "DELETE"):
+            setattr(Handler, f"do_{verb}", Handler.serve)
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate / "ca.pem")
+        context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def get_request(self) -> Any:
+                # The handshake is the connection's own thread's.
+                raw, address = super().get_request()
+                return context.wrap_socket(
+                    raw, server_side=True, do_handshake_on_connect=False
+                ), address
+
+            def handle_error(self, *_: Any) -> None:
+                """Whoever connects and says nothing has gone away."""
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=10)
