@@ -78,7 +78,7 @@ async def compose(platform: Platform) -> Service:
     signer = JoseTokenSigner()
     limits = open_limits(platform.process.cache_url.get_secret_value(), clock, platform.service)
     platform.exits.push_async_callback(limits.close)
-    admin_file = DiskAdminFile(platform.process.data_dir / _ADMIN_FILE)
+    admin_file = DiskAdminFile(settings.admin_file or platform.process.data_dir / _ADMIN_FILE)
 
     # what others trust
     token_lifetime = timedelta(seconds=settings.access_token_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -24,6 +25,11 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_USER_"):
         default="auto",
         description="Whether the start makes the first admin and writes admin.json. auto: where "
         "accounts are in the data folder; elsewhere a one-shot job makes it.",
+    )
+    admin_file: Path | None = Field(
+        default=None,
+        description="The file of the first admin's credentials, which goes when that password is "
+        "changed; by default admin.json in the data folder.",
     )
     origins: str = Field(
         default="",
