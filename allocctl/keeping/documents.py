@@ -41,8 +41,8 @@ class KeptDocuments:
         """See `KeptStore`."""
         return [
             Shape(
-                spec.name,
-                {column.name: kind_of(column.type) for column in spec.table.columns},
+                str(spec.name),
+                {str(column.name): kind_of(column.type) for column in spec.table.columns},
                 tuple(column.name for column in spec.table.primary_key),
             )
             for spec in self._specs
