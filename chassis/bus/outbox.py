@@ -222,9 +222,9 @@ class _SqlOutbox:
         return rows
 
     async def remove(self, published: Sequence[Any]) -> None:
-        # One by one, not as a range: on a server, a transaction that took its number earlier may
+        # By number, not as a range: on a server, a transaction that took its number earlier may
         # commit in between.
-        ids = [{"of_id": number} for number in published]
+        ids = {"of_ids": list(published)}
         await self._database.write(lambda conn: conn.execute(self._published, ids).rowcount)
 
     def _rows(self, conn: Connection, limit: int) -> list[tuple[int, Record]]:
@@ -245,5 +245,5 @@ def _statements(table: Table) -> tuple[Insert, Select[Any], Delete]:
         .order_by(table.c.id)
         .limit(bindparam("limit"))
     )
-    published = delete(table).where(table.c.id == bindparam("of_id"))
+    published = delete(table).where(table.c.id.in_(bindparam("of_ids", expanding=True)))
     return insert(table), pending, published

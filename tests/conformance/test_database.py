@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chassis.clock import ManualClock
 from chassis.sql import Database, Instant, JsonText, Lookup, RowNumber, open_database, upsert
+from chassis.sql.sweeping import PART, in_parts, sweep
 from tests.sql_places import SQL_ENGINES, SqlPlace
 
 SCHEMA = "tests.unit.chassis_sql.shelf_schema"
@@ -421,3 +422,12 @@ async def test_closing_waits_for_what_has_begun(opening: Opening, things: Databa
     await writing
     await closing
     assert await things.read(names) == ["a"]
+
+
+async def test_rows_are_swept_however_many_there_are(things: Database) -> None:
+    rows = [{"name": f"{n}", "count": n} for n in range(2 * PART + 7)]
+    await things.write(lambda conn: conn.execute(NEW, rows))
+    statement = in_parts(sa.delete(THINGS).where(THINGS.c.count < sa.bindparam("below")))
+    assert await sweep(things, statement, {"below": 2 * PART + 5}) == 2 * PART + 5
+    assert len(await things.read(names)) == 2
+    assert await sweep(things, statement, {"below": 2 * PART + 5}) == 0

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.clock import instant_of, millis_of
 from chassis.identity import Vault
 from chassis.sql import Database
+from chassis.sql.sweeping import in_parts, sweep
 from notifier.domain.delivery import Content, ContentKind, Delivery, State
 from notifier.domain.faults import DeliveryQueueFull
 from notifier.schema.tables import DELIVERIES
@@ -51,8 +52,10 @@ _OF_LEASE = update(DELIVERIES).where(
 )
 _END = _OF_LEASE.values(state=bindparam("becomes"), content=None, due_time=None, lease="")
 _POSTPONE = _OF_LEASE.values(state=State.PENDING.value, due_time=bindparam("until"), lease="")
-_SWEEP = delete(DELIVERIES).where(
-    DELIVERIES.c.due_time.is_(None), DELIVERIES.c.accept_time < bindparam("before")
+_SWEEP = in_parts(
+    delete(DELIVERIES).where(
+        DELIVERIES.c.due_time.is_(None), DELIVERIES.c.accept_time < bindparam("before")
+    )
 )
 _QUEUE_FULL_RETRY = 60.0
 
@@ -168,9 +171,7 @@ class SqlDeliveryStore:
 
     async def sweep(self, before: datetime) -> int:
         """Forgets deliveries that were accepted before then and have ended."""
-        return await self._database.write(
-            lambda connection: connection.execute(_SWEEP, {"before": before}).rowcount
-        )
+        return await sweep(self._database, _SWEEP, {"before": before})
 
     async def _end(self, delivery: Delivery, state: State) -> bool:
         keys = {"by_id": delivery.id, "by_lease": delivery.lease, "becomes": state.value}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, se
 
 from chassis.identity import Vault
 from chassis.sql import Database
+from chassis.sql.sweeping import in_parts, sweep
 from user_svc.adapters.trust_store.sql import put_revocation
 from user_svc.domain.names import session_name, user_name
 from user_svc.domain.session import Session
@@ -43,8 +44,10 @@ _ROTATE = (
         expire_time=bindparam("expire_time"),
     )
 )
-_SWEEP = delete(SESSIONS).where(
-    or_(SESSIONS.c.expire_time < bindparam("before"), SESSIONS.c.end_time < bindparam("before"))
+_SWEEP = in_parts(
+    delete(SESSIONS).where(
+        or_(SESSIONS.c.expire_time < bindparam("before"), SESSIONS.c.end_time < bindparam("before"))
+    )
 )
 
 
@@ -192,9 +195,7 @@ class SqlSessionStore:
 
     async def sweep(self, before: datetime) -> int:
         """Forgets sessions that ended or lapsed before then."""
-        return await self._database.write(
-            lambda connection: connection.execute(_SWEEP, {"before": before}).rowcount
-        )
+        return await sweep(self._database, _SWEEP, {"before": before})
 
     def _session(self, row: Row[Any]) -> Session:
         name = session_name(row.id)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.identity import Vault
 from chassis.sql import Database
+from chassis.sql.sweeping import in_parts, sweep
 from user_svc.domain.trust import Revocation, SigningKey
 from user_svc.schema.tables import REVOCATIONS, SIGNING_KEYS
 
@@ -30,7 +31,7 @@ _REVOCATIONS = (
     )
     .order_by(REVOCATIONS.c.create_time, REVOCATIONS.c.id)
 )
-_SWEEP = delete(REVOCATIONS).where(REVOCATIONS.c.expire_time <= bindparam("present"))
+_SWEEP = in_parts(delete(REVOCATIONS).where(REVOCATIONS.c.expire_time <= bindparam("present")))
 
 
 def put_revocation(connection: Connection, revocation: Revocation) -> None:
@@ -103,9 +104,7 @@ class SqlTrustStore:
 
     async def sweep(self, now: datetime) -> int:
         """Forgets revocations that have ended."""
-        return await self._database.write(
-            lambda connection: connection.execute(_SWEEP, {"present": now}).rowcount
-        )
+        return await sweep(self._database, _SWEEP, {"present": now})
 
     def _key(self, row: Row[Any]) -> SigningKey:
         private = self._vault.open(bytes(row.private_key), _context(row.id))
