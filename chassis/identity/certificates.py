@@ -13,7 +13,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from chassis.telemetry import log
+from chassis.telemetry import CERTIFICATE_ENDS, log
 
 EDGE = "edge"
 """The name in the certificate of the edge, which passes calls on from outside."""
@@ -23,6 +23,7 @@ IDENTITY = "spiffe://allocator/"
 
 CA_FILE, CERT_FILE, KEY_FILE = "ca.pem", "cert.pem", "key.pem"
 _LOOK_SECONDS = 1.0
+_SOON_SECONDS = 14 * 86400.0
 _PUBLIC = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -75,10 +76,12 @@ class Certificates:
             CertificatesUnusable: they cannot be read, do not fit together, or have ended.
         """
         self._folder = folder
+        self._clock = clock
         self._monotonic = monotonic
         self._seen = self._state()
         self._looked = monotonic()
         self._current = _read(folder)
+        CERTIFICATE_ENDS.set(self._current.ends.timestamp())
         self._context: tuple[Certificate, ssl.SSLContext] | None = None
         self._log = log("chassis.identity")
         if self._current.ends.timestamp() <= clock():
@@ -103,6 +106,14 @@ class Certificates:
                 self._take_over()
         return self._current
 
+    def problem(self) -> str | None:
+        """That the certificate should have been renewed by now; None while it need not be."""
+        ends = self.current().ends
+        left = ends.timestamp() - self._clock()
+        if left > _SOON_SECONDS:
+            return None
+        return f"the certificate ends on {ends:%Y-%m-%d %H:%M} UTC; run `allocctl certs renew`"
+
     def http_context(self) -> ssl.SSLContext:
         """For an HTTP server whose clients must show a certificate too; follows the folder."""
         context = _FollowingContext(ssl.PROTOCOL_TLS_SERVER)
@@ -118,6 +129,7 @@ class Certificates:
             self._log.warning("certificate not taken over", reason=str(error))
             return
         self._current = found
+        CERTIFICATE_ENDS.set(found.ends.timestamp())
         self._log.info("certificate taken over", ends=found.ends.isoformat())
 
     def _server_context(self) -> ssl.SSLContext:

@@ -154,7 +154,7 @@ class Process:
                 listening = bound_socket(self._process.http_address)
             exits.callback(listening.close)
             http = http_server(
-                self._app(chain, services),
+                self._app(chain, services, shared.certificates),
                 self._process.drain_seconds,
                 self._process.head_seconds,
                 shared.certificates,
@@ -293,10 +293,12 @@ class Process:
     async def _compose(self, compose: Compose, shared: Shared) -> Service:
         return await compose(Platform(_service_of(compose), shared))
 
-    def _app(self, chain: Chain, services: Sequence[Service]) -> ASGIApp:
+    def _app(
+        self, chain: Chain, services: Sequence[Service], certificates: Certificates | None
+    ) -> ASGIApp:
         routes = [
             *(route for service in services for route in service.routes),
-            *life_routes(services, lambda: self._ready),
+            *life_routes(services, lambda: self._ready, certificates),
             *console_routes(self._process.web_dir),
         ]
         return rest_app(

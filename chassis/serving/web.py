@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,25 @@ from chassis.telemetry import render_metrics
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-def life_routes(services: Sequence[Service], is_ready: Callable[[], bool]) -> list[BaseRoute]:
+def life_routes(
+    services: Sequence[Service],
+    is_ready: Callable[[], bool],
+    certificates: Certificates | None = None,
+) -> list[BaseRoute]:
     """/livez, which touches nothing, /readyz, which names what is degraded, and /metrics."""
 
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        degraded: Mapping[str, str] = {
+        degraded: dict[str, str] = {
             f"{service.name}.{name}": problem
             for service in services
             for name, check in service.checks.items()
             if (problem := check())
         }
+        if certificates is not None and (problem := certificates.problem()):
+            degraded["certificate"] = problem
         ready = is_ready()
         body = {"ready": ready, "degraded": degraded}
         return JSONResponse(body, status_code=200 if ready else 503)

@@ -14,6 +14,15 @@ CALL_SECONDS = Histogram(
 TASKS_RUNNING = Gauge(
     "allocator_tasks_running", "Background tasks of services that run.", ("task",)
 )
+CERTIFICATE_ENDS = Gauge(
+    "allocator_certificate_end_time_seconds",
+    "When the certificate of this process ends, in seconds since 1970; 0 without one.",
+)
+REPLICA_LEADS = Gauge(
+    "allocator_replica_leads",
+    "1 where this replica does what only one replica of its service may do at a time.",
+    ("service",),
+)
 
 _children: dict[tuple[str, str, str], Histogram] = {}
 

@@ -151,6 +151,14 @@ def test_a_folder_that_cannot_be_used_says_why(folder: Path, tmp_path: Path) -> 
         Certificates(folder / "edge")
 
 
+def test_one_that_should_have_been_renewed_says_so(folder: Path) -> None:
+    now = datetime.now(UTC).timestamp()
+    certificates = Certificates(folder / "broker", clock=lambda: now)
+    assert certificates.problem() is None
+    now += 77 * 86400
+    assert "allocctl certs renew" in (certificates.problem() or "")
+
+
 def test_the_key_is_never_shown(folder: Path) -> None:
     assert b"PRIVATE" in Certificates(folder / "broker").current().key
     assert "PRIVATE" not in repr(Certificates(folder / "broker").current())

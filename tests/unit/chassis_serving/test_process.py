@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from allocctl.authority import Authority
-from chassis.identity import CertificatesUnusable
+from chassis.identity import Certificates, CertificatesUnusable
 from chassis.probe import DEFAULT_ADDRESS
 from chassis.serving import Platform, Process, Service, Task
 from chassis.serving.data_folder import DataFolder, DataFolderBusy
@@ -200,6 +200,11 @@ def shown(folder: Path) -> ssl.SSLContext:
     return context
 
 
+def ends_of(folder: Path) -> float:
+    """When the certificate in a folder ends, in seconds since 1970."""
+    return Certificates(folder).current().ends.timestamp()
+
+
 async def serial_at(http: str, context: ssl.SSLContext) -> bytes:
     """The certificate that whoever connects now is shown."""
     host, _, port = http.rpartition(":")
@@ -235,6 +240,10 @@ async def test_with_a_certificate_everybody_must_show_one(tmp_path: Path) -> Non
 
     async with httpx2.AsyncClient(verify=shown(tls / "edge"), trust_env=False) as edge:
         assert (await edge.get(f"{at}/livez")).text == "ok\n"
+        assert "certificate" not in (await edge.get(f"{at}/readyz")).json()["degraded"]
+        metrics = (await edge.get(f"{at}/metrics")).text
+        (line,) = [one for one in metrics.splitlines() if one.startswith("allocator_certificate_")]
+        assert float(line.split()[1]) == ends_of(own)
         assert (await edge.get(f"{at}/whose")).text == "edge"
     bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     bare.check_hostname = False
