@@ -19,7 +19,7 @@ from chassis.rpc import PeerChannel, ask
 from chassis.serving.store import Store
 from chassis.settings import LoadedSettings, ProcessSettings, ServiceSettings
 from chassis.sql import Database, open_database
-from chassis.telemetry import log
+from chassis.telemetry import REPLICA_LEADS, log
 
 if TYPE_CHECKING:
     import grpc
@@ -142,6 +142,7 @@ class Platform:
             self.clock,
         )
         self._shared.leaderships[self.service] = leadership
+        REPLICA_LEADS.labels(self.service).set_function(lambda: float(leadership.leads))
         self.exits.push_async_callback(leadership.release)
         return leadership
 

@@ -8,6 +8,7 @@ from chassis.telemetry.logs import configure_logs, log, log_often
 from chassis.telemetry.metrics import (
     CALL_SECONDS,
     CERTIFICATE_ENDS,
+    REPLICA_LEADS,
     TASKS_RUNNING,
     observe_call,
     render_metrics,
@@ -17,6 +18,7 @@ from chassis.telemetry.traces import child_of, new_trace, trace_id
 __all__ = [
     "CALL_SECONDS",
     "CERTIFICATE_ENDS",
+    "REPLICA_LEADS",
     "TASKS_RUNNING",
     "child_of",
     "configure_logs",

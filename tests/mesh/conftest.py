@@ -1,22 +1,54 @@
-"""One allocator for each module, on the runtime that its marker names."""
+"""One allocator of each kind: embedded on either runtime, and the whole mesh."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from allocator_process import AllocatorProcess
+from mesh_processes import MeshProcesses
+
+EMBEDDED = ["process", pytest.param("docker", marks=pytest.mark.real_docker)]
+MESH = [
+    pytest.param("mesh", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
+    pytest.param(
+        "mesh-docker",
+        marks=[pytest.mark.real_mesh, pytest.mark.real_docker, pytest.mark.timeout(300)],
+    ),
+]
+Opening = Callable[[str], AllocatorProcess | MeshProcesses]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "process",
-        pytest.param("docker", marks=pytest.mark.real_docker),
-    ],
-)
-def running(request, tmp_path_factory) -> Iterator[AllocatorProcess]:
-    made = AllocatorProcess(tmp_path_factory.mktemp("allocator") / "data", runtime=request.param)
-    made.start()
-    yield made
-    made.close()
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory) -> Iterator[Opening]:
+    """Starts an allocator of a kind, once."""
+    made: dict[str, AllocatorProcess | MeshProcesses] = {}
+
+    def opened(kind: str) -> AllocatorProcess | MeshProcesses:
+        if kind not in made:
+            folder = tmp_path_factory.mktemp(kind)
+            if kind.startswith("mesh"):
+                runtime = "docker" if kind.endswith("docker") else "process"
+                made[kind] = MeshProcesses(folder, replicas=2, runtime=runtime)
+            else:
+                made[kind] = AllocatorProcess(folder / "data", runtime=kind)
+            made[kind].start()
+        return made[kind]
+
+    yield opened
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture(params=EMBEDDED)
+def embedded(request, installation: Opening) -> AllocatorProcess:
+    """An allocator in one process."""
+    found = installation(request.param)
+    assert isinstance(found, AllocatorProcess)
+    return found
+
+
+@pytest.fixture(params=[*EMBEDDED, *MESH])
+def running(request, installation: Opening) -> AllocatorProcess | MeshProcesses:
+    """An allocator, however it runs."""
+    return installation(request.param)

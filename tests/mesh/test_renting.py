@@ -25,9 +25,9 @@ def answers(host: str, port: int) -> bytes:
         return connection.recv(4096)
 
 
-def test_it_prints_where_to_look(running: AllocatorProcess) -> None:
-    for wanted in (running.http, running.grpc, "admin.json", "runtime", "mailbox"):
-        assert wanted in running.banner
+def test_it_prints_where_to_look(embedded: AllocatorProcess) -> None:
+    for wanted in (embedded.http, embedded.grpc, "admin.json", "runtime", "mailbox"):
+        assert wanted in embedded.banner
 
 
 def test_a_person_rents_reaches_stops_starts_restarts_and_removes(
