@@ -41,11 +41,15 @@ def write_files(archive: ArchiveWriter, installation: Installation, *, logs: boo
     return len(allocations)
 
 
-def restore_file(member: Member, installation: Installation) -> None:
-    """Writes a member of `node/` or `files/` to where it belongs, with the time that it had."""
+def place_of(member: Member, installation: Installation) -> Path:
+    """Where a member of `node/` or `files/` belongs."""
     where, *rest = PurePosixPath(member.name).parts
     folder = installation.node_folder if f"{where}/" == NODE else installation.folder
-    path = folder.joinpath(*rest)
+    return folder.joinpath(*rest)
+
+
+def restore_file(member: Member, path: Path) -> None:
+    """Writes a member to a new file, with the time that it had."""
     write_private(path, member)
     os.utime(path, (member.mtime, member.mtime))
 

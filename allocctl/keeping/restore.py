@@ -17,6 +17,7 @@ from allocctl.keeping.bus_records import Line, kept_records
 from allocctl.keeping.folder_files import (
     FILES,
     NODE,
+    place_of,
     restore_file,
     runtime_of,
     what_is_there,
@@ -148,8 +149,10 @@ class _Filling:
             key = PurePosixPath(name).name
             if key in KEYS and not self._installation.secret(key):
                 write_private(folder / "keys" / key, member)
-        elif name.startswith((NODE, FILES)) and not self._in_place:
-            restore_file(member, self._installation)
+        elif name.startswith((NODE, FILES)):
+            path = place_of(member, self._installation)
+            if not (self._in_place and (name.startswith(NODE) or path.exists())):
+                restore_file(member, path)
 
 
 async def _publish_all(bus: Bus, source: Path) -> int:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allocator_process import PASSWORD, ROOT, AllocatorProcess
+from allocator_process import ROOT
+from visitor import PASSWORD, Visitor
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 SECRET = "swordfish"
@@ -60,7 +61,7 @@ class Grown:
     deleted: str
 
 
-def grow(running: AllocatorProcess) -> Grown:
+def grow(running: Visitor) -> Grown:
     """Has people sign up, publish a machine, rent, stop and remove."""
     admin = running.admin()
     made = running.call(
@@ -87,7 +88,7 @@ def grow(running: AllocatorProcess) -> Grown:
     return grown
 
 
-def seen(running: AllocatorProcess, grown: Grown) -> dict[str, Any]:
+def seen(running: Visitor, grown: Grown) -> dict[str, Any]:
     """What the people of a grown installation see after logging in with their passwords."""
     ada, bob, admin = running.log_in(ADA), running.log_in(BOB, PASSWORD), running.admin()
 
@@ -115,7 +116,7 @@ def _lasting(allocation: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in allocation.items() if name not in changing}
 
 
-def greeting(running: AllocatorProcess, token: str, name: str, within: float = 60.0) -> str:
+def greeting(running: Visitor, token: str, name: str, within: float = 60.0) -> str:
     """What an allocation says once it is ready, and its instance is the present one."""
     until = time.monotonic() + within
     while True:
