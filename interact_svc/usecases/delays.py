@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FIRST_SECONDS = 0.05
 LONGEST_SECONDS = 1.0
+_GROWTH = 1.5  # doubled, they would be longer than what is mostly waited for, half a second
 
 
 class Delays:
@@ -21,7 +22,7 @@ class Delays:
 
     def take(self) -> float:
         """The wait that is due now, seconds."""
-        due, self.next = self.next, min(2 * self.next, self.longest)
+        due, self.next = self.next, min(_GROWTH * self.next, self.longest)
         return due
 
     def begin_anew(self) -> None:

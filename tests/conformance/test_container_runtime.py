@@ -161,7 +161,7 @@ async def _process_ground(folder: Path) -> Ground:
     return Ground("process", opening, leftovers, folder)
 
 
-async def _docker_ground(folder: Path) -> AsyncGenerator[Ground, None]:
+async def _docker_ground(folder: Path, probe_host: str = "") -> AsyncGenerator[Ground, None]:
     from aiodocker import Docker
 
     from docker_svc.adapters.container_runtime.docker import DockerRuntime
@@ -175,7 +175,7 @@ async def _docker_ground(folder: Path) -> AsyncGenerator[Ground, None]:
     label = f"{LABEL_INSTALLATION}={installation}"
 
     async def opening() -> ContainerRuntime:
-        return DockerRuntime(policy, ["10.215.0.0/16"])
+        return DockerRuntime(policy, ["10.215.0.0/16"], probe_host=probe_host)
 
     async with Docker() as engine:
 
@@ -184,10 +184,22 @@ async def _docker_ground(folder: Path) -> AsyncGenerator[Ground, None]:
             return [container.id for container in found]
 
         try:
-            yield Ground("docker", opening, leftovers, folder, image="busybox:latest")
+            kind = "docker elsewhere" if probe_host else "docker"
+            yield Ground(kind, opening, leftovers, folder, image="busybox:latest")
         finally:
             for network in await engine.networks.list(filters={"label": label}):
                 await (await engine.networks.get(network["Id"])).delete()
+
+
+WITH_AN_ENGINE_ELSEWHERE = pytest.mark.parametrize(
+    "ground",
+    [
+        "process",
+        pytest.param("docker", marks=pytest.mark.real_docker),
+        pytest.param("docker elsewhere", marks=pytest.mark.real_docker),
+    ],
+    indirect=True,
+)
 
 
 @pytest_asyncio.fixture(params=["process", pytest.param("docker", marks=pytest.mark.real_docker)])
@@ -197,7 +209,9 @@ async def ground(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         async for checked in _checked(await _process_ground(tmp_path)):
             yield checked
     else:
-        async with aclosing(_docker_ground(tmp_path)) as grounds:
+        # As in a container, where the engine's host has a name and no port of it can be looked at.
+        probe_host = "localhost" if request.param == "docker elsewhere" else ""
+        async with aclosing(_docker_ground(tmp_path, probe_host)) as grounds:
             async for one in grounds:
                 async for checked in _checked(one):
                     yield checked
@@ -370,6 +384,7 @@ async def test_the_program_has_its_variables_and_nothing_of_ours(ground: Ground)
         del os.environ["NOT_FOR_INSTANCES"]
 
 
+@WITH_AN_ENGINE_ELSEWHERE
 async def test_a_published_port_answers_and_can_be_probed(ground: Ground) -> None:
     """At the node's address, and where `targets` says."""
     key, port = new_key(), free_port()
@@ -382,18 +397,24 @@ async def test_a_published_port_answers_and_can_be_probed(ground: Ground) -> Non
     writer.close()
     await writer.wait_closed()
     assert ground.runtime.targets(standing, 1) == [] or ground.name == "docker"
+    if ground.name == "docker elsewhere":
+        assert {target.host for target in ground.runtime.targets(standing, 8080)} == {"localhost"}
 
 
+@WITH_AN_ENGINE_ELSEWHERE
 async def test_a_taken_port_is_refused_and_nothing_remains(ground: Ground) -> None:
-    """By `check`, which is cheap, and by `ensure` for who comes in between."""
+    """By `check`, which is cheap where it can look, and by `ensure` for who comes in between."""
     key = new_key()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         spec = ground.script(SLEEPS, PublishedPort(8080, taken.getsockname()[1]))
-        with pytest.raises(PortTaken):
+        if ground.name == "docker elsewhere":
             await ground.runtime.check(spec)
-        if ground.name == "docker":
+        else:
+            with pytest.raises(PortTaken):
+                await ground.runtime.check(spec)
+        if ground.name != "process":
             with pytest.raises(PortTaken):
                 await ground.run(key, spec)
     assert await ground.runtime.get(key) is None

@@ -32,13 +32,14 @@ class Docker:
         self.page = container_service_pb2.ReadLogResponse()
         self.streamed: Sequence[Any] = ()
         self.fails: Fault | None = None
+        self.fails_so_often = 1_000_000
         self.stays = False
         self.left = asyncio.Event()
 
     async def ReadLog(self, request: Any, call: Any) -> container_service_pb2.ReadLogResponse:
         """Tells the page, or fails as it is told to."""
         self.asked.append(request)
-        if self.fails is not None:
+        if self.fails is not None and len(self.asked) <= self.fails_so_often:
             raise self.fails
         return self.page
 
@@ -207,6 +208,26 @@ async def test_measures_arrive_as_the_contract_writes_them(docker: Docker, feed:
     async with asyncio.timeout(AT_MOST):
         found = [one async for one in feed.measure(ALLOCATION)]
     assert found == [Measure(wire=one.SerializeToString()) for one in stats]
+
+
+async def test_a_page_is_asked_for_until_another_replica_has_taken_over(
+    docker: Docker, feed: LogFeed
+) -> None:
+    docker.page = container_service_pb2.ReadLogResponse(
+        records=[lines(1, "one")], first_seq=1, last_seq=1, next_cursor=2
+    )
+    docker.fails = Unavailable("stands by", reason="SERVICE_STOPPING", retry_after=1.0)
+    docker.fails_so_often = 3
+    page = await feed.read(ALLOCATION, 1, 10)
+    assert page.last == 1
+    assert len(docker.asked) == 4
+
+
+async def test_what_is_not_about_being_away_is_told_at_once(docker: Docker, feed: LogFeed) -> None:
+    docker.fails = NotFound("gone", reason="ALLOCATION_NOT_FOUND")
+    with pytest.raises(NotFound):
+        await feed.read(ALLOCATION, 1, 10)
+    assert len(docker.asked) == 1
 
 
 async def test_a_docker_svc_that_is_away_is_unavailable() -> None:

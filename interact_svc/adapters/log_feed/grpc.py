@@ -67,7 +67,7 @@ class GrpcLogFeed:
                 if time.monotonic() + pause > until:
                     raise
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 return page
 
