@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
+from chassis.bus import Record, state_topic
 from chassis.bus.outbox import Publishing, Relay
+from chassis.cache import open_cache
+from chassis.cache.answers import Answers
 from chassis.leading import Leadership
 from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
 from chassis.sql.leases import SqlLeases
 from machines_svc.adapters.image_prefetch.grpc import GrpcImagePrefetch
 from machines_svc.adapters.image_prefetch.nowhere import NoImagePrefetch
+from machines_svc.adapters.machine_store.announcing import AnnouncingMachineStore
 from machines_svc.adapters.machine_store.sql import SqlMachineStore
 from machines_svc.adapters.runtime_view.grpc import GrpcRuntimeView
 from machines_svc.adapters.starter_catalogue.files import FileStarterCatalogue
@@ -20,7 +24,7 @@ from machines_svc.ports import ImagePrefetch, MachineStore
 from machines_svc.schema.tables import LEASES, OUTBOX
 from machines_svc.settings import Settings
 from machines_svc.transport.mapping import records_of, starter_of
-from machines_svc.transport.servicer import MachineServicer
+from machines_svc.transport.servicer import CATALOGUE, MachineServicer
 from machines_svc.usecases.browsing import Browsing
 from machines_svc.usecases.editing import Editing
 from machines_svc.usecases.publication import Publication
@@ -46,7 +50,14 @@ async def compose(platform: Platform) -> Service:
     log = platform.log()
 
     opened = await _open(platform, stores(platform.loaded)[0])
-    store = opened.store
+
+    cached = open_cache(platform.process.cache_url.get_secret_value(), clock, platform.service)
+    platform.exits.push_async_callback(cached.close)
+
+    async def changed(_record: Record | None = None) -> None:
+        await cached.cache.invalidate(CATALOGUE)
+
+    store = AnnouncingMachineStore(opened.store, changed)
 
     docker_svc = platform.channel("docker_svc")
     runtime = GrpcRuntimeView(
@@ -59,6 +70,9 @@ async def compose(platform: Platform) -> Service:
     tasks = [
         *led(opened.leadership, Task("machines_svc.relay", opened.relay.run)),
         Task("machines_svc.runtime_view", runtime.run),
+        # What other replicas change.
+        Task("machines_svc.news", lambda: platform.bus.tail([state_topic("machines")], changed)),
+        *(Task("machines_svc.cache", watch) for watch in cached.watches),
     ]
     images: ImagePrefetch = NoImagePrefetch()
     if settings.prefetch:
@@ -83,10 +97,16 @@ async def compose(platform: Platform) -> Service:
     return Service(
         name="machines_svc",
         servicers={
-            "allocator.machines.v1.MachineService": MachineServicer(browsing, editing, publication)
+            "allocator.machines.v1.MachineService": MachineServicer(
+                browsing, editing, publication, Answers(cached.cache, settings.cache_seconds)
+            )
         },
         tasks=tasks,
-        checks={"docker_svc": runtime.problem, **opened.checks},
+        checks={
+            "docker_svc": runtime.problem,
+            **opened.checks,
+            **({"cache": cached.problem} if cached.watches else {}),
+        },
     )
 
 

@@ -15,6 +15,13 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_MACHINES_"):
         description="Where machines are kept: mongodb://user:password@host/name, or mysql://…; empty for "
         "a file in the data folder.",
     )
+    cache_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="How long an answer about the catalogue may be given again, seconds; 0 for never. "
+        "A change ends it at once, here and in replicas; this is for one that they do not hear of.",
+    )
     starter_catalogue: bool = Field(
         default=True,
         description="Whether an empty store is filled with the starter catalogue, once.",

@@ -17,13 +17,12 @@ from chassis.clock import Clock
 from chassis.faults import Unavailable
 from chassis.keyvalue.breaker import PAUSE_SECONDS, Breaker
 
-DEADLINE_SECONDS = 0.3
+DEADLINE_SECONDS = 0.5
 """How long a call may take altogether: waiting for a connection, connecting, the answer."""
 
 CONNECTIONS = 32
 """How many connections a process has at most; further calls wait for one until their deadline."""
 
-_CONNECT_SECONDS = 0.25
 _HEALTH_SECONDS = 15
 
 _log = structlog.get_logger("chassis.keyvalue")
@@ -42,20 +41,24 @@ class KeyValueServer:
         url: `redis://host:6379/0`; `rediss://` for TLS, `?ssl_ca_certs=…` for an authority of one's
             own.
         clock: for the pause and the watch.
+        deadline_seconds: how long a call may take altogether.
 
     Raises:
         ValueError: that is no such URL.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(
+        self, url: str, clock: Clock, *, deadline_seconds: float = DEADLINE_SECONDS
+    ) -> None:
+        self._deadline = deadline_seconds
         self._clock = clock
         self._breaker = Breaker(clock)
         # Once more at once: a connection of the pool may have been cut while nobody used it.
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
-            timeout=DEADLINE_SECONDS,
-            socket_connect_timeout=_CONNECT_SECONDS,
+            timeout=deadline_seconds,
+            socket_connect_timeout=deadline_seconds,
             # Each call has a deadline. With a time of its own for each step the client waits by
             # `asyncio.wait_for`, which in Python 3.11 swallows a cancellation now and then: the
             # deadline would pass unnoticed.
@@ -120,7 +123,7 @@ class KeyValueServer:
         if not self._breaker.admits():
             raise _away()
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
+            async with asyncio.timeout(self._deadline):
                 answer = await ask()
         except (RedisError, OSError, TimeoutError) as error:
             if self._breaker.failed():

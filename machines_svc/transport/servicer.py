@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
 
 from allocator.machines.v1 import machine_pb2, machine_service_pb2
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
 
+from chassis.cache.answers import Answers
 from chassis.listing import Once, chosen_fields, version_of
 from chassis.rpc import Call
 from chassis.rpc.chain import validate
@@ -16,12 +19,24 @@ from machines_svc.usecases.browsing import Browsing
 from machines_svc.usecases.editing import Editing
 from machines_svc.usecases.publication import Publication
 
+M = TypeVar("M", bound=Message)
+
+CATALOGUE = "machines"
+"""What answers from the cache are about."""
+
 
 class MachineServicer:
-    """Serves `allocator.machines.v1.MachineService`."""
+    """Serves `allocator.machines.v1.MachineService`.
 
-    def __init__(self, browsing: Browsing, editing: Editing, publication: Publication) -> None:
-        """Serves these use cases."""
+    What everybody sees of the catalogue is given from a cache. Admins, who change it, and peers, who
+    rent from it, get what is in the store.
+    """
+
+    def __init__(
+        self, browsing: Browsing, editing: Editing, publication: Publication, answers: Answers
+    ) -> None:
+        """Serves these use cases, and what everybody sees from `answers`."""
+        self._answers = answers
         self._browsing = browsing
         self._editing = editing
         self._publication = publication
@@ -43,21 +58,29 @@ class MachineServicer:
 
     async def GetMachine(
         self, request: machine_service_pb2.GetMachineRequest, call: Call
-    ) -> machine_pb2.Machine:
+    ) -> machine_pb2.Machine | bytes:
         """Reads one machine."""
-        return self._message(await self._browsing.get(request.name, call.caller))
+
+        async def read() -> machine_pb2.Machine:
+            return self._message(await self._browsing.get(request.name, call.caller))
+
+        return await self._seen_by_all(request, call, read)
 
     async def ListMachines(
         self, request: machine_service_pb2.ListMachinesRequest, call: Call
-    ) -> machine_service_pb2.ListMachinesResponse:
+    ) -> machine_service_pb2.ListMachinesResponse | bytes:
         """Lists the catalogue."""
-        page = await self._browsing.list(
-            request.page_size, request.page_token, request.filter, request.order_by, call.caller
-        )
-        return machine_service_pb2.ListMachinesResponse(
-            machines=[self._message(machine) for machine in page.machines],
-            next_page_token=page.next_page_token,
-        )
+
+        async def read() -> machine_service_pb2.ListMachinesResponse:
+            page = await self._browsing.list(
+                request.page_size, request.page_token, request.filter, request.order_by, call.caller
+            )
+            return machine_service_pb2.ListMachinesResponse(
+                machines=[self._message(machine) for machine in page.machines],
+                next_page_token=page.next_page_token,
+            )
+
+        return await self._seen_by_all(request, call, read)
 
     async def UpdateMachine(
         self,
@@ -102,6 +125,16 @@ class MachineServicer:
     ) -> machine_pb2.Machine:
         """Takes a machine out of the catalogue."""
         return self._message(await self._publication.retire(request.name, version_of(request.etag)))
+
+    async def _seen_by_all(
+        self, request: Message, call: Call, read: Callable[[], Awaitable[M]]
+    ) -> M | bytes:
+        """What is read, from the cache where the caller sees what everybody sees."""
+        if call.caller.sees_all:
+            return await read()
+        # What can be run here is in each answer, and is no matter of the catalogue.
+        variant = f"{self._browsing.abilities()}"
+        return await self._answers.answer(call, CATALOGUE, request, read, variant)
 
     def _message(self, machine: Machine) -> machine_pb2.Machine:
         return message_of(machine, self._browsing.availability(machine))

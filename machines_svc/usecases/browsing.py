@@ -14,7 +14,7 @@ from chassis.listing import (
     parse_filter,
     parse_order,
 )
-from machines_svc.domain.availability import Availability, availability_of
+from machines_svc.domain.availability import Availability, RuntimeAbilities, availability_of
 from machines_svc.domain.faults import no_machine
 from machines_svc.domain.machine import Machine, State
 from machines_svc.ports import MachineStore, RuntimeView, page_key
@@ -92,6 +92,10 @@ class Browsing:
         shown = found[: page.size]
         more = len(found) > page.size
         return CataloguePage(shown, next_token(page_key(shown[-1], order), *bound) if more else "")
+
+    def abilities(self) -> RuntimeAbilities | None:
+        """What the runtime of this installation can run, as far as is known."""
+        return self._runtime.abilities()
 
     def availability(self, machine: Machine) -> Availability:
         """Whether the runtime of this installation can run a machine, as far as is known."""

@@ -59,7 +59,7 @@ async def _redis(exits: AsyncExitStack) -> Place:
     client = Redis.from_url(url)
     exits.push_async_callback(client.aclose)
     exits.push_async_callback(forget, client, prefix)
-    servers = [KeyValueServer(url, SystemClock()) for _ in range(2)]
+    servers = [KeyValueServer(url, SystemClock(), deadline_seconds=20.0) for _ in range(2)]
     for server in servers:
         exits.push_async_callback(server.close)
     one, other = (RedisCache(server, f"{prefix}:cache") for server in servers)
