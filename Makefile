@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_nginx or real_mesh or real_disk or browser or readme
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench snapshot clean
+.PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench snapshot clean mesh-image mesh-up mesh-down mesh-clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,18 @@ snapshot: $(VENV)/dev ## Takes the contracts as those of the release that is mad
 	$(BIN)/buf build $(VENV)/contracts.binpb --exclude-source-info -o protos/released.binpb
 
 web: web/dist/index.html ## Builds the web console.
+
+mesh-image: ## Builds the images of the mesh.
+	deploy/compose/mesh.sh image
+
+mesh-up: ## Runs the mesh: each service in a container, with its stores, behind nginx.
+	deploy/compose/mesh.sh up
+
+mesh-down: ## Ends the mesh; what it keeps stays.
+	deploy/compose/mesh.sh down
+
+mesh-clean: ## Ends the mesh and removes what it keeps, its secrets too.
+	deploy/compose/mesh.sh clean
 
 bench: $(VENV)/dev web/dist/index.html ## Runs the benchmarks and prints their table.
 	$(BIN)/python -m benchmarks

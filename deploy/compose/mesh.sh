@@ -1,0 +1,98 @@
+#!/bin/sh
+# mesh.sh: the mesh of docker-compose.yml, from nothing.
+#
+#   mesh.sh image                 builds the images
+#   mesh.sh up [ARGUMENT…]        builds what is missing, makes secrets, starts everything, waits until it
+#                                 is well, says where it is; arguments are docker compose's: --scale user_svc=3
+#   mesh.sh down                  stops and removes it; what is kept stays
+#   mesh.sh clean                 the same, and removes what is kept, secrets too
+#   mesh.sh admin                 shows the first admin's e-mail and password
+#   mesh.sh ca                    shows the certificate of the mesh's authority
+#   mesh.sh compose ARGUMENT…     docker compose with the files and settings of the mesh
+set -eu
+cd "$(dirname "$0")/../.."
+
+# Settings: .env, which compose reads too, below the environment.
+setting() { # setting NAME DEFAULT
+    eval "given=\${$1:-}"
+    if [ -z "$given" ] && [ -f .env ]; then
+        given=$(sed -n "s/^$1=//p" .env | tail -n 1)
+    fi
+    echo "${given:-$2}"
+}
+
+socket=$(setting DOCKER_SOCKET /var/run/docker.sock)
+secrets=$(setting SECRETS ./deploy/compose/secrets)
+services=$(setting SERVICES_IMAGE allocator/services:local)
+edge=$(setting EDGE_IMAGE allocator/edge:local)
+mongo=$(setting MONGO_IMAGE mongo:8.0)
+if [ -z "${DOCKER_GID:-}" ]; then
+    DOCKER_GID=$(stat -L -c %g "$socket" 2>/dev/null || stat -L -f %g "$socket" 2>/dev/null || echo 0)
+fi
+export DOCKER_GID
+
+compose() {
+    files='-f docker-compose.yml'
+    if [ "$(docker image inspect --format '{{index .Config.Labels "allocator.stand-in"}}' "$mongo" 2>/dev/null)" = mongo ]; then
+        files="$files -f deploy/compose/stand-ins/compose.yml"
+    fi
+    [ ! -f docker-compose.override.yml ] || files="$files -f docker-compose.override.yml"
+    # Words are wanted.
+    # shellcheck disable=SC2086
+    docker compose $files "$@"
+}
+
+image() {
+    docker build --tag "$services" --target services .
+    docker build --tag "$edge" --target edge .
+}
+
+up() {
+    docker image inspect "$services" "$edge" >/dev/null 2>&1 || image
+    deploy/compose/stand-ins/build.sh
+    deploy/compose/secrets.sh "$secrets"
+    mkdir -p deploy/compose/own-certificates
+    # Named, for the jobs have ended when everything is well.
+    compose up --detach --wait --wait-timeout "$(setting WAIT_SECONDS 180)" "$@" $running || {
+        compose ps --all
+        echo "mesh: not everything is well; look at: deploy/compose/mesh.sh compose logs" >&2
+        return 1
+    }
+    address=$(setting EDGE_ADDRESS 127.0.0.1)
+    port=$(setting HTTPS_PORT 8443)
+    name=$(setting EDGE_NAMES localhost)
+    cat <<SAID
+
+  The mesh is up.
+
+  web page      https://${name%%,*}:$port  (published on $address)
+  REST          https://${name%%,*}:$port/v1   reference: https://${name%%,*}:$port/docs
+  gRPC          ${name%%,*}:$port, with TLS
+  first admin   deploy/compose/mesh.sh admin
+  authority     deploy/compose/mesh.sh ca > ca.pem   for clients, unless the certificates are your own
+
+  make mesh-down ends it; what it keeps stays.
+
+SAID
+}
+
+running='user_svc machines_svc allocation_svc docker_svc interact_svc broker notifier edge'
+
+command=${1:-help}
+[ $# = 0 ] || shift
+case $command in
+    image) image ;;
+    up) up "$@" ;;
+    down) compose down --remove-orphans "$@" ;;
+    clean)
+        compose down --remove-orphans --volumes "$@"
+        rm -rf "$secrets"
+        ;;
+    admin) compose run --rm --no-deps --entrypoint cat admin /admin/admin.json ;;
+    ca) compose exec -T edge cat /public/ca.pem ;;
+    compose) compose "$@" ;;
+    *)
+        sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"
+        [ "$command" = help ]
+        ;;
+esac
