@@ -168,18 +168,21 @@ class NodeProcesses:
         until(lambda: any(map(one.has_said, said)) or not one.lives, within=_READY_SECONDS)
         assert one.lives, one.log()
 
+    def holder(self) -> str:
+        """The replica that has said last that it works on the node; empty while none does."""
+        with contextlib.suppress(OSError, ValueError):
+            said = json.loads((self.state_dir / "node.lock").read_bytes() or b"{}")
+            return str(said.get("replica", ""))
+        return ""
+
     def on_duty(self, within: float = 30.0) -> ServiceProcess:
         """The replica of docker_svc that works on the node, once there is one."""
 
         def found() -> ServiceProcess | None:
-            try:
-                said = json.loads((self.state_dir / "node.lock").read_bytes() or b"{}")
-            except (OSError, ValueError):
-                return None
-            working = [
-                one for one in self.nodes if one.replica == said.get("replica") and one.lives
-            ]
-            return working[0] if working and working[0].has_said("taken over") else None
+            for one in self.nodes:
+                if one.replica == self.holder() and one.lives and one.has_said("taken over"):
+                    return one
+            return None
 
         working = until(found, within)
         assert isinstance(working, ServiceProcess)
@@ -248,9 +251,12 @@ class NodeProcesses:
         assert answer.status_code == 200 or noted, answer.text
 
     def close(self) -> None:
-        """Ends everything."""
+        """Ends everything; who works on the node tidies up there."""
         for client in self._clients.values():
             client.close()
+        # Those first who stand by, or they would take over.
+        for one in sorted(self.nodes, key=lambda one: one.replica == self.holder()):
+            one.end()
         for one in reversed(self.replicas):
             one.end(signal.SIGKILL)
 

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -31,10 +32,15 @@ MOMENTS = (0.0, 0.04)
 """Seconds from a request to the end of the process that has it."""
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcesses]:
+@pytest.fixture(
+    scope="module", params=["process", pytest.param("docker", marks=pytest.mark.real_docker)]
+)
+def node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NodeProcesses]:
     made = NodeProcesses(
         Path(tmp_path_factory.mktemp("node")),
+        ALLOCATOR_RUNTIME=request.param,
         ALLOCATOR_ALLOCATION_ORPHAN_GRACE_SECONDS="1",
         ALLOCATOR_ALLOCATION_SWEEP_SECONDS="1",
     )
@@ -58,6 +64,22 @@ def writer(node: NodeProcesses, token: str) -> Iterator[str]:
     yield name
     node.act(token, name)
     node.wait(token, name, "DELETED")
+
+
+def left_of(node: NodeProcesses) -> list[str]:
+    """What the host and the engine have of instances of this node."""
+    installation = json.loads((node.state_dir / "runtime.json").read_text())
+    if installation["runtime"] == "process":
+        return programs_of(node.state_dir) + folders_of(node.state_dir)
+    label = f"label=allocator.installation={installation['installation']}"
+    listed = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", label],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return listed.stdout.split()
 
 
 class Watcher:
@@ -265,8 +287,7 @@ def test_a_replica_that_is_killed_while_it_works_leaves_nothing_half(
         node.act(token, name)
         kill_after(moment)
         node.wait(token, name, "DELETED")
-    until(lambda: not programs_of(node.state_dir))
-    until(lambda: not folders_of(node.state_dir))
+    until(lambda: not left_of(node))
     store = Path(node.all["allocation_svc"][0].settings["ALLOCATOR_DATA_DIR"])
     assert leased_ports(store) == []
     assert [port for port in ports if listens(port)] == []
