@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from allocctl.commands.migrate import SettingsFile
-from allocctl.failures import EXIT_AWAY, Failure
+from allocctl.failures import Failure
 
 app = typer.Typer(help="The first admin of an installation.", no_args_is_help=True)
 
@@ -35,21 +35,16 @@ def create(
 ) -> None:
     """Makes the first admin and writes the credentials to a file; does nothing where there is one."""
     from allocctl.keeping.installation import load_installation
-    from chassis.faults import Unavailable
-    from chassis.sql import SchemaTooNew, SchemaTooOld
+    from allocctl.keeping.telling import told_failures
     from user_svc.composition import make_first_admin
 
     if not once:
         raise Failure("Only the first admin is made here: add --once. Others get the role by REST.")
     installation = load_installation(settings)
     where = file or installation.folder / "admin.json"
-    where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
+    with told_failures():
+        where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = asyncio.run(make_first_admin(installation.settings, where))
-    except Unavailable as fault:
-        raise Failure(fault.message, EXIT_AWAY) from None
-    except (SchemaTooOld, SchemaTooNew) as problem:
-        raise Failure(str(problem)) from None
     if made:
         sys.stdout.write(f"The first admin was made; e-mail and password are in {where}.\n")
     else:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from allocctl.commands.migrate import SettingsFile
-from allocctl.failures import EXIT_AWAY, Failure
+from allocctl.failures import Failure
 
 To = Annotated[Path, typer.Argument(help="The archive, FILE.tar.gz; - for standard output.")]
 From = Annotated[Path, typer.Argument(help="The archive, FILE.tar.gz; - for standard input.")]
@@ -34,8 +32,9 @@ def backup(
     """
     from allocctl.keeping.archive_file import new_archive
     from allocctl.keeping.installation import load_installation
+    from allocctl.keeping.telling import told_failures
 
-    with _told_failures():
+    with told_failures():
         new_archive(load_installation(settings), file, logs=logs, certificates=certs, say=_say)
     _say(f"{'archive':<14} {file}")
     _warn_of_keys()
@@ -46,9 +45,10 @@ def restore(file: From, settings: SettingsFile = None, certs: Certificates = Non
     from allocctl.keeping.archive_file import archive_at
     from allocctl.keeping.installation import load_installation
     from allocctl.keeping.restore import restore as restore_installation
+    from allocctl.keeping.telling import told_failures
 
     installation = load_installation(settings)
-    with _told_failures(), archive_at(file) as source:
+    with told_failures(), archive_at(file) as source:
         restore_installation(installation, source, certificates=certs, say=_say)
     _say("Restored. Start the services.")
 
@@ -63,11 +63,12 @@ def export(
     from allocctl.keeping.archive_file import new_archive
     from allocctl.keeping.installation import load_installation
     from allocctl.keeping.once import held_folder
+    from allocctl.keeping.telling import told_failures
 
     installation = load_installation(settings)
     if not installation.folder.is_dir():
         raise Failure(f"There is no data folder {installation.folder}.")
-    with _told_failures(), held_folder(installation):
+    with told_failures(), held_folder(installation):
         new_archive(installation, file, logs=logs, certificates=certs, say=_say)
     _say(f"{'archive':<14} {file}")
     _say("Leave this installation stopped: what changes in it from now on is not in the archive.")
@@ -79,9 +80,10 @@ def import_(file: From, settings: SettingsFile = None, certs: Certificates = Non
     from allocctl.keeping.archive_file import archive_at
     from allocctl.keeping.installation import KEYS, load_installation
     from allocctl.keeping.restore import restore as restore_installation
+    from allocctl.keeping.telling import told_failures
 
     installation = load_installation(settings)
-    with _told_failures(), archive_at(file) as source:
+    with told_failures(), archive_at(file) as source:
         restore_installation(installation, source, certificates=certs, say=_say)
     _say("Imported. For every service, set")
     for name, setting in KEYS.items():
@@ -90,26 +92,6 @@ def import_(file: From, settings: SettingsFile = None, certs: Certificates = Non
     _say("or give it the content of that file as a secret, and for docker_svc")
     _say(f"  ALLOCATOR_DATA_DIR={installation.folder.resolve()}")
     _say("Then start the services.")
-
-
-@contextmanager
-def _told_failures() -> Iterator[None]:
-    """Says what a store, the bus or the disk has refused.
-
-    Raises:
-        Failure: with the reason.
-    """
-    from chassis.faults import Fault, Unavailable
-
-    try:
-        yield
-    except Unavailable as fault:
-        raise Failure(fault.message, EXIT_AWAY) from None
-    except Fault as fault:
-        raise Failure(fault.message) from None
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise Failure(f"The archive cannot be written or read{where}: {error.strerror}.") from None
 
 
 def _say(line: str) -> None:

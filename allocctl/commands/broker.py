@@ -8,7 +8,7 @@ import sys
 import typer
 
 from allocctl.commands.migrate import SettingsFile
-from allocctl.failures import EXIT_AWAY, Failure
+from allocctl.failures import Failure
 
 app = typer.Typer(help="The directory of who has what.", no_args_is_help=True)
 
@@ -23,18 +23,13 @@ def rebuild(settings: SettingsFile = None) -> None:
     """Makes the directory anew from the bus, while it is read."""
     from allocctl.keeping.installation import load_installation
     from allocctl.keeping.rebuilding import rebuild_directory
-    from chassis.faults import Unavailable
-    from chassis.sql import SchemaTooNew, SchemaTooOld
+    from allocctl.keeping.telling import told_failures
 
     installation = load_installation(settings)
-    try:
+    with told_failures():
         learnt = asyncio.run(
             rebuild_directory(installation, lambda why: sys.stderr.write(f"Left out: {why}\n"))
         )
-    except Unavailable as fault:
-        raise Failure(fault.message, EXIT_AWAY) from None
-    except (SchemaTooOld, SchemaTooNew) as problem:
-        raise Failure(str(problem)) from None
     if learnt is None:
         raise Failure("Another rebuild has begun since; its directory counts.")
     sys.stdout.write(f"The directory was made anew from {learnt} records.\n")

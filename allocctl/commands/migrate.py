@@ -33,12 +33,14 @@ def migrate(
     """
     from allocctl.keeping.installation import load_installation
     from allocctl.keeping.migrating import migrate as migrate_installation
+    from allocctl.keeping.telling import told_failures
 
     installation = load_installation(settings)
     folder = backup_to or installation.folder / "backups"
-    migrate_installation(
-        installation,
-        backups=folder if backup else None,
-        wait=wait,
-        say=lambda line: sys.stdout.write(f"{line}\n"),
-    )
+    with told_failures():
+        migrate_installation(
+            installation,
+            backups=folder if backup else None,
+            wait=wait,
+            say=lambda line: sys.stdout.write(f"{line}\n"),
+        )

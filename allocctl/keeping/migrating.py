@@ -67,7 +67,9 @@ def migrate(
     """
     deadline = time.monotonic() + wait
     stores = _stores(installation)
-    first = [_patiently(partial(_standing, installation, one), deadline) for one in stores]
+    first = [
+        _patiently(partial(_standing, installation, one), deadline, one.name) for one in stores
+    ]
     has_files = any(
         one.store.is_file and installation.has_file(one.store) for one in first if _is_outdated(one)
     )
@@ -81,7 +83,7 @@ def migrate(
         for one in standings:
             say(f"{one.store.name:<14} {_migrated(installation, one)}")
         if installation.bus_store is None:
-            _patiently(lambda: asyncio.run(make_topics(installation)), deadline)
+            _patiently(lambda: asyncio.run(make_topics(installation)), deadline, "bus")
             say(f"{'topics':<14} of {', '.join(installation.nouns)}")
 
 
@@ -150,12 +152,12 @@ async def _open_and_close(installation: Installation, store: Store) -> None:
     await database.close()
 
 
-def _patiently(ask: Callable[[], T], deadline: float) -> T:
+def _patiently(ask: Callable[[], T], deadline: float, name: str) -> T:
     """Asks a server that may be starting up again and again."""
     while True:
         try:
             return ask()
         except Unavailable as fault:
             if time.monotonic() >= deadline:
-                raise Failure(f"{fault.message}", EXIT_AWAY) from None
+                raise Failure(f"{name}: {fault.message}", EXIT_AWAY) from None
             time.sleep(_LOOK_EVERY)
