@@ -75,7 +75,13 @@ async def compose(platform: Platform) -> Service:
 
     # What it does by itself
     observer = TelemetryStepObserver(platform.log("reconciler"))
-    watch = EngineWatch(engine, clock, observer, platform.draining)
+    watch = EngineWatch(
+        engine,
+        clock,
+        observer,
+        platform.draining,
+        grace_seconds=settings.engine_away_seconds,
+    )
     steps = Steps(store, engine, watch, secrets=platform.vault, clock=clock, observer=observer)
     reconciler = Reconciler(
         store,

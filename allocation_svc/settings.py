@@ -75,7 +75,8 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         default=3.0,
         ge=0,
         description="How long the engine may be away before its allocations become UNKNOWN, "
-        "seconds. 3: a restart of an engine is often shorter.",
+        "and requests are refused, seconds. 3: a restart of an engine, or a change of the "
+        "replica that works with it, is often shorter.",
     )
     sweep_seconds: float = Field(
         default=15.0,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,7 +14,15 @@ from pathlib import Path
 
 from visitor import PASSWORD, Visitor
 
-__all__ = ["FAST", "PASSWORD", "ROOT", "AllocatorProcess", "free_port", "free_range"]
+__all__ = [
+    "FAST",
+    "PASSWORD",
+    "ROOT",
+    "AllocatorProcess",
+    "free_port",
+    "free_range",
+    "lasting_port",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 FAST = {
@@ -32,6 +42,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def lasting_port() -> int:
+    """A free port that no connection is given by chance while its process is away.
+
+    Those that the kernel gives out begin at 32768.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def free_range(size: int) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
-from allocator_process import FAST, ROOT, free_port, free_range
+from allocator_process import FAST, ROOT, free_range, lasting_port
 from servers import (
     drop_mongodb,
     drop_mysql,
@@ -142,7 +142,7 @@ class Edge(Child):
     def __init__(self, folder: Path, certificates: Path, peers: str, **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.https, self.http = free_port(), free_port()
+        self.https, self.http = lasting_port(), lasting_port()
         home = folder / "home"
         home.mkdir(exist_ok=True)
         for file in (ROOT / "nginx").iterdir():
@@ -184,6 +184,7 @@ class MeshProcesses(Visitor):
         on_servers: whether the stores are real servers; with files there is one replica of each.
         runtime: what runs instances.
         stores: the stores, where they were made before.
+        skews: by how many seconds the clock of a replica is off, by its name (`user_svc-0`).
         settings: for every process besides.
     """
 
@@ -195,6 +196,7 @@ class MeshProcesses(Visitor):
         on_servers: bool = True,
         runtime: str = "process",
         stores: Stores | None = None,
+        skews: Mapping[str, int] | None = None,
         **settings: str,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -210,7 +212,7 @@ class MeshProcesses(Visitor):
         self.ca = self.certificates / "public/ca.pem"
         self.stores = stores or Stores(folder, on_servers=on_servers)
         self.ports = {
-            name: [(free_port(), free_port()) for _ in range(count)]
+            name: [(lasting_port(), lasting_port()) for _ in range(count)]
             for name, count in self.counts.items()
         }
         # With files, the accounts are user_svc's own, which makes the first admin when it starts.
@@ -231,6 +233,7 @@ class MeshProcesses(Visitor):
             "ALLOCATOR_PEERS": json.dumps({name: self.target(name) for name in SERVICES}),
             **settings,
         }
+        self._skews = dict(skews or {})
         self.replicas: list[Replica] = []
         self.edges: list[Edge] = []
 
@@ -258,6 +261,8 @@ class MeshProcesses(Visitor):
         self.client = self.open_client()
         for replica in self.replicas:
             self.wait_ready(replica)
+        for replica in self.replicas:
+            self.wait_ready(replica, well=True)
         self._wait_edge()
         return self
 
@@ -265,14 +270,15 @@ class MeshProcesses(Visitor):
         """One process."""
         return next(r for r in self.replicas if (r.service, r.number) == (service, number))
 
-    def wait_ready(self, replica: Replica, within: float = PATIENCE) -> None:
-        """Waits until a process says that calls may come."""
+    def wait_ready(self, replica: Replica, within: float = PATIENCE, *, well: bool = False) -> None:
+        """Waits until a process says that calls may come; `well`: and that it lacks nothing."""
         until = time.monotonic() + within
         while time.monotonic() < until:
             if replica.process.poll() is not None:
                 raise AssertionError(f"{replica.name} has ended: {replica.log.read_text()[-3000:]}")
             with contextlib.suppress(httpx2.HTTPError):
-                if self.ask(replica, "/readyz").status_code == 200:
+                answer = self.ask(replica, "/readyz")
+                if answer.status_code == 200 and not (well and answer.json()["degraded"]):
                     return
             time.sleep(0.05)
         raise AssertionError(f"{replica.name} is not ready: {replica.log.read_text()[-3000:]}")
@@ -350,6 +356,7 @@ class MeshProcesses(Visitor):
             "ALLOCATOR_GRPC_ADDRESS": f"127.0.0.1:{grpc}",
             "ALLOCATOR_ADVERTISED_ADDRESS": f"127.0.0.1:{grpc}",
             "ALLOCATOR_TLS_DIR": str(self.certificates / service),
+            **_clock_off_by(self._skews.get(f"{service}-{number}", 0)),
         }
         self.replicas.append(
             Replica(
@@ -387,6 +394,18 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     )
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def _clock_off_by(seconds: int) -> dict[str, str]:
+    """What makes a process see another time; how much time passes, it sees as it is."""
+    if not seconds:
+        return {}
+    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{seconds:+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def _link(at: Path, to: Path) -> None:

@@ -271,9 +271,25 @@ class TokenSigner(Protocol):
         """A new random key pair."""
 
     def sign(
-        self, key: SigningKey, account: Account, session: Session, now: datetime, end: datetime
+        self,
+        key: SigningKey,
+        account: Account,
+        session: Session,
+        *,
+        now: datetime,
+        end: datetime,
+        as_of: datetime,
     ) -> str:
-        """A token with which the person acts in that session until `end`."""
+        """A token with which the person acts in that session.
+
+        Args:
+            key: signs it.
+            account: what it says of the person.
+            session: which.
+            now: when it is made.
+            end: until when it is good.
+            as_of: a revocation from before then does not concern it.
+        """
 
 
 class AdminFile(Protocol):

@@ -44,6 +44,8 @@ class EngineWatch:
         clock: Clock,
         observer: StepObserver,
         stopping: asyncio.Event | None = None,
+        *,
+        grace_seconds: float = 0.0,
     ) -> None:
         """Nothing is asked before `run`, or before somebody wants to know the node.
 
@@ -52,7 +54,10 @@ class EngineWatch:
             clock: the time.
             observer: is told what fails.
             stopping: set when this process begins to stop; the engine is not away then, only we are.
+            grace_seconds: how long it may be away before anybody is refused: a replica of its service
+                hands over to another one in less.
         """
+        self._grace = grace_seconds
         self._stopping = stopping or asyncio.Event()
         self._engine = engine
         self._clock = clock
@@ -82,7 +87,7 @@ class EngineWatch:
         self._listeners.append(listener)
 
     def refuse_if_away(self, *, noted: bool) -> None:
-        """Keeps a call from answering as if all were well while the engine is known to be away.
+        """Keeps a call from answering as if all were well while the engine is away for longer.
 
         Args:
             noted: whether what was asked for is written down, and so will be done.
@@ -90,7 +95,7 @@ class EngineWatch:
         Raises:
             EngineUnavailable: it is away.
         """
-        if self.answers:
+        if self.answers or self.away_seconds < self._grace:
             return
         raise EngineUnavailable(
             "The engine does not answer. What you asked for is noted, and is done when the engine is "

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from allocator_process import FAST, ROOT, free_range
+from allocator_process import FAST, ROOT, free_range, lasting_port
 
 from allocctl.authority import Authority
 from tests.faults.reconciliation_host import until
@@ -25,18 +23,6 @@ from tests.faults.reconciliation_host import until
 ALONE = ("user_svc", "machines_svc", "allocation_svc")
 DOUBLED = ("docker_svc", "interact_svc")
 _READY_SECONDS = 60.0
-
-
-def lasting_port() -> int:
-    """A free port that no connection is given by chance while its process is away.
-
-    Those that the kernel gives out begin at 32768.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(10_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class ServiceProcess:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from user_svc.domain.names import user_name
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Role(Enum):
@@ -104,8 +106,16 @@ class Account:
         """Verified."""
         return self if self.verified else self._changed(now, verified=True)
 
+    def later(self, than: Account) -> Account:
+        """Changed later than another state of the account, whose change revokes tokens of that one."""
+        if self.update_time > than.update_time:
+            return self
+        return replace(self, update_time=than.update_time + _MILLISECOND)
+
     def _changed(self, now: datetime, **changes: object) -> Account:
-        return replace(self, update_time=now, version=self.version + 1, **changes)  # type: ignore[arg-type]
+        # Not before the last one, by whichever clock that was: access tokens are ordered by it.
+        time = max(now, self.update_time)
+        return replace(self, update_time=time, version=self.version + 1, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

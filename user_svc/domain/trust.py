@@ -31,7 +31,7 @@ class Revocation:
         id: for telling two of them apart; a UUID.
         user: the person's resource name.
         session: one session's resource name; empty for all of the person's.
-        issued_before: tokens issued before then.
+        issued_before: tokens that tell of a person as of before then.
         expire_time: when the last of them has ended by itself.
         create_time: when it was made.
     """
@@ -51,7 +51,8 @@ class KeyPlan:
     Attributes:
         rotation: a new key is made when the newest is so old.
         notice: a new key signs only after it has been published for so long, so that whoever
-            checks its tokens knows it by then. The very first one signs at once.
+            checks its tokens knows it by then, even where a clock is ahead. The very first one signs at
+            once. A former key stays published for as long besides.
         token_lifetime: how long a token lives; a key that is no longer signing is published on
             for so long, and the notice besides.
     """

@@ -218,11 +218,20 @@ class Accounts:
             changed = transition(account, now)
             if changed is account:
                 return account
+            if revokes:
+                changed = changed.later(account)
             until = self._rules.revoked_until(now)
             change = Change(
                 changed,
                 [Fact(kind, changed)],
-                revocation=Revocation(str(uuid.uuid4()), account.name, "", now, until, now)
+                revocation=Revocation(
+                    str(uuid.uuid4()),
+                    account.name,
+                    "",
+                    self._rules.effective(changed.update_time),
+                    until,
+                    now,
+                )
                 if revokes
                 else None,
                 sessions=SessionsEnded(now, until) if ends_sessions else None,

@@ -49,7 +49,8 @@ class SessionRules:
         lifetime: of a session that is not refreshed.
         grace: how long a refresh token that was just used still gets the same next one: for two
             tabs, a reloaded page, an answer that was lost.
-        skew: how far the clocks of replicas may differ; added where a token must surely have ended.
+        skew: how far the clocks of two machines may differ, and how long a change may take to be
+            stored besides.
         most: how many sessions of a person are open at once; the oldest end.
         account_delays, address_delays: how wrong passwords slow down the next attempt at the same
             account, and from the same network address.
@@ -64,8 +65,21 @@ class SessionRules:
     address_delays: Delays
 
     def revoked_until(self, now: datetime) -> datetime:
-        """When every token issued until now has ended by itself."""
-        return now + self.token_lifetime + self.skew
+        """When every token issued until now has ended by itself, whoever's clock one asks.
+
+        Its issuer may be ahead of us, a service that checks it behind, and takes it a little after its
+        end; and the replica that tells of the revocation may be ahead again.
+        """
+        return now + self.token_lifetime + 3 * self.skew
+
+    def effective(self, changed: datetime) -> datetime:
+        """Which tokens a change of an account concerns: those of before then.
+
+        A token says what the account was when it was read. Another replica, with its clock ahead, may
+        have read it just before the change and have made the token "after" it: so the change counts as
+        later than any clock says, and whoever has read it makes tokens that are as late (`as_of`).
+        """
+        return changed + self.skew
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +238,10 @@ class LogIn:
 
     def _pair(self, session: Session, account: Account, token: RefreshToken, now: datetime) -> Pair:
         end = now + self._rules.token_lifetime
-        access_token = self._signer.sign(self._signing_key(), account, session, now, end)
+        as_of = max(now, self._rules.effective(account.update_time))
+        access_token = self._signer.sign(
+            self._signing_key(), account, session, now=now, end=end, as_of=as_of
+        )
         return Pair(session, account, access_token, token.text(), end, self._rules.lifetime)
 
 

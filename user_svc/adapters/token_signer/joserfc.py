@@ -34,12 +34,19 @@ class JoseTokenSigner:
         )
 
     def sign(
-        self, key: SigningKey, account: Account, session: Session, now: datetime, end: datetime
+        self,
+        key: SigningKey,
+        account: Account,
+        session: Session,
+        *,
+        now: datetime,
+        end: datetime,
+        as_of: datetime,
     ) -> str:
         """A token with which the person acts in that session until `end`.
 
-        `iat` is in seconds with milliseconds: a token that is issued in the same second as a
-        revocation, but after it, is good.
+        `asof` is a claim of our own, in seconds with milliseconds: what a revocation is compared with.
+        It is not `iat`, since it may be a little ahead of every clock.
         """
         from joserfc import jwt
 
@@ -50,6 +57,7 @@ class JoseTokenSigner:
             "sid": session.name,
             "jti": secrets.token_urlsafe(_ID_BYTES),
             "iat": millis_of(now) / _MILLIS,
+            "asof": millis_of(as_of) / _MILLIS,
             "exp": millis_of(end) / _MILLIS,
             "scope": "all",
             "roles": sorted(role.value for role in account.roles),
