@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, M
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from bson.int64 import Int64
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.errors import DuplicateKeyError
@@ -35,7 +36,7 @@ class CollectionSpec:
 
     Attributes:
         table: the table: its name is the collection's; its primary key, in the order of its columns,
-            is the `_id`: the value itself where it is one column, else a document of them.
+            is the `_id`, see `key`.
         shown: which documents are rows: tombstones, for one, are not.
         more: gives the fields that only the document has, from its row.
         settle: called before a dump: brings what still stands elsewhere to where the table has it.
@@ -59,14 +60,18 @@ class CollectionSpec:
         """The names of the table's columns."""
         return tuple(column.name for column in self.table.columns)
 
-    def key_of(self, row: Mapping[str, Any]) -> Any:
+    def key_of(self, row: Mapping[str, Any]) -> str | int:
         """The `_id` of a row."""
-        return key(*((column.name, row[column.name]) for column in self.table.primary_key))
+        return key(*(row[column.name] for column in self.table.primary_key))
 
 
-def key(*parts: tuple[str, Any]) -> Any:
-    """An `_id` of the parts of a primary key, in their order."""
-    return parts[0][1] if len(parts) == 1 else dict(parts)
+def key(*parts: str | int) -> str | int:
+    """An `_id` of the values of a primary key, in the order of its columns.
+
+    One value stands for itself; several are the text of a JSON array. Documents as `_id` would do, but
+    depend on the order of their fields, and are rarely used enough for servers to differ about them.
+    """
+    return parts[0] if len(parts) == 1 else orjson.dumps(parts).decode()
 
 
 def collection(

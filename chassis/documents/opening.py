@@ -19,8 +19,8 @@ CONNECTIONS = 20
 DEADLINE = 5.0
 """How long a unit of work may take by default, in seconds, its wait for a connection included."""
 
-_SELECTION_SECONDS = 2.0
-_CONNECT_SECONDS = 2.0
+_AWAY_SECONDS = 2.0
+_SILENT_MILLIS = 600_000
 
 
 async def open_documents(
@@ -82,28 +82,33 @@ def connect(url: str, *, size: int = CONNECTIONS, deadline: float = DEADLINE) ->
     Raises:
         ValueError: the URL is not one of a database of documents.
     """
-    shown = re.sub(r"//[^@/]*@", "//***@", url)
-    try:
-        name = parse_uri(url)["database"]
-    except (InvalidURI, ConfigurationError) as error:
-        raise ValueError(
-            f"{shown} cannot be read as mongodb://host:port/database: {error}"
-        ) from None
-    if not name:
+    shown = re.sub("//.*@", "//***@", url)
+    if not re.fullmatch("mongodb(\\+srv)?://.+/[^/?]+(\\?.*)?", url):
         raise ValueError(f"{shown} names no database; use mongodb://host:port/database")
-    client: AsyncMongoClient[Document] = AsyncMongoClient(
-        url,
-        appname="allocator",
-        tz_aware=True,
-        tzinfo=UTC,
-        # What was answered survives the loss of a server, and nothing else is read.
-        w="majority",
-        readConcernLevel="majority",
-        readPreference="primary",
-        maxPoolSize=size,
-        waitQueueTimeoutMS=int(deadline * 1000),
-        serverSelectionTimeoutMS=int(min(_SELECTION_SECONDS, deadline) * 1000),
-        connectTimeoutMS=int(_CONNECT_SECONDS * 1000),
-        socketTimeoutMS=int(deadline * 1000),
-    )
-    return Documents(client, name, url=shown, deadline=deadline)
+    try:
+        name = parse_uri(url)["database"] or ""
+        client: AsyncMongoClient[Document] = AsyncMongoClient(
+            url,
+            appname="allocator",
+            tz_aware=True,
+            tzinfo=UTC,
+            # What was answered survives the loss of a server, and nothing else is read.
+            w="majority",
+            readConcernLevel="majority",
+            readPreference="primary",
+            maxPoolSize=size,
+            # Each shorter than the deadline, so that it is known why a call has failed.
+            waitQueueTimeoutMS=int(deadline * 800),
+            serverSelectionTimeoutMS=int(min(deadline * 0.8, _AWAY_SECONDS) * 1000),
+            connectTimeoutMS=int(_AWAY_SECONDS * 1000),
+            # Units of work have deadlines of their own; this is for what the driver does by itself.
+            socketTimeoutMS=_SILENT_MILLIS,
+        )
+    except (ValueError, ConfigurationError, InvalidURI) as error:
+        # What the driver says may repeat a part of the password.
+        said = "" if "@" in url else f" ({error})"
+        raise ValueError(
+            f"{shown} cannot be read as mongodb://user:password@host:port/database{said}; special "
+            "characters in a user or a password are written as %40"
+        ) from None
+    return Documents(client, name, url=shown, size=size, deadline=deadline)

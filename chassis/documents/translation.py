@@ -49,6 +49,8 @@ def driver_errors_as_faults() -> Iterator[None]:
         yield
     except DuplicateKeyError:
         raise
+    except DocumentTooLarge as error:
+        raise _too_large() from error
     except PyMongoError as error:
         fault = _fault_of(error)
         if fault is None:
@@ -65,16 +67,21 @@ def overloaded() -> Unavailable:
     )
 
 
+def away() -> Unavailable:
+    """The fault for a database that is away, or does not answer in time."""
+    return Unavailable(
+        "The database does not answer; try again in a moment.", retry_after=_AWAY_RETRY
+    )
+
+
 def _fault_of(error: PyMongoError) -> Fault | None:
     # The first of these is also one of the kinds that come later.
     if isinstance(error, WaitQueueTimeoutError):
         return overloaded()
-    if isinstance(error, DocumentTooLarge):
-        return _too_large()
     if isinstance(error, ServerSelectionTimeoutError | ConnectionFailure):
-        return _away()
+        return away()
     if isinstance(error, WriteConcernError | WTimeoutError):
-        return _away()
+        return away()
     if isinstance(error, ExecutionTimeout):
         return overloaded()
     code = error.code if isinstance(error, OperationFailure) else None
@@ -100,14 +107,8 @@ def _fault_of(error: PyMongoError) -> Fault | None:
     if code in _BUSY:
         return overloaded()
     if code in _AWAY or error.timeout:
-        return _away()
+        return away()
     return None
-
-
-def _away() -> Unavailable:
-    return Unavailable(
-        "The database does not answer; try again in a moment.", retry_after=_AWAY_RETRY
-    )
 
 
 def _too_large() -> Invalid:

@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import MetaData
 
 from chassis.clock import SystemClock
+from chassis.documents import open_documents
+from chassis.documents.leases import MongoLeases
 from chassis.leading import Lease, LeaseLost, Leases
 from chassis.sql import open_database
 from chassis.sql.leases import SqlLeases, lease_table
-from tests.servers import drop_mysql, mysql_url
+from tests.servers import drop_mongodb, drop_mysql, mongodb_url, mysql_url
 
 NAME = "allocation_svc"
 TABLE = lease_table(MetaData())
@@ -27,12 +29,31 @@ async def sql_leases(url: str) -> AsyncIterator[SqlLeases]:
     await database.close()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.real_mysql)])
+async def document_leases(url: str) -> AsyncIterator[MongoLeases]:
+    """Leases in a database of documents with nothing else in it."""
+    documents = await open_documents(url, "machines_svc.schema", SystemClock(), migrate=True)
+    yield MongoLeases(documents)
+    await documents.close()
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mysql", marks=pytest.mark.real_mysql),
+        pytest.param("mongodb", marks=pytest.mark.real_mongodb),
+    ]
+)
 async def leases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Leases]:
     """A store in which nobody ever had a lease."""
     if request.param == "sqlite":
         async for opened in sql_leases(f"sqlite:///{tmp_path}/leases.sqlite3"):
             yield opened
+        return
+    if request.param == "mongodb":
+        url = mongodb_url()
+        async for in_documents in document_leases(url):
+            yield in_documents
+        drop_mongodb(url)
         return
     url = mysql_url()
     async for opened in sql_leases(url):

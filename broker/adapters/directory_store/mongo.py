@@ -82,7 +82,7 @@ class MongoDirectoryStore:
         forgotten = False
         async with self._documents.work() as database:
             for number in await _numbers(database):
-                known_by = _known_by(number, entry.kind.value, entry.name)
+                known_by = key(number, entry.kind.value, entry.name)
                 gone = await database[_ENTRIES].delete_one({"_id": known_by, **same})
                 forgotten |= gone.deleted_count > 0
         return forgotten
@@ -92,7 +92,7 @@ class MongoDirectoryStore:
         async with self._documents.work() as database:
             number = await _read_number(database)
             while True:
-                known_by = _known_by(number, kind.value, name)
+                known_by = key(number, kind.value, name)
                 found = await database[_ENTRIES].find_one({"_id": known_by})
                 if found is not None:
                     break
@@ -185,7 +185,7 @@ async def _read_number(database: AsyncDatabase[Document]) -> int:
 
 async def _put(database: AsyncDatabase[Document], row: Document, older: list[Document]) -> bool:
     entries = database[_ENTRIES]
-    known_by = _known_by(row["directory"], row["kind"], row["name"])
+    known_by = key(row["directory"], row["kind"], row["name"])
     more = more_of(row)
     change: dict[str, Any] = {"$set": {**row, **more}}
     if not more:
@@ -204,10 +204,6 @@ async def _put(database: AsyncDatabase[Document], row: Document, older: list[Doc
             return done.matched_count > 0
         return True
     return False
-
-
-def _known_by(directory: int, kind: str, name: str) -> Any:
-    return key(("directory", directory), ("kind", kind), ("name", name))
 
 
 def _is_end(row: Mapping[str, Any]) -> bool:

@@ -43,7 +43,7 @@ async def settle(database: AsyncDatabase[Document], machine: Document) -> None:
     """
     await _copy(
         database[VERSIONS.name],
-        key(("uid", machine["uid"]), ("version", machine["version"])),
+        key(machine["uid"], machine["version"]),
         {name: machine[name] for name in ("uid", "version", "document")},
     )
     asked: Document | None = machine.get("asked")
@@ -52,9 +52,9 @@ async def settle(database: AsyncDatabase[Document], machine: Document) -> None:
         await _copy(database[ONCE.name], answer_key(answered), answered)
 
 
-def answer_key(asked: Document) -> Any:
+def answer_key(asked: Document) -> str | int:
     """The `_id` of a row of `once`."""
-    return key(*((name, asked[name]) for name in ("caller", "method", "request_id")))
+    return key(asked["caller"], asked["method"], asked["request_id"])
 
 
 async def _copy(into: Any, known_by: Any, row: Document) -> None:
