@@ -132,7 +132,7 @@ def test_the_same_over_grpc(running: AllocatorProcess) -> None:
         async with running.aio_channel() as channel:
             users = user_service_pb2_grpc.UserServiceStub(channel)
             sessions = session_service_pb2_grpc.SessionServiceStub(channel)
-            email = "grpc@example.org"
+            email = "accounts-grpc@example.org"
             await users.CreateUser(
                 user_service_pb2.CreateUserRequest(
                     user=user_pb2.User(email=email), password=PASSWORD
