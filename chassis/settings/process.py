@@ -140,6 +140,15 @@ class ProcessSettings(ServiceSettings, prefix="ALLOCATOR_"):
         """The gRPC target of a service that runs elsewhere; empty where none is set."""
         return self.peers.get(service, self.peer_target.replace("{service}", service))
 
+    @field_validator("cache_url")
+    @classmethod
+    def _known_kind_of_cache(cls, value: SecretStr) -> SecretStr:
+        """Refuses a URL of which nothing can be made, before anything is opened."""
+        url = value.get_secret_value()
+        if url and not url.startswith(("redis://", "rediss://")):
+            raise ValueError("begin it with redis:// or rediss://")
+        return value
+
     @field_validator("peers", mode="before")
     @classmethod
     def _peers_from_json(cls, value: object) -> object:

@@ -70,3 +70,11 @@ def test_secrets_are_masked_where_settings_are_shown() -> None:
 
 def test_names_of_others_are_left_alone() -> None:
     assert load(PATH="/bin", ALLOCATOR_TEST_BROWSER="x").many == 3
+
+
+def test_a_cache_of_another_kind_is_refused_before_anything_is_opened() -> None:
+    with pytest.raises(SettingsInvalid, match="ALLOCATOR_CACHE_URL: .*redis://") as caught:
+        load_settings({"ALLOCATOR_CACHE_URL": "memcached://:secret@host"}, [ProcessSettings])
+    assert "secret" not in str(caught.value)
+    for url in ("", "redis://host:6379/1", "rediss://:secret@host"):
+        load_settings({"ALLOCATOR_CACHE_URL": url}, [ProcessSettings])
