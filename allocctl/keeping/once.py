@@ -40,7 +40,9 @@ def one_at_a_time(installation: Installation, patience: float) -> Iterator[None]
             ask = {"name": _LOCK, "seconds": max(1, int(patience))}
             got = connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), ask).scalar()
             if not got:
-                raise Failure("Another process migrates these stores; try again when it is done.")
+                raise Failure(
+                    "Another process migrates or restores these stores; try again when it is done."
+                )
             try:
                 yield
             finally:

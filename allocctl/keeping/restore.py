@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,12 +26,11 @@ from allocctl.keeping.folder_files import (
 )
 from allocctl.keeping.installation import KEYS, Installation
 from allocctl.keeping.kept_store import (
-    FillableStore,
     open_fillable_store,
     open_kept_store,
     rows_beyond_new,
 )
-from allocctl.keeping.once import held_folder
+from allocctl.keeping.once import held_folder, one_at_a_time
 from allocctl.keeping.revisions import revisions_of
 from allocctl.keeping.rows import Kind
 from allocctl.keeping.topics import make_topics
@@ -38,7 +38,9 @@ from chassis.bus import Bus, Record, open_bus
 from chassis.clock import SystemClock
 from chassis.serving import Store
 
+_BUS = "bus"
 _BATCH = 500
+_PATIENCE = 5.0
 _BATCH_BYTES = 4 << 20
 _LONGEST_KEY = 1024
 
@@ -67,7 +69,7 @@ def restore(
     try:
         manifest = archive.checked(source)
         stores = _stores_of(installation, manifest)
-        with held_folder(installation):
+        with held_folder(installation), one_at_a_time(installation, _PATIENCE):
             in_place = _is_in_place(installation, source)
             if in_place:
                 stores = {name: one for name, one in stores.items() if not one.is_file}
@@ -98,43 +100,44 @@ class _Filling:
         self._say = say
 
     def run(self, source: Path) -> None:
-        """Fills everything: stores, bus, keys and files."""
-        for name, store in self._stores.items():
-            with open_fillable_store(store, self._installation.folder) as fillable:
-                fillable.begin(self._manifest["stores"][name]["revision"])
-                rows = self._fill(fillable, name, source)
-                fillable.finish()
-            self._say(f"{name:<14} {rows} rows")
-        records = asyncio.run(self._publish(source))
-        self._say(f"{'bus':<14} {records} records")
-        for member in archive.members(source):
-            self._write_file(member)
+        """Fills everything, in one reading of the archive."""
+        asyncio.run(make_topics(self._installation))
+        for part, members in groupby(archive.members(source), _part_of):
+            if part in self._stores:
+                self._fill(part, members)
+            elif part == _BUS:
+                records = asyncio.run(self._publish(members))
+                self._say(f"{'bus':<14} {records} records")
+            else:
+                for member in members:
+                    self._write_file(member)
         if self._in_place:
             self._say(
                 f"{'node':<14} is here already: {self._installation.node_folder} stays as it is"
             )
 
-    def _fill(self, fillable: FillableStore, name: str, source: Path) -> int:
-        tables = self._manifest["stores"][name]["tables"]
-        folder = f"stores/{name}/"
-        loaded = 0
-        for member in archive.members(source):
-            if member.name.startswith(folder):
-                table = member.name.removeprefix(folder).removesuffix(".jsonl")
-                kinds = {column: Kind(kind) for column, kind in tables[table]["columns"].items()}
-                loaded += fillable.load(table, kinds, member.lines())
-        return loaded
+    def _fill(self, name: str, members: Iterable[Member]) -> None:
+        about = self._manifest["stores"][name]
+        rows = 0
+        with open_fillable_store(self._stores[name], self._installation.folder) as fillable:
+            fillable.begin(about["revision"])
+            for member in members:
+                table = PurePosixPath(member.name).stem
+                columns = about["tables"][table]["columns"]
+                kinds = {column: Kind(kind) for column, kind in columns.items()}
+                rows += fillable.load(table, kinds, member.lines())
+            fillable.finish()
+        self._say(f"{name:<14} {rows} rows")
 
-    async def _publish(self, source: Path) -> int:
+    async def _publish(self, members: Iterable[Member]) -> int:
         process = self._installation.process
-        await make_topics(self._installation)
         bus = await open_bus(
             self._installation.bus_url,
             SystemClock(),
             retention=timedelta(days=process.bus_retention_days),
         )
         try:
-            return await _publish_all(bus, source)
+            return await _publish_all(bus, members)
         finally:
             await bus.close()
 
@@ -155,10 +158,16 @@ class _Filling:
                 restore_file(member, path)
 
 
-async def _publish_all(bus: Bus, source: Path) -> int:
+def _part_of(member: Member) -> str:
+    """What a member is a part of: a store by its name, or else the folder that it is in."""
+    folder, _, rest = member.name.partition("/")
+    return rest.partition("/")[0] if folder == "stores" else folder
+
+
+async def _publish_all(bus: Bus, members: Iterable[Member]) -> int:
     published = size = 0
     batch: list[Record] = []
-    for record in _records(source):
+    for record in _records(members):
         batch.append(record)
         size += len(record.value)
         if len(batch) == _BATCH or size > _BATCH_BYTES:
@@ -168,12 +177,11 @@ async def _publish_all(bus: Bus, source: Path) -> int:
     return published + len(batch)
 
 
-def _records(source: Path) -> Iterator[Record]:
-    for member in archive.members(source):
-        if member.name.startswith("bus/"):
-            topic = member.name.removeprefix("bus/").removesuffix(".jsonl")
-            for line in member.lines():
-                yield Line.read(topic, line).record
+def _records(members: Iterable[Member]) -> Iterator[Record]:
+    for member in members:
+        topic = PurePosixPath(member.name).name.removesuffix(".jsonl")
+        for line in member.lines():
+            yield Line.read(topic, line).record
 
 
 def _stores_of(installation: Installation, manifest: Mapping[str, Any]) -> Mapping[str, Store]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allocctl.keeping import archive
@@ -63,6 +63,7 @@ VALUES = {
 }
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_row_comes_back_as_it_was(data: st.DataObject) -> None:
     kinds = {kind.value: kind for kind in Kind}

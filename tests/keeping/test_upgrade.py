@@ -17,6 +17,7 @@ from allocctl.keeping.installation import load_installation
 from allocctl.keeping.migrating import migrate
 from allocctl.keeping.restore import restore
 from allocctl.keeping.revisions import revisions_of
+from chassis.sql.copies import copies_of
 from tests.keeping.former_installation import (
     DELETED,
     SECRET,
@@ -53,6 +54,10 @@ def test_it_starts_on_the_data_of_the_former_version(former: Path) -> None:
         assert running.call("GET", "/v1/machines/greeter", running.admin()).status_code == 200
         running.call("POST", f"/v1/{STOPPED}:start", ada, json={})
         assert greeting(running, ada, STOPPED) == f"hello {SECRET}"
+        changed = [name for name, schema in STORES.items() if revisions_of(schema) != ["0001"]]
+        for name in changed:
+            [copy] = copies_of(former / f"{name}.sqlite3")
+            assert revision(copy) == "0001", "it was copied before it was migrated"
         for name, schema in STORES.items():
             assert revision(former / f"{name}.sqlite3") == revisions_of(schema)[-1]
     finally:
