@@ -73,7 +73,7 @@ def test_names_of_others_are_left_alone() -> None:
 
 
 def test_a_cache_of_another_kind_is_refused_before_anything_is_opened() -> None:
-    with pytest.raises(SettingsInvalid, match="ALLOCATOR_CACHE_URL: .*redis://") as caught:
+    with pytest.raises(SettingsInvalid, match=r"ALLOCATOR_CACHE_URL: .*redis://") as caught:
         load_settings({"ALLOCATOR_CACHE_URL": "memcached://:secret@host"}, [ProcessSettings])
     assert "secret" not in str(caught.value)
     for url in ("", "redis://host:6379/1", "rediss://:secret@host"):
