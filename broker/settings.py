@@ -12,8 +12,8 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_BROKER_"):
 
     database_url: SecretStr = Field(
         default=SecretStr(""),
-        description="Where the directory is kept, as SQLAlchemy writes it; empty for a file in the "
-        "data folder.",
+        description="Where the directory is kept: mongodb://user:password@host/name, or mysql://…; "
+        "empty for a file in the data folder.",
     )
     owner_timeout_seconds: float = Field(
         default=2.0,

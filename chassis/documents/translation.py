@@ -25,7 +25,7 @@ _AWAY_RETRY = 2.0
 _FULL_RETRY = 30.0
 
 # https://www.mongodb.com/docs/manual/reference/error-codes/
-_TOO_LARGE = (10334,)
+_TOO_LARGE = (10334, 17420)
 _TOO_LARGE_AFTERWARDS = (17419,)
 _DISK_FULL = (14031,)
 _BUSY = (24, 46, 50, 112, 202, 262)

@@ -371,7 +371,7 @@ async def test_who_is_cancelled_leaves_no_answer_to_others(opener: Opener, proxy
 async def test_more_calls_than_connections_wait_or_are_turned_away(
     opener: Opener, proxy: Proxy
 ) -> None:
-    documents = await opener.open(by=proxy, size=2, deadline=0.5)
+    documents = await opener.open(by=proxy, size=2, deadline=3)
     await asyncio.gather(*(documents.find_one("machines", {"_id": n}) for n in range(60)))
     proxy.hang()
     outcomes = await asyncio.gather(
