@@ -5,7 +5,7 @@
 #   mesh.sh up [ARGUMENT…]        builds what is missing, makes secrets, starts everything, waits until it
 #                                 is well, says where it is; arguments are docker compose's: --scale user_svc=3
 #   mesh.sh down                  stops and removes it; what is kept stays
-#   mesh.sh clean                 the same, and removes what is kept, secrets too
+#   mesh.sh clean                 the same, and removes what is kept, instances and secrets too
 #   mesh.sh admin                 shows the first admin's e-mail and password
 #   mesh.sh ca                    shows the certificate of the mesh's authority
 #   mesh.sh compose ARGUMENT…     docker compose with the files and settings of the mesh
@@ -76,6 +76,20 @@ up() {
 SAID
 }
 
+clean() {
+    # What docker_svc has made on the engine carries the name of this installation.
+    installation=$(compose run --rm --no-deps --entrypoint cat docker_svc /state/runtime.json 2>/dev/null |
+        sed -n 's/.*"installation":"\([a-z0-9]*\)".*/\1/p') || true
+    compose down --remove-orphans --volumes "$@"
+    if [ -n "$installation" ]; then
+        mine="label=allocator.installation=$installation"
+        docker ps --all --quiet --filter "$mine" | xargs -r docker rm --force --volumes >/dev/null
+        docker network ls --quiet --filter "$mine" | xargs -r docker network rm >/dev/null
+        docker volume ls --quiet --filter "$mine" | xargs -r docker volume rm >/dev/null
+    fi
+    rm -rf "$secrets"
+}
+
 running='user_svc machines_svc allocation_svc docker_svc interact_svc broker notifier edge'
 
 command=${1:-help}
@@ -84,10 +98,7 @@ case $command in
     image) image ;;
     up) up "$@" ;;
     down) compose down --remove-orphans "$@" ;;
-    clean)
-        compose down --remove-orphans --volumes "$@"
-        rm -rf "$secrets"
-        ;;
+    clean) clean "$@" ;;
     admin) compose run --rm --no-deps --entrypoint cat admin /admin/admin.json ;;
     ca) compose exec -T edge cat /public/ca.pem ;;
     compose) compose "$@" ;;
