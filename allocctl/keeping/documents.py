@@ -64,7 +64,7 @@ class KeptDocuments:
         for spec in self._specs:
             if not spec.outbox_of:
                 async with self._documents.work(_COUNT_SECONDS) as database:
-                    counted[spec.name] = await database[spec.name].count_documents({})
+                    counted[spec.name] = await database[spec.name].count_documents(dict(spec.shown))
         return counted
 
 
