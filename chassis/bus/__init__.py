@@ -4,7 +4,7 @@ A service appends its records to its outbox in the transaction that makes them t
 (`chassis.bus.outbox`); a relay publishes them; whoever needs them consumes them as a group of its own.
 """
 
-from chassis.bus.opening import open_bus
+from chassis.bus.opening import ensure_topics, open_bus
 from chassis.bus.port import (
     MAX_KEY,
     MAX_VALUE,
@@ -24,6 +24,7 @@ __all__ = [
     "DeadLetter",
     "Effect",
     "Record",
+    "ensure_topics",
     "facts_topic",
     "is_compacted",
     "open_bus",

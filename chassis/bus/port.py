@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from chassis.faults import FieldViolation, Invalid
+import structlog
+
+from chassis.faults import Fault, FieldViolation, Invalid
 
 MAX_VALUE = 1_000_000
 """The largest value of a record, in bytes."""
@@ -16,9 +19,17 @@ MAX_VALUE = 1_000_000
 MAX_KEY = 250
 """The longest key of a record, in characters."""
 
+MAX_GROUP = 200
+"""The longest name of a group, in characters."""
+
+DEAD_LETTERS = "allocator.dead-letters.v1"
+"""The topic of dead letters, where they are kept on a topic."""
+
 _MAX_HEADERS = 16_384
 _TOPIC = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 _COMPACTED = re.compile(r".*\.state\.v[0-9]+", re.ASCII)
+
+_log = structlog.get_logger("chassis.bus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +95,13 @@ class Bus(Protocol):
 
         Records of one topic and key are consumed in the order in which they were published.
 
+        After Unavailable, whoever publishes them again publishes all of them, in the same order, and
+        nothing else of their keys before: then some come twice, and the newest comes last.
+
         Raises:
             Invalid: a topic, key, header or value is not as `Record` says; nothing was published.
-            Unavailable: the bus is away; perhaps some of the records were published.
+            Unavailable: the bus is away; perhaps some of the records were published, and those in
+                any order.
         """
         ...
 
@@ -94,20 +109,43 @@ class Bus(Protocol):
         """Calls the effect with every record of the topics; runs until it is cancelled.
 
         Each group gets every record at least once, the first time from the oldest that is kept; what
-        it had is remembered after the effect. The records of one topic come one after the other, in
-        order; the topics do not wait for each other. Of a state topic, a record that a newer one of
-        its key has replaced may be left out.
+        it had is remembered after the effect, for at least a week after the last consumer has gone.
+        The records of one topic and key come one after the other, in order; others may come at the
+        same time and in any order, and topics do not wait for each other. Of a state topic, a record
+        that a newer one of its key has replaced may be left out.
 
         When the effect raises Unavailable, the record waits and is tried again for as long as it
         takes. When it raises anything else five times, the record becomes a dead letter of the group
         and the next one follows.
 
-        Of several consumers of a group, one at a time gets the records of a topic.
+        Of several consumers of a group, in any processes, one at a time gets the records of a topic
+        and key. When one comes or goes, others may get a few records again that it has had. All
+        consumers of a group name the same topics and have effects that do the same.
 
         Args:
             group: `broker.timeline`: who consumes, and for what.
             topics: which topics; they need not exist yet.
             effect: what to do with each record.
+
+        Raises:
+            Invalid: the group has no name, or too long a one.
+        """
+        ...
+
+    async def tail(
+        self, topics: Sequence[str], effect: Effect, started: asyncio.Event | None = None
+    ) -> None:
+        """Calls the effect with every record that is published from now on; runs until it is cancelled.
+
+        Whoever tails gets every record: there is no group, and nothing is remembered. An effect that
+        raises is logged and passed over. The records of one topic and key come one after the other, in
+        order, perhaps some of them twice; of a state topic, one that is replaced may be left out.
+        While the bus is away it waits, and then goes on from where it was, with what the bus still has.
+
+        Args:
+            topics: which topics; they need not exist yet.
+            effect: what to do with each record; the next ones wait for it.
+            started: set once a record that is published afterwards cannot be missed.
         """
         ...
 
@@ -126,7 +164,8 @@ class Bus(Protocol):
     async def replay(self, dead_letter: int) -> bool:
         """Has a dead letter consumed again, by its own group only, as soon as that group consumes.
 
-        If it fails again it is a dead letter again, under the same id.
+        It comes out of its turn: newer records of its key have been consumed, and one of them may be
+        consumed at the same time. If it fails again it is a dead letter again, under the same id.
 
         Returns:
             Whether there is such a dead letter.
@@ -154,6 +193,31 @@ def state_topic(noun: str) -> str:
 def is_compacted(topic: str) -> bool:
     """Whether only the newest record of each key is kept."""
     return _COMPACTED.fullmatch(topic) is not None
+
+
+def check_group(group: str) -> None:
+    """Checks the name of a group.
+
+    Raises:
+        Invalid: there is none, or it is too long.
+    """
+    if not 0 < len(group) <= MAX_GROUP:
+        raise Invalid(f"The name of a group has 1 to {MAX_GROUP} characters.")
+
+
+async def tell_of(record: Record, effect: Effect) -> None:
+    """Calls an effect that tails; what it raises is logged and passed over."""
+    try:
+        await effect(record)
+    except Exception as error:  # noqa: BLE001 - one reader's trouble must not keep news from it
+        _log.warning(
+            "news could not be taken in",
+            topic=record.topic,
+            key=record.key,
+            type=record.headers.get("ce-type", ""),
+            reason=error.reason if isinstance(error, Fault) else "INTERNAL_ERROR",
+            exc_info=not isinstance(error, Fault),
+        )
 
 
 def check_records(records: Sequence[Record]) -> None:

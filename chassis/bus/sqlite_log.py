@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 
 from chassis.bus import sqlite_statements as log
 from chassis.bus.delivery import Rejection, backoff, deliver
-from chassis.bus.port import DeadLetter, Effect, Record, check_records
+from chassis.bus.metrics import PUBLISHED, GroupMetrics
+from chassis.bus.port import DeadLetter, Effect, Record, check_group, check_records, tell_of
 from chassis.clock import Clock
-from chassis.faults import Invalid, Unavailable
+from chassis.faults import Unavailable
 from chassis.sql import Database, open_database
 
 T = TypeVar("T")
@@ -28,7 +29,6 @@ _BATCH = 500
 _SWEEP_EVERY = 60.0
 _REMEMBER_EVERY = 1.0
 _MAX_PAGE = 1000
-_MAX_NAME = 200
 
 _log = structlog.get_logger("chassis.bus")
 
@@ -72,18 +72,33 @@ class SqliteLog:
         check_records(records)
         now = self._clock.now()
         await self._database.write(lambda conn: log.add(conn, records, now))
+        PUBLISHED.inc(len(records))
         self._tell({record.topic for record in records})
         await self._sweep_sometimes()
 
     async def consume(self, group: str, topics: Sequence[str], effect: Effect) -> None:
         """See `chassis.bus.Bus`."""
-        if not 0 < len(group) <= _MAX_NAME:
-            raise Invalid(f"The name of a group has 1 to {_MAX_NAME} characters.")
-        async with asyncio.TaskGroup() as consumers:
+        check_group(group)
+        metrics = GroupMetrics(group, topics)
+        try:
+            async with asyncio.TaskGroup() as consumers:
+                for topic in dict.fromkeys(topics):
+                    consumers.create_task(
+                        self._consume(group, topic, effect, metrics), name=f"bus {group} {topic}"
+                    )
+        finally:
+            metrics.forget()
+
+    async def tail(
+        self, topics: Sequence[str], effect: Effect, started: asyncio.Event | None = None
+    ) -> None:
+        """See `chassis.bus.Bus`."""
+        position = await self._patiently(self._database.get, log.last_position)
+        async with asyncio.TaskGroup() as readers:
             for topic in dict.fromkeys(topics):
-                consumers.create_task(
-                    self._consume(group, topic, effect), name=f"bus {group} {topic}"
-                )
+                readers.create_task(self._tail(topic, position, effect), name=f"bus tail {topic}")
+            if started is not None:
+                started.set()
 
     async def dead_letters(self, limit: int, after: int = 0) -> list[DeadLetter]:
         """See `chassis.bus.Bus`."""
@@ -102,7 +117,18 @@ class SqliteLog:
         """See `chassis.bus.Bus`."""
         await self._database.close()
 
-    async def _consume(self, group: str, topic: str, effect: Effect) -> None:
+    async def _tail(self, topic: str, position: int, effect: Effect) -> None:
+        with self._listening(topic) as news:
+            while True:
+                news.happened.clear()
+                records = await self._records_after(topic, position)
+                for place, record in records:
+                    await tell_of(record, effect)
+                    position = place
+                if not records:
+                    await news.heard()
+
+    async def _consume(self, group: str, topic: str, effect: Effect, metrics: GroupMetrics) -> None:
         # A second consumer of the group stands by until the first one has gone.
         with self._listening(topic) as news:
             async with self._turns[group, topic]:
@@ -114,8 +140,9 @@ class SqliteLog:
                         news.replays = False
                         await self._consume_replayed(group, topic, effect)
                     records = await self._records_after(topic, position)
+                    metrics.lags({topic: len(records)})
                     if records:
-                        position = await self._consume_batch(group, topic, records, effect)
+                        position = await self._consume_batch(group, topic, records, effect, metrics)
                     else:
                         await news.heard()
 
@@ -128,7 +155,12 @@ class SqliteLog:
         return await self._patiently(self._database.read, partial(work, limit=_BATCH))
 
     async def _consume_batch(
-        self, group: str, topic: str, records: Sequence[tuple[int, Record]], effect: Effect
+        self,
+        group: str,
+        topic: str,
+        records: Sequence[tuple[int, Record]],
+        effect: Effect,
+        metrics: GroupMetrics,
     ) -> int:
         done = remembered = records[0][0] - 1
         since = self._clock.monotonic()
@@ -137,7 +169,9 @@ class SqliteLog:
                 rejection = await deliver(group, record, effect, self._clock)
                 if rejection is not None:
                     await self._bury(group, position, record, rejection)
+                    metrics.buried()
                     remembered = position
+                metrics.consumed()
                 done = position
                 if self._clock.monotonic() - since > _REMEMBER_EVERY:
                     await self._remember(group, topic, done)

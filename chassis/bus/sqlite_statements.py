@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from chassis.bus.delivery import Rejection
 from chassis.bus.port import DeadLetter, Record, is_compacted
@@ -33,6 +43,7 @@ _AFTER = (
     .order_by(RECORDS.c.position)
     .limit(bindparam("limit"))
 )
+_LAST = select(func.max(RECORDS.c.position))
 _OUTDATED = (
     select(RECORDS.c.position.label("of_position"))
     .where(RECORDS.c.kept == bindparam("kept"), RECORDS.c.time < bindparam("since"))
@@ -106,6 +117,11 @@ def records_after(
             break
     rows.close()
     return found
+
+
+def last_position(conn: Connection) -> int:
+    """The position of the newest record of all; 0 where there is none."""
+    return int(conn.execute(_LAST).scalar() or 0)
 
 
 def sweep(conn: Connection, now: datetime, retention: timedelta) -> int:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kafka_topics import own_kafka
 
 from chassis.bus import MAX_VALUE, Bus, DeadLetter, Effect, Record, open_bus
 from chassis.clock import SystemClock
@@ -20,11 +24,14 @@ PATIENCE = 20.0
 Opening = Callable[[], Awaitable[Bus]]
 
 
-@pytest.fixture(params=["sqlite"])
-def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.real_kafka)])
+async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
     """Opens the same bus each time that it is called."""
-    assert request.param == "sqlite"
-    return lambda: open_bus(f"sqlite:///{tmp_path}/bus.sqlite3", SystemClock())
+    if request.param == "sqlite":
+        yield lambda: open_bus(f"sqlite:///{tmp_path}/bus.sqlite3", SystemClock())
+        return
+    async with own_kafka("books") as url:
+        yield lambda: open_bus(url, SystemClock())
 
 
 @pytest.fixture
@@ -78,6 +85,30 @@ async def consuming(
         await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def tailing(
+    bus: Bus, effect: Effect, topics: Iterable[str] = (FACTS, STATE)
+) -> AsyncIterator[None]:
+    """Tails meanwhile, from the start on."""
+    started = asyncio.Event()
+    task = asyncio.create_task(bus.tail(list(topics), effect, started))
+    try:
+        await asyncio.wait_for(started.wait(), PATIENCE)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def of_either(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Waits until the first of them ends."""
+    tasks = [asyncio.ensure_future(one) for one in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def until_letters(bus: Bus, settled: Callable[[list[DeadLetter]], bool]) -> list[DeadLetter]:
     """The dead letters, once they are as they should be."""
     async with asyncio.timeout(PATIENCE):
@@ -90,6 +121,14 @@ async def buried(bus: Bus) -> int:
     """The id of the first dead letter, once there is one that does not wait for a replay."""
     letters = await until_letters(bus, lambda found: bool(found) and not found[0].replaying)
     return letters[0].id
+
+
+def by_key(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of each key, in their order."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.key, []).append(record)
+    return found
 
 
 def fact(number: int, key: str = "books/a", topic: str = FACTS) -> Record:
@@ -108,7 +147,7 @@ async def test_records_arrive_as_they_were_published(bus: Bus) -> None:
     async with consuming(bus, reader):
         await bus.publish(records[:4])
         await bus.publish(records[4:])
-        assert await reader.until(10) == records
+        assert by_key(await reader.until(10)) == by_key(records)
 
 
 async def test_a_group_gets_what_was_published_before_it_came(bus: Bus) -> None:
@@ -123,7 +162,7 @@ async def test_each_group_gets_everything(bus: Bus) -> None:
     one, two = Reader(), Reader()
     async with consuming(bus, one, "one"), consuming(bus, two, "two"):
         await bus.publish([fact(n) for n in range(5)])
-        assert await one.until(5) == await two.until(5)
+        assert await one.until(5) == await two.until(5) == [fact(n) for n in range(5)]
 
 
 async def test_nothing_published_is_nothing(bus: Bus) -> None:
@@ -267,11 +306,112 @@ async def test_of_two_consumers_of_a_group_one_takes_over_from_the_other(bus: Bu
         await first.until(1)
         async with consuming(bus, second):
             await bus.publish([fact(2)])
-            await first.until(2)
-            assert second.had == []
+            async with asyncio.timeout(PATIENCE):
+                await of_either(first.until(2), second.until(1))
+    had = len(second.had)
     async with consuming(bus, second):
         await bus.publish([fact(3)])
-        assert [r.value for r in await second.until(1)] == [b"3"]
+        assert (await second.until(had + 1))[-1].value == b"3"
+    assert sorted(first.values + second.values) == [b"1", b"2", b"3"]
+
+
+async def test_consumers_of_a_group_come_and_go_and_every_record_comes_in_order(bus: Bus) -> None:
+    keys = [f"books/{name}" for name in "abcdefgh"]
+    had: defaultdict[str, list[int]] = defaultdict(list)
+    busy: set[str] = set()
+    news = asyncio.Condition()
+
+    async def effect(record: Record) -> None:
+        assert record.key not in busy
+        busy.add(record.key)
+        await asyncio.sleep(0.002)
+        busy.remove(record.key)
+        async with news:
+            had[record.key].append(int(record.value))
+            news.notify_all()
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(PATIENCE), news:
+            await news.wait_for(lambda: all(had[key] and had[key][-1] >= count for key in keys))
+
+    async def publish(start: int, end: int) -> None:
+        for number in range(start, end):
+            await bus.publish([fact(number, key) for key in keys])
+
+    async with consuming(bus, effect):
+        await publish(0, 20)
+        async with consuming(bus, effect), consuming(bus, effect):
+            await publish(20, 60)
+            await until(40)
+        await publish(60, 80)
+        await until(79)
+    for key in keys:
+        # Some may come twice when a consumer comes or goes, and then from there on in order.
+        assert sorted(set(had[key])) == list(range(80))
+        assert all(after <= before + 1 for before, after in pairwise(had[key]))
+    assert await bus.dead_letters(10) == []
+
+
+async def test_who_tails_gets_what_is_published_from_then_on(bus: Bus) -> None:
+    await bus.publish([fact(n, f"books/{n}") for n in range(10)])
+    one, two = Reader(), Reader()
+    async with tailing(bus, one), tailing(bus, two):
+        await bus.publish([fact(10), state(11, "books/b"), fact(12)])
+        for reader in (one, two):
+            had = by_key(await reader.until(3))
+            assert had == {"books/a": [fact(10), fact(12)], "books/b": [state(11, "books/b")]}
+    async with tailing(bus, again := Reader()):
+        await bus.publish([fact(13)])
+        assert await again.until(1) == [fact(13)]
+
+
+async def test_who_tails_is_started_at_a_moment_after_which_nothing_is_missed(bus: Bus) -> None:
+    readers = [Reader() for _ in range(5)]
+    published = 0
+    ended = asyncio.Event()
+
+    async def publish() -> None:
+        nonlocal published
+        while not ended.is_set():
+            await bus.publish([fact(published)])
+            published += 1
+
+    publishing = asyncio.create_task(publish())
+    async with AsyncExitStack() as tails:
+        first: list[int] = []
+        for reader in readers:
+            await tails.enter_async_context(tailing(bus, reader))
+            # The one that is on its way may have been taken before the start.
+            first.append(published + 1)
+        ended.set()
+        await publishing
+        for reader, start in zip(readers, first, strict=True):
+            await bus.publish([fact(published)])
+            published += 1
+            while not reader.had or reader.had[-1] != fact(published - 1):
+                await reader.until(len(reader.had) + 1)
+            numbers = [int(value) for value in reader.values]
+            assert numbers == list(range(numbers[0], published))
+            assert numbers[0] <= start
+
+
+async def test_an_effect_that_fails_keeps_no_news_from_who_tails(bus: Bus) -> None:
+    reader = Reader(ValueError("no"), Unavailable("The store is away; try again."))
+    async with tailing(bus, reader):
+        await bus.publish([fact(1), fact(2), fact(3)])
+        assert await reader.until(1) == [fact(3)]
+    assert reader.tries == 3
+    assert await bus.dead_letters(10) == []
+
+
+async def test_tails_and_groups_do_not_wait_for_each_other(bus: Bus) -> None:
+    async def stuck(_record: Record) -> None:
+        await asyncio.Event().wait()
+
+    reader = Reader()
+    async with consuming(bus, reader), tailing(bus, stuck), tailing(bus, news := Reader()):
+        await bus.publish([fact(1), fact(2)])
+        assert await reader.until(2) == await news.until(2)
 
 
 async def test_unavailable_is_waited_out_without_counting(bus: Bus) -> None:

@@ -44,6 +44,11 @@ class StumblingBus:
     async def consume(self, group: str, topics: Sequence[str], effect: Effect) -> None:
         await self._bus.consume(group, topics, effect)
 
+    async def tail(
+        self, topics: Sequence[str], effect: Effect, started: asyncio.Event | None = None
+    ) -> None:
+        await self._bus.tail(topics, effect, started)
+
     async def dead_letters(self, limit: int, after: int = 0) -> list[DeadLetter]:
         return await self._bus.dead_letters(limit, after)
 
