@@ -29,7 +29,15 @@ mongo=$(setting MONGO_IMAGE mongo:8.0)
 if [ -z "${DOCKER_GID:-}" ]; then
     DOCKER_GID=$(stat -L -c %g "$socket" 2>/dev/null || stat -L -f %g "$socket" 2>/dev/null || echo 0)
 fi
-export DOCKER_GID
+# Ports of instances are open to this machine alone, unless something else is set: at the gateway of the
+# engine's bridge, where docker_svc sees them too.
+gateway=127.0.0.1
+if [ "$(uname)" = Linux ]; then
+    gateway=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}' 2>/dev/null || true)
+fi
+INSTANCES_ADDRESS=$(setting INSTANCES_ADDRESS "${gateway:-172.17.0.1}")
+PUBLIC_HOST=$(setting PUBLIC_HOST "${gateway:-172.17.0.1}")
+export DOCKER_GID INSTANCES_ADDRESS PUBLIC_HOST
 
 compose() {
     files='-f docker-compose.yml'
