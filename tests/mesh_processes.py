@@ -356,18 +356,21 @@ class MeshProcesses(Visitor):
             "ALLOCATOR_GRPC_ADDRESS": f"127.0.0.1:{grpc}",
             "ALLOCATOR_ADVERTISED_ADDRESS": f"127.0.0.1:{grpc}",
             "ALLOCATOR_TLS_DIR": str(self.certificates / service),
-            **_clock_off_by(self._skews.get(f"{service}-{number}", 0)),
         }
         self.replicas.append(
             Replica(
                 service,
                 number,
                 (http, grpc),
-                command=[sys.executable, "-m", service],
+                command=[sys.executable, *self._program(service, number)],
                 environment=environment,
                 log=self.folder / f"{service}-{number}.log",
             )
         )
+
+    def _program(self, service: str, number: int) -> list[str]:
+        off = self._skews.get(f"{service}-{number}", 0)
+        return [str(ROOT / "tests/skewed.py"), str(off), service] if off else ["-m", service]
 
     def _wait_edge(self, within: float = PATIENCE) -> None:
         waiting = ["/v1/users/me", "/v1/machines", "/v1/allocations", "/v1/allocations/x/lines"]
@@ -394,18 +397,6 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     )
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
     return done.stdout
-
-
-def _clock_off_by(seconds: int) -> dict[str, str]:
-    """What makes a process see another time; how much time passes, it sees as it is."""
-    if not seconds:
-        return {}
-    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": f"{seconds:+d}s",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 def _link(at: Path, to: Path) -> None:

@@ -17,6 +17,7 @@ from notifier.ports import DeliveryStore, MailChannel
 _LONGEST_NAP = 30.0
 _STORE_AWAY_PAUSE = 1.0
 _KEPT = timedelta(days=7)
+_CLOCKS_APART = timedelta(minutes=5)
 _SWEEP_EVERY = timedelta(hours=1)
 
 
@@ -74,7 +75,9 @@ class Delivering:
             DeliveryQueueFull: as many wait as may.
         """
         now = self._clock.now()
-        delivery = Delivery(delivery_id, email, content, accept_time=now, due_time=now)
+        # Due for whoever sends it, also where their clock is behind ours.
+        due = now - _CLOCKS_APART
+        delivery = Delivery(delivery_id, email, content, accept_time=now, due_time=due)
         if await self._store.accept(delivery, self._most_waiting):
             self._waits()
 

@@ -330,7 +330,9 @@ async def test_letters_are_leased_postponed_and_dropped(stores: Stores) -> None:
     letters = [address_taken_letter(f"{n}@example.org", NOW, LIFETIME) for n in range(3)]
     for n, letter in enumerate(letters):
         await stores.accounts.send(letter, None, NOW + timedelta(seconds=n))
-    assert await stores.letters.next_due() == NOW
+    first = await stores.letters.next_due()
+    assert first is not None
+    assert first <= NOW
     lease_end = NOW + timedelta(seconds=30)
     late = NOW + timedelta(seconds=5)
     assert await stores.letters.due(late, lease_end, 2) == [(letters[0], 0), (letters[1], 0)]

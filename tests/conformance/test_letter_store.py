@@ -96,13 +96,25 @@ async def test_a_letter_comes_back_as_it_was_sent(post: Post, letter: Letter) ->
     assert await post.letters.due(NOW, LEASE_END, 10) == [(letter, 0)]
 
 
-async def test_a_letter_is_due_at_its_time_and_not_before(post: Post) -> None:
+async def test_a_letter_is_due_at_once_also_where_the_clock_is_behind(post: Post) -> None:
     letter = a_letter()
-    await post.send(letter, at=NOW + SECOND)
+    await post.send(letter, at=NOW)
+    behind = NOW - timedelta(minutes=2)
+    first = await post.letters.next_due()
+    assert first is not None
+    assert first <= behind
+    assert await post.letters.due(behind, LEASE_END, 10) == [(letter, 0)]
+
+
+async def test_a_postponed_letter_is_due_at_its_time_and_not_before(post: Post) -> None:
+    letter = a_letter()
+    await post.send(letter, at=NOW)
+    await post.letters.due(NOW, LEASE_END, 10)
+    await post.letters.postpone(letter.delivery_id, NOW + SECOND)
     just_before = NOW + SECOND - timedelta(milliseconds=1)
     assert await post.letters.next_due() == NOW + SECOND
     assert await post.letters.due(just_before, LEASE_END, 10) == []
-    assert await post.letters.due(NOW + SECOND, LEASE_END, 10) == [(letter, 0)]
+    assert await post.letters.due(NOW + SECOND, LEASE_END, 10) == [(letter, 1)]
 
 
 async def test_the_oldest_are_taken_first_and_no_more_than_asked_for(post: Post) -> None:
