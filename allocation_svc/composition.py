@@ -52,7 +52,8 @@ async def compose(platform: Platform) -> Service:
     database = await platform.database(stores(platform.loaded)[0])
     leases = None if database.is_sqlite else SqlLeases(database, LEASES)
     leadership = platform.leadership(leases)
-    relay = Relay(database, OUTBOX, platform.bus, clock)
+    fence = None if leases is None else leases.fence_for(leadership)
+    relay = Relay(database, OUTBOX, platform.bus, clock, fence=fence)
     platform.publishes(relay, leadership)
     feed = Feed()
 

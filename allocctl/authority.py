@@ -209,7 +209,7 @@ class Authority:
                     file.parent.name,
                     tuple(str(name.value) for name in _names_of(certificate)),
                     ends,
-                    signers.get(_signer_id(certificate), ""),
+                    signers.get(_signer_id(certificate) or b"", ""),
                     ends - self._now < (ends - begins) / _RENEWED_PART,
                 )
             )

@@ -134,10 +134,10 @@ async def _open(platform: Platform, where: Store) -> _Opened:
         checks = {"store": documents.problem}
     else:
         database = await platform.database(where)
-        leadership = platform.leadership(
-            None if database.is_sqlite else SqlLeases(database, LEASES)
-        )
-        relay = Relay(database, OUTBOX, platform.bus)
+        leases = None if database.is_sqlite else SqlLeases(database, LEASES)
+        leadership = platform.leadership(leases)
+        fence = None if leases is None else leases.fence_for(leadership)
+        relay = Relay(database, OUTBOX, platform.bus, fence=fence)
         store = SqlMachineStore(database, platform.clock, records_of, leadership.wake)
         checks = {}
     platform.publishes(relay, leadership)

@@ -64,8 +64,10 @@ async def compose(platform: Platform) -> Service:
 
     # stores
     database = await platform.database(stores(platform.loaded)[0])
-    leadership = platform.leadership(None if database.is_sqlite else SqlLeases(database, LEASES))
-    relay = Relay(database, OUTBOX, platform.bus)
+    leases = None if database.is_sqlite else SqlLeases(database, LEASES)
+    leadership = platform.leadership(leases)
+    fence = None if leases is None else leases.fence_for(leadership)
+    relay = Relay(database, OUTBOX, platform.bus, fence=fence)
     platform.publishes(relay, leadership)
     accounts = SqlAccountStore(database, vault, user_records, leadership.wake)
     sessions = SqlSessionStore(database, vault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy import (
@@ -18,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from chassis.leading.port import Lease, LeaseLost
+from chassis.leading import Leadership, Lease, LeaseLost
 from chassis.sql.database import Database
 
 
@@ -106,6 +107,10 @@ class SqlLeases:
         await self._database.write(
             lambda connection: connection.execute(self._if_held, {**held, **freed})
         )
+
+    def fence_for(self, leadership: Leadership) -> Callable[[Connection], None]:
+        """What a transaction calls that only the replica which leads may commit."""
+        return lambda connection: self.fence(connection, leadership.service, leadership.epoch)
 
     def fence(self, connection: Connection, name: str, epoch: int) -> None:
         """Keeps a transaction from being committed by a replica that no longer leads.
