@@ -9,7 +9,8 @@ from prometheus_client import Counter, Gauge
 
 OUTBOX_WAITING = Gauge(
     "allocator_bus_outbox_waiting",
-    "Records in outboxes of this process that wait to be published, as last seen.",
+    "Records in outboxes of this process that wait to be published, as last seen: of each service's, "
+    "those that it publishes at once.",
 )
 PUBLISHED = Counter("allocator_bus_published", "Records published by this process.")
 _CONSUMED = Counter("allocator_bus_consumed", "Records consumed, by group.", ("group",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from chassis.bus.delivery import backoff
+from chassis.bus.metrics import OUTBOX_WAITING
 from chassis.bus.port import Bus, Record, check_records
 from chassis.clock import Clock, SystemClock
 from chassis.faults import Fault
@@ -34,9 +35,10 @@ from chassis.sql.types import Instant, JsonText, RowNumber
 
 _POLL = 1.0
 _FEW = 16
-_MANY = 500
+_MANY = 1000
 _MAX_BYTES = 8 * 2**20
 _LAST_FLUSH = 5.0
+_FINISH = 1.0
 
 _log = structlog.get_logger("chassis.bus")
 
@@ -57,6 +59,11 @@ def outbox_table(metadata: MetaData, name: str = "outbox") -> Table:
 
 def append(conn: Connection, table: Table, records: Sequence[Record], now: datetime) -> None:
     """Adds records to be published once the transaction is committed.
+
+    It comes after the statement of the transaction that changes the resource. That one waits for every
+    other transaction on the same resource to end, so of two records of a key the later one gets the
+    higher number, and who sees it sees the earlier one too. Records of different keys may be committed in
+    another order than that of their numbers.
 
     Args:
         conn: in the transaction that makes them true.
@@ -103,6 +110,11 @@ class Outbox(Protocol):
 class Publishing:
     """Publishes what is in an outbox: in order, at least once, and removes what is published.
 
+    A batch is read, published and removed before the next one is read. Reading ahead of what is removed
+    would have to begin after a number, and pass over a record with a lower one that was committed only
+    now: a later record of its key could be published before it. When publishing fails, the same records
+    are published again, so that the newest of each key is the last on the bus.
+
     Args:
         outbox: what waits.
         bus: where to publish.
@@ -115,6 +127,7 @@ class Publishing:
         self._clock = clock or SystemClock()
         self._woken = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
+        self._seen = 0
 
     def wake(self) -> None:
         """Says that something was committed to the outbox; it is published at once. From the loop only."""
@@ -126,6 +139,12 @@ class Publishing:
         It looks when it is woken, and each second for what other processes have committed. While the
         bus or the database is away it tries again with growing delays, of up to 30 s.
         """
+        try:
+            await self._run()
+        finally:
+            self._see(0)
+
+    async def _run(self) -> None:
         failures = 0
         while True:
             self._woken.clear()
@@ -170,12 +189,13 @@ class Publishing:
             pass
 
     async def _publish_some(self) -> int:
-        # A cancelled relay finishes its batch, or the same records would be published twice.
+        # A cancelled relay finishes its batch, or the same records would be published twice. It does
+        # not take long about it: another replica may be about to publish them.
         batch = asyncio.ensure_future(self._publish_batch())
         try:
             return await asyncio.shield(batch)
         except asyncio.CancelledError:
-            await asyncio.wait([batch], timeout=_LAST_FLUSH)
+            await asyncio.wait([batch], timeout=_FINISH)
             if not batch.done():
                 batch.cancel()
             elif not batch.cancelled():
@@ -185,11 +205,18 @@ class Publishing:
     async def _publish_batch(self) -> int:
         async with self._one_at_a_time:
             waiting = await self._outbox.waiting()
+            self._see(len(waiting))
             if not waiting:
                 return 0
             await self._bus.publish([record for _, record in waiting])
             await self._outbox.remove([known_by for known_by, _ in waiting])
+            self._see(0)
             return len(waiting)
+
+    def _see(self, count: int) -> None:
+        # All relays of a process share the metric.
+        OUTBOX_WAITING.inc(count - self._seen)
+        self._seen = count
 
 
 class Relay(Publishing):
@@ -200,32 +227,53 @@ class Relay(Publishing):
         table: from `outbox_table`.
         bus: where to publish.
         clock: for the delays while the bus is away.
+        fence: called in the transaction that removes what was published; it raises where this process
+            must not publish any more, and then nothing is removed.
     """
 
     def __init__(
-        self, database: Database, table: Table, bus: Bus, clock: Clock | None = None
+        self,
+        database: Database,
+        table: Table,
+        bus: Bus,
+        clock: Clock | None = None,
+        fence: Callable[[Connection], None] | None = None,
     ) -> None:
-        super().__init__(_SqlOutbox(database, table), bus, clock)
+        super().__init__(_SqlOutbox(database, table, fence), bus, clock)
 
 
 class _SqlOutbox:
     """An outbox in a SQL database; see `Outbox`."""
 
-    def __init__(self, database: Database, table: Table) -> None:
+    def __init__(
+        self, database: Database, table: Table, fence: Callable[[Connection], None] | None
+    ) -> None:
         self._database = database
+        self._fence = fence
+        self._were_many = False
         _, self._pending, self._published = _statements(table)
 
     async def waiting(self) -> Sequence[tuple[Any, Record]]:
-        rows = await self._database.get(lambda conn: self._rows(conn, _FEW))
-        if len(rows) == _FEW:
-            rows = await self._database.read(lambda conn: self._rows(conn, _MANY))
+        # Mostly there are one or two, which the loop itself reads sooner than a thread could.
+        if not self._were_many:
+            rows = await self._database.get(lambda conn: self._rows(conn, _FEW))
+            if len(rows) < _FEW:
+                return rows
+        rows = await self._database.read(lambda conn: self._rows(conn, _MANY))
+        self._were_many = len(rows) > _FEW
         return rows
 
     async def remove(self, published: Sequence[Any]) -> None:
         # By number, not as a range: on a server, a transaction that took its number earlier may
         # commit in between.
         ids = {"of_ids": list(published)}
-        await self._database.write(lambda conn: conn.execute(self._published, ids).rowcount)
+
+        def work(conn: Connection) -> None:
+            if self._fence is not None:
+                self._fence(conn)
+            conn.execute(self._published, ids)
+
+        await self._database.write(work)
 
     def _rows(self, conn: Connection, limit: int) -> list[tuple[int, Record]]:
         rows: list[tuple[int, Record]] = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -37,6 +39,7 @@ class Publisher:
         self._config = {**address.for_producer(), "error_cb": self._on_error}
         self._producer = self._made()
         self._broken = False
+        self._enqueuing = threading.Lock()
         self._thread = ClientThread("bus publisher", self._poll)
         self._thread.start()
 
@@ -44,7 +47,8 @@ class Publisher:
         """Publishes messages; returns when all of them are acknowledged.
 
         It never returns, nor fails, while one of them is still on its way: whoever publishes the
-        same ones again publishes them after these, so that the newest of a key stays the last.
+        same ones again publishes them after these, so that the newest of a key stays the last. When
+        it is cancelled, what was not sent is thrown away, also of others, who hear of it.
 
         Raises:
             Unavailable: at least one was not acknowledged in time.
@@ -52,16 +56,22 @@ class Publisher:
         if self._broken or self._thread.stopping.is_set():
             raise unavailable(None)
         batch = _Batch(self._thread.loop, len(messages))
-        if len(messages) <= _FEW:
-            self._enqueue(batch, messages)
-        else:
-            # Thousands at once would stop the loop for tens of milliseconds.
-            await asyncio.shield(asyncio.to_thread(self._enqueue, batch, messages))
         try:
             async with asyncio.timeout(DELIVERY_SECONDS + _GRACE):
+                if len(messages) <= _FEW:
+                    self._enqueue(batch, messages)
+                else:
+                    # Thousands at once would stop the loop for tens of milliseconds.
+                    await asyncio.to_thread(self._enqueue, batch, messages)
                 await batch.done
         except TimeoutError:
+            self._broken = True
             raise unavailable(None) from None
+        except asyncio.CancelledError:
+            # Whoever gave up may not lead any more: what has not left must not leave later, after
+            # what another process publishes meanwhile.
+            self._broken = True
+            raise
         if batch.refused is not None:
             raise batch.refused
         if batch.error is not None:
@@ -73,24 +83,27 @@ class Publisher:
             await self._thread.stop()
 
     def _enqueue(self, batch: _Batch, messages: Sequence[Outgoing]) -> None:
-        produce, report = self._producer.produce, batch.report
-        for place, message in enumerate(messages):
-            try:
-                produce(
-                    message.topic,
-                    message.value,
-                    message.key,
-                    headers=message.headers,
-                    on_delivery=report,
-                )
-            except BufferError:
-                batch.refuse(overloaded(), len(messages) - place)
-                return
-            except KafkaException as exception:
-                error = error_of(exception)
-                self._broken = self._broken or error.fatal()
-                batch.refuse(unavailable(error), len(messages) - place)
-                return
+        with self._enqueuing:
+            produce, report = self._producer.produce, batch.report
+            for place, message in enumerate(messages):
+                try:
+                    produce(
+                        message.topic,
+                        message.value,
+                        message.key,
+                        headers=message.headers,
+                        on_delivery=report,
+                    )
+                except (BufferError, KafkaException) as exception:
+                    batch.refuse(self._refusal(exception), len(messages) - place)
+                    return
+
+    def _refusal(self, exception: BufferError | KafkaException) -> Unavailable:
+        if isinstance(exception, BufferError):
+            return overloaded()
+        error = error_of(exception)
+        self._broken = self._broken or error.fatal()
+        return unavailable(error)
 
     def _poll(self) -> None:
         while not self._thread.stopping.is_set():
@@ -103,12 +116,13 @@ class Publisher:
         self._producer.flush(0)
 
     def _renew(self) -> None:
-        """Makes a new producer once the old one has nothing on its way."""
-        _log.error("the producer broke and is made anew")
-        self._producer.purge()
-        self._producer.flush(_FLUSH)
-        self._producer = self._made()
-        self._broken = False
+        """Makes a new producer; the old one throws away what was on its way, and says so."""
+        _log.warning("the producer is made anew")
+        with self._enqueuing:
+            old, self._producer = self._producer, self._made()
+            self._broken = False
+        old.purge()
+        old.flush(_FLUSH)
 
     def _made(self) -> Producer:
         try:
@@ -150,7 +164,9 @@ class _Batch:
         # Each count has one writer. Whoever writes last sees both, so that one of the two tells; that
         # both tell does no harm.
         if self._reported >= self._expected:
-            self._loop.call_soon_threadsafe(partial(_settle, self.done))
+            # The loop is closed where the process ended without closing the bus.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(partial(_settle, self.done))
 
 
 def _settle(future: asyncio.Future[None]) -> None:

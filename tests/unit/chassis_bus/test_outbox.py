@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
+from servers import drop_mysql, mysql_url
 
 from chassis.bus import MAX_VALUE, Bus, DeadLetter, Effect, Record, open_bus
 from chassis.bus.outbox import Relay, append
@@ -214,3 +218,91 @@ async def test_large_records_are_published_in_several_batches(
     async with published(bus) as values:
         assert await relay.flush(PATIENCE)
         assert [value[0] for value in await some(values, 20)] == list(range(20))
+
+
+async def test_who_must_not_publish_any_more_removes_nothing(
+    shop: Database, bus: StumblingBus
+) -> None:
+    fenced = True
+
+    def fence(conn: sa.Connection) -> None:
+        assert conn.execute(sa.select(sa.func.count()).select_from(OUTBOX)).scalar() == 1
+        if fenced:
+            raise Unavailable("Another replica leads now.", reason="NOT_LEADING")
+
+    await sell(shop, record(1))
+    relay = Relay(shop, OUTBOX, bus, fence=fence)
+    async with published(bus) as values:
+        assert not await relay.flush()
+        assert waiting(shop) == [b"1"]
+        fenced = False
+        assert await relay.flush()
+        assert await some(values, 2) == [b"1", b"1"]
+    assert waiting(shop) == []
+
+
+async def test_what_waits_is_counted_while_it_waits(shop: Database, bus: StumblingBus) -> None:
+    def seen() -> float:
+        return REGISTRY.get_sample_value("allocator_bus_outbox_waiting") or 0.0
+
+    clock = ManualClock()
+    before = seen()
+    bus.away = True
+    await sell(shop, record(1), record(2), record(3))
+    async with published(bus) as values, running(Relay(shop, OUTBOX, bus, clock)):
+        await clock.until_sleepers()
+        assert seen() == before + 3
+        bus.away = False
+        clock.advance(60)
+        await some(values, 3)
+    assert seen() == before
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.real_mysql)])
+async def any_shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A shop in a file, or on a server, where transactions run side by side."""
+    schema = "tests.unit.chassis_bus.shop_schema"
+    url = f"sqlite:///{tmp_path}/side.sqlite3" if request.param == "sqlite" else mysql_url()
+    database = await open_database(url, schema, SystemClock(), migrate=True)
+    yield database
+    await database.close()
+    if request.param == "mysql":
+        drop_mysql(url)
+
+
+async def test_the_order_of_a_key_holds_however_transactions_end(
+    any_shop: Database, bus: StumblingBus
+) -> None:
+    keys = [f"shops/{number}" for number in range(3)]
+    table = sa.Table(
+        "shops", sa.MetaData(), sa.Column("name", sa.String(50)), sa.Column("version", sa.Integer)
+    )
+    rises = sa.update(table).values(version=table.c.version + 1)
+
+    def open_all(conn: sa.Connection) -> None:
+        table.create(conn)
+        conn.execute(sa.insert(table), [{"name": key, "version": 0} for key in keys])
+
+    await any_shop.write(open_all)
+    relay = Relay(any_shop, OUTBOX, bus)
+
+    async def keep_shop(key: str) -> None:
+        def work(conn: sa.Connection) -> None:
+            conn.execute(rises.where(table.c.name == key))
+            version = conn.execute(sa.select(table.c.version).where(table.c.name == key)).scalar()
+            one = Record(TOPIC, key, f"{key}={version}".encode(), {})
+            append(conn, OUTBOX, [one], SystemClock().now())
+            # Those of other keys, and of this one, that come later may end before.
+            time.sleep(random.uniform(0, 0.01))
+
+        for _ in range(25):
+            await any_shop.write(work)
+            relay.wake()
+
+    async with published(bus) as values, running(relay):
+        async with asyncio.TaskGroup() as keepers:
+            for key in keys * 2:
+                keepers.create_task(keep_shop(key))
+        had = [value.decode().partition("=") for value in await some(values, 150)]
+    for key in keys:
+        assert [int(n) for name, _, n in had if name == key] == list(range(1, 51))
