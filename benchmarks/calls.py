@@ -7,10 +7,12 @@ asked for its row each time, and what was made of a row is made again only when 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -100,22 +102,34 @@ async def rpc_rate(target: str, request: bytes, token: str) -> float:
         return done / (time.perf_counter() - began)
 
 
-def http_rate(address: str, path: str, token: str) -> float:
-    """Requests per second over kept connections, by a client that costs little itself."""
-    return asyncio.run(_http_rate(address, path, token))
+def http_rate(
+    address: str | Sequence[str], path: str, token: str, tls: ssl.SSLContext | None = None
+) -> float:
+    """Requests per second over kept connections, by a client that costs little itself.
+
+    Args:
+        address: of the server, or of several that take turns.
+        path: what is asked for.
+        token: whose.
+        tls: where they are asked over TLS.
+    """
+    addresses = [address] if isinstance(address, str) else address
+    return asyncio.run(_http_rate(addresses, path, token, tls))
 
 
-async def _http_rate(address: str, path: str, token: str) -> float:
-    host, port = address.split(":")
-    raw = (
-        f"GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n"
-    ).encode()
+async def _http_rate(
+    addresses: Sequence[str], path: str, token: str, tls: ssl.SSLContext | None
+) -> float:
     end = time.perf_counter() + SECONDS
     done = 0
 
-    async def caller() -> None:
+    async def caller(address: str) -> None:
         nonlocal done
-        reader, writer = await asyncio.open_connection(host, int(port))
+        raw = (
+            f"GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n"
+        ).encode()
+        host, port = address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
         while time.perf_counter() < end:
             writer.write(raw)
             head = await reader.readuntil(b"\r\n\r\n")
@@ -126,5 +140,5 @@ async def _http_rate(address: str, path: str, token: str) -> float:
         writer.close()
 
     began = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(caller(addresses[n % len(addresses)]) for n in range(AT_ONCE)))
     return done / (time.perf_counter() - began)

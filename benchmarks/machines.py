@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.running import AllocatorProcess
+from benchmarks.running import Visitor
 
 
-def publish(running: AllocatorProcess, machine_id: str, **fields: Any) -> None:
+def publish(running: Visitor, machine_id: str, **fields: Any) -> None:
     """Adds a machine to the catalogue of the allocator that is measured."""
     admin = running.admin()
     made = running.call(

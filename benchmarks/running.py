@@ -10,8 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from allocator_process import AllocatorProcess, free_port
+from visitor import Visitor
 
-__all__ = ["AllocatorProcess", "allocator", "free_port"]
+__all__ = ["AllocatorProcess", "Visitor", "allocator", "free_port"]
 
 
 @contextmanager
