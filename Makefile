@@ -10,7 +10,7 @@ TEST_WORKERS ?= 4
 REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_nginx or real_mesh or real_disk or browser or readme
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench snapshot clean mesh-image mesh-up mesh-down mesh-clean
+.PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench soak snapshot clean mesh-image mesh-up mesh-down mesh-clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ mesh-clean: ## Ends the mesh and removes what it keeps, its secrets too.
 
 bench: $(VENV)/dev web/dist/index.html ## Runs the benchmarks and prints their table.
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/dev ## Kills each service of a mesh with -9 for SOAK_SECONDS, under load; needs the real servers.
+	ALLOCATOR_TEST_SOAK_SECONDS=$${SOAK_SECONDS:-180} $(BIN)/python -m pytest -v tests/faults/test_mesh_restarted.py
 
 lock: ## Resolves the dependencies anew; needs pip-tools.
 	$(BIN)/python tools/lock.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import threading
 import time
@@ -16,8 +17,9 @@ from websockets.exceptions import WebSocketException
 
 from allocctl.sequence import SequenceChecker
 
-pytestmark = [pytest.mark.real_mesh, pytest.mark.timeout(400)]
-SECONDS = 10.0
+# How long each service is killed again and again; minutes in `make soak`.
+SECONDS = float(os.environ.get("ALLOCATOR_TEST_SOAK_SECONDS", "10"))
+pytestmark = [pytest.mark.real_mesh, pytest.mark.timeout(int(400 + SECONDS))]
 
 
 @pytest.fixture(scope="module")
