@@ -9,6 +9,7 @@ A suite names its engines and asks for the fixture `store_place`, as it would fo
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -21,6 +22,19 @@ STORE_ENGINES = (*SQL_ENGINES, pytest.param("mongodb", marks=pytest.mark.real_mo
 
 _SEEDED = frozenset({"broker.schema"})
 """Schemas whose migrations add rows too: their databases cannot be emptied and used again."""
+
+LEFT_SOCKETS = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+)
+"""For tests that cancel calls of pymongo: a socket that is being connected then is closed only when
+nothing refers to it any more (`pymongo.pool_shared._async_create_connection` in 4.20)."""
+
+
+@pytest.fixture
+def left_sockets_closed() -> Iterator[None]:
+    """Has them closed before the next test begins; for tests with `LEFT_SOCKETS`."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -39,9 +39,14 @@ from machines_svc.transport.mapping import records_of
 from tests.conformance.test_machine_store import FULL, machine
 from tests.proxy import Proxy
 from tests.servers import drop_mongodb, mongodb_url
+from tests.store_places import LEFT_SOCKETS
 from tests.unit.chassis_bus.test_outbox import StumblingBus, some
 
-pytestmark = pytest.mark.real_mongodb
+pytestmark = [
+    pytest.mark.real_mongodb,
+    LEFT_SOCKETS,
+    pytest.mark.usefixtures("left_sockets_closed"),
+]
 
 TOPIC = "allocator.machines.facts.v1"
 SCHEMA = "machines_svc.schema"

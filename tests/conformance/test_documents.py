@@ -22,8 +22,13 @@ from chassis.faults import Invalid, Unavailable
 from chassis.sql import SchemaTooNew, SchemaTooOld
 from tests.proxy import Proxy
 from tests.servers import drop_mongodb, mongodb_url
+from tests.store_places import LEFT_SOCKETS
 
-pytestmark = pytest.mark.real_mongodb
+pytestmark = [
+    pytest.mark.real_mongodb,
+    LEFT_SOCKETS,
+    pytest.mark.usefixtures("left_sockets_closed"),
+]
 
 MACHINES = "machines_svc.schema"
 PATIENCE = 20.0

@@ -26,8 +26,15 @@ from chassis.sql import SchemaTooOld
 from tests.composed import PATIENCE, Composed, begin_service
 from tests.proxy import Proxy
 from tests.servers import drop_mongodb, mongodb_url
+from tests.store_places import LEFT_SOCKETS, left_sockets_closed
 
-pytestmark = pytest.mark.real_mongodb
+pytestmark = [
+    pytest.mark.real_mongodb,
+    LEFT_SOCKETS,
+    pytest.mark.usefixtures("left_sockets_closed"),
+]
+
+__all__ = ["left_sockets_closed"]
 
 ADMIN = Caller(user="users/root", roles=frozenset({"ADMIN"}), token="root")
 MACHINES = "/allocator.machines.v1.MachineService/"
