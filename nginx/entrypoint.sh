@@ -58,6 +58,9 @@ while kill -0 "$nginx" 2>/dev/null; do
     wait $! || true
     if "$EDGE_HOME/upstreams.sh"; then
         kill -HUP "$nginx" 2>/dev/null || true
+        # Where one comes others do: they are one change, for each ends idle connections of clients.
+        sleep "${EDGE_RESOLVE_SECONDS:-2}" &
+        wait $! || true
     fi
 done
 wait "$nginx"

@@ -29,15 +29,7 @@ mongo=$(setting MONGO_IMAGE mongo:8.0)
 if [ -z "${DOCKER_GID:-}" ]; then
     DOCKER_GID=$(stat -L -c %g "$socket" 2>/dev/null || stat -L -f %g "$socket" 2>/dev/null || echo 0)
 fi
-# Ports of instances are open to this machine alone, unless something else is set: at the gateway of the
-# engine's bridge, where docker_svc sees them too.
-gateway=127.0.0.1
-if [ "$(uname)" = Linux ]; then
-    gateway=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}' 2>/dev/null || true)
-fi
-INSTANCES_ADDRESS=$(setting INSTANCES_ADDRESS "${gateway:-172.17.0.1}")
-PUBLIC_HOST=$(setting PUBLIC_HOST "${gateway:-172.17.0.1}")
-export DOCKER_GID INSTANCES_ADDRESS PUBLIC_HOST
+export DOCKER_GID
 
 compose() {
     files='-f docker-compose.yml'
@@ -55,8 +47,24 @@ image() {
     docker build --tag "$edge" --target edge .
 }
 
+# Ports of instances are open to this machine alone, unless something else is set: at the address that is
+# host.docker.internal in docker_svc, which sees them there.
+where_instances_are() {
+    INSTANCES_ADDRESS=$(setting INSTANCES_ADDRESS '') PUBLIC_HOST=$(setting PUBLIC_HOST '')
+    if [ -z "$INSTANCES_ADDRESS" ] || [ -z "$PUBLIC_HOST" ]; then
+        host=127.0.0.1
+        if [ "$(uname)" = Linux ]; then
+            host=$(docker run --rm --add-host here:host-gateway --entrypoint cat "$services" /etc/hosts |
+                sed -n 's/^\([0-9.]*\)[[:space:]]*here$/\1/p' | head -n 1)
+        fi
+        : "${INSTANCES_ADDRESS:=${host:-127.0.0.1}}" "${PUBLIC_HOST:=${host:-127.0.0.1}}"
+    fi
+    export INSTANCES_ADDRESS PUBLIC_HOST
+}
+
 up() {
     docker image inspect "$services" "$edge" >/dev/null 2>&1 || image
+    where_instances_are
     deploy/compose/stand-ins/build.sh
     deploy/compose/secrets.sh "$secrets"
     mkdir -p deploy/compose/own-certificates
@@ -88,7 +96,8 @@ clean() {
     # What docker_svc has made on the engine carries the name of this installation.
     installation=$(compose run --rm --no-deps --entrypoint cat docker_svc /state/runtime.json 2>/dev/null |
         sed -n 's/.*"installation":"\([a-z0-9]*\)".*/\1/p') || true
-    compose down --remove-orphans --volumes "$@"
+    # Networks are in use for a moment longer than the containers that used them.
+    compose down --remove-orphans --volumes "$@" || compose down --remove-orphans --volumes "$@"
     if [ -n "$installation" ]; then
         mine="label=allocator.installation=$installation"
         docker ps --all --quiet --filter "$mine" | xargs -r docker rm --force --volumes >/dev/null
@@ -105,11 +114,15 @@ command=${1:-help}
 case $command in
     image) image ;;
     up) up "$@" ;;
-    down) compose down --remove-orphans "$@" ;;
+    down) compose down --remove-orphans "$@" || compose down --remove-orphans "$@" ;;
     clean) clean "$@" ;;
     admin) compose run --rm --no-deps --entrypoint cat admin /admin/admin.json ;;
     ca) compose exec -T edge cat /public/ca.pem ;;
-    compose) compose "$@" ;;
+    compose)
+        # What makes containers needs to know.
+        case " $* " in *' up '* | *' create '* | *' run '*) where_instances_are ;; esac
+        compose "$@"
+        ;;
     *)
         sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"
         [ "$command" = help ]
