@@ -173,7 +173,12 @@ async def test_facts_wait_while_kafka_is_away_and_then_come_in_order(
 
 
 async def test_what_was_given_up_does_not_come_later(server: KafkaServer) -> None:
-    async with own_kafka("books", servers=server.bootstrap) as url, opened(url) as bus:
+    # The client itself would try for longer than Kafka needs to come back.
+    patient = "message.timeout.ms=120000"
+    async with (
+        own_kafka("books", servers=server.bootstrap, query=patient) as url,
+        opened(url) as bus,
+    ):
         await bus.publish([fact(1, "books/a")])
         await server.kill()
         giving_up = asyncio.create_task(bus.publish([fact(2, "books/a")] * 100))

@@ -80,7 +80,7 @@ class Assigned:
         broken: is told what `each` raised; nothing more of the partition is consumed then.
 
     Attributes:
-        done: the offset up to which everything is consumed; -1 before the first.
+        done: the offset up to which everything is consumed; -1 before the first has come.
     """
 
     def __init__(
@@ -109,6 +109,8 @@ class Assigned:
         offset = message.offset() or 0
         if self._stopping or offset < self._next:
             return  # left over from before the partition was given away and back
+        if self.done < 0:
+            self.done = offset
         self._next = offset + 1
         self._waiting.append(message)
         self._bytes += len(message)

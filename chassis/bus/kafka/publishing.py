@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,7 @@ _POLL = 0.1
 _FEW = 64
 _GRACE = 5.0
 _FLUSH = 5.0
+_TELL_EVERY = 30.0
 
 _log = structlog.get_logger("chassis.bus")
 
@@ -39,6 +41,7 @@ class Publisher:
         self._config = {**address.for_producer(), "error_cb": self._on_error}
         self._producer = self._made()
         self._broken = False
+        self._last_error, self._told = "", 0.0
         self._enqueuing = threading.Lock()
         self._thread = ClientThread("bus publisher", self._poll)
         self._thread.start()
@@ -133,7 +136,10 @@ class Publisher:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._broken = True
-        _log.warning("the bus reports an error", error=error.name())
+        now = time.monotonic()
+        if error.name() != self._last_error or now - self._told > _TELL_EVERY:
+            self._last_error, self._told = error.name(), now
+            _log.warning("the bus reports an error", error=error.name())
 
 
 class _Batch:

@@ -57,7 +57,7 @@ async def ensure_kafka_topics(
 
 
 def hasten_group(address: Address, group: str) -> None:
-    """Has a group's partitions given out at once, not with the heartbeat after next (Kafka 4.3 and later).
+    """Has a group's partitions given out at once, not a heartbeat later (Kafka 4.4).
 
     Kafka waits by default for more members to come, which helps groups of hundreds. Where it does not
     know the setting, or refuses it to this process, all stays as it is.
