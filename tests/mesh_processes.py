@@ -230,7 +230,6 @@ class MeshProcesses(Visitor):
             "ALLOCATOR_DOCKER_STATE_DIR": str(folder / "node"),
             "ALLOCATOR_ALLOCATION_PORT_RANGE": self.port_range,
             "ALLOCATOR_NOTIFIER_MAIL_URL": f"file://{self.mailbox}",
-            "ALLOCATOR_PEERS": json.dumps({name: self.target(name) for name in SERVICES}),
             **settings,
         }
         self._skews = dict(skews or {})
@@ -350,6 +349,9 @@ class MeshProcesses(Visitor):
         )
         environment = {
             **{k: v for k, v in self.environment.items() if not k.startswith(of_others)},
+            "ALLOCATOR_PEERS": json.dumps(
+                {name: self.target(name) for name in SERVICES if name != service}
+            ),
             "ALLOCATOR_DATA_DIR": str(self.folder / f"{service}-{number}"),
             "ALLOCATOR_REPLICA": f"{service}-{number}",
             "ALLOCATOR_HTTP_ADDRESS": f"127.0.0.1:{http}",

@@ -165,6 +165,7 @@ class Leadership:
             self._log.warning("lease not given back", service=self.service, error=str(error))
 
     async def _keep(self, leases: Leases) -> None:
+        failed = False
         while True:
             pause = _LOOK_SECONDS
             try:
@@ -174,10 +175,13 @@ class Leadership:
                     else:
                         await self._renew(leases, self._lease)
                         pause = _RENEW_SECONDS
+                failed = False
             except (Fault, TimeoutError) as error:
-                self._log.warning(
-                    "lease not kept", service=self.service, error=str(error) or "no answer"
-                )
+                if not failed:
+                    self._log.warning(
+                        "lease not kept", service=self.service, error=str(error) or "no answer"
+                    )
+                failed = True
                 pause = _RETRY_SECONDS
             if self._lease is not None and not self.leads:
                 self._lose("it could not be renewed in time")
@@ -240,6 +244,7 @@ class Leadership:
 
     async def _tell(self) -> None:
         """Tells the leader what was committed here, until it has heard."""
+        failed = False
         while True:
             await self._untold.wait()
             self._untold.clear()
@@ -253,11 +258,13 @@ class Leadership:
                     raise LeaseLost("Nobody leads at present.")
                 await self._replica.tell(address, keys)
             except Fault as fault:
-                self._log.warning("leader not told", service=self.service, reason=fault.reason)
+                if not failed:
+                    self._log.warning("leader not told", service=self.service, reason=fault.reason)
+                failed = True
                 await self._clock.sleep(_RETRY_SECONDS)
-                if self._keys:
-                    self._untold.set()
+                self._untold.set()
                 continue
+            failed = False
             for key in keys:
                 self._keys.pop(key, None)
             if self._keys:

@@ -99,8 +99,10 @@ class Platform:
 
     def channel(self, peer: str) -> grpc.aio.Channel:
         """A channel to a peer, over which this service calls in its own name."""
-        elsewhere = "" if peer in self._shared.here else self.process.target_of(peer)
-        return self._channel_to(peer, elsewhere or self._shared.internal_target)
+        process, shared = self.process, self._shared
+        # What is named by itself counts, also for a service that is here.
+        elsewhere = process.peers.get(peer) if peer in shared.here else process.target_of(peer)
+        return self._channel_to(peer, elsewhere or shared.internal_target)
 
     def _channel_to(self, peer: str, target: str) -> grpc.aio.Channel:
         key = (self.service, peer, target)

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from kafka_server import KafkaServer
 from mesh_load import Load, one_value, settled
 from mesh_processes import MeshProcesses, Stores
-from own_kafka import OwnKafka
 from proxy import Proxy
 
 from chassis.bus import Record, facts_topic, open_bus
@@ -164,16 +164,20 @@ def test_a_flushed_cache_loses_nothing(
     mesh.wait(token, name, "DELETED")
 
 
-@pytest.mark.real_docker
 def test_a_bus_that_is_away_holds_no_write_up_and_loses_no_fact(tmp_path: Path) -> None:
     """The bus is a server of the test's own, which is killed for a while."""
-    with OwnKafka() as kafka:
+    folder = tmp_path / "kafka"
+    folder.mkdir()
+    kafka = KafkaServer(folder)
+    with asyncio.Runner() as loop:
+        loop.run(kafka.format())
+        loop.run(kafka.start())
         stores = Stores(tmp_path, on_servers=True)
-        stores.settings["ALLOCATOR_BUS_URL"] = f"kafka://{kafka.address}"
+        stores.settings["ALLOCATOR_BUS_URL"] = f"kafka://{kafka.bootstrap}"
         mesh = MeshProcesses(tmp_path, stores=stores)
         try:
             mesh.start()
-            kafka.stop()
+            loop.run(kafka.kill())
             since = time.monotonic()
             names = [rented(mesh, number) for number in range(5)]
             assert waiting_facts(mesh) > 0, "they are kept while the bus is away"
@@ -182,14 +186,15 @@ def test_a_bus_that_is_away_holds_no_write_up_and_loses_no_fact(tmp_path: Path) 
                 assert mesh.call("GET", "/v1/machines").status_code == 200
                 assert time.monotonic() - began < 5
                 time.sleep(0.2)
-            kafka.start()
+            loop.run(kafka.start())
             until = time.monotonic() + 60
             while waiting_facts(mesh):
                 assert time.monotonic() < until, "facts wait although the bus is back"
                 time.sleep(0.2)
-            assert_published_in_order(kafka.address, set(names))
+            loop.run(assert_published_in_order(kafka.bootstrap, set(names)))
         finally:
             mesh.close()
+            loop.run(kafka.kill())
 
 
 def rented(mesh: MeshProcesses, number: int) -> str:
@@ -210,38 +215,35 @@ def waiting_facts(mesh: MeshProcesses) -> int:
     )
 
 
-def assert_published_in_order(bootstrap: str, names: set[str]) -> None:
+async def assert_published_in_order(bootstrap: str, names: set[str]) -> None:
     """Every fact of every allocation is on the bus, each after the one before."""
     versions: dict[str, list[int]] = {name: [] for name in names}
     kinds: dict[str, list[str]] = {name: [] for name in names}
 
-    async def read() -> None:
-        bus = await open_bus(f"kafka://{bootstrap}", SystemClock())
-        ended: set[str] = set()
+    bus = await open_bus(f"kafka://{bootstrap}", SystemClock())
+    ended: set[str] = set()
 
-        async def learn(record: Record) -> None:
-            if record.key in versions:
-                seen = versions[record.key]
-                version = int(record.headers["version"])
-                if version not in seen:
-                    seen.append(version)
-                    kinds[record.key].append(record.headers["ce-type"].rpartition(".")[2])
-                if "Deleted" in record.headers["ce-type"]:
-                    ended.add(record.key)
-                if ended == names:
-                    done.set()
+    async def learn(record: Record) -> None:
+        if record.key in versions:
+            seen = versions[record.key]
+            version = int(record.headers["version"])
+            if version not in seen:
+                seen.append(version)
+                kinds[record.key].append(record.headers["ce-type"].rpartition(".")[2])
+            if "Deleted" in record.headers["ce-type"]:
+                ended.add(record.key)
+            if ended == names:
+                done.set()
 
-        done = asyncio.Event()
-        reading = asyncio.create_task(bus.consume("reader", [facts_topic("allocations")], learn))
-        try:
-            async with asyncio.timeout(30):
-                await done.wait()
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-            await bus.close()
-
-    asyncio.run(read())
+    done = asyncio.Event()
+    reading = asyncio.create_task(bus.consume("reader", [facts_topic("allocations")], learn))
+    try:
+        async with asyncio.timeout(30):
+            await done.wait()
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await bus.close()
     for name, seen in versions.items():
         assert seen == sorted(seen), name
         assert kinds[name][0] == "AllocationCreated"

@@ -232,6 +232,20 @@ async def test_the_leader_hears_what_another_replica_committed(
             assert heard == ["allocations/a", "allocations/b"]
 
 
+async def test_a_word_without_names_is_said_again_too(leases: SqlLeases, told: Told) -> None:
+    one, two = replica_of(leases, told, "one"), replica_of(leases, told, "two")
+    heard: list[Sequence[str]] = []
+    one.on_wake(heard.append)
+    async with running(one):
+        await until(lambda: one.leads)
+        heard.clear()
+        async with running(two):
+            await until(lambda: two._leader_at == "one:50051")
+            told.failures = 3
+            two.wake()
+            await until(lambda: heard == [[]])
+
+
 async def test_what_nobody_heard_the_next_leader_does(leases: SqlLeases, told: Told) -> None:
     one, two = replica_of(leases, told, "one"), replica_of(leases, told, "two")
     heard: list[str] = []
