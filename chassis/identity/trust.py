@@ -23,7 +23,7 @@ ALGORITHM = "Ed25519"
 FRESH_SECONDS = 30.0
 _MOST_REMEMBERED = 20_000
 _FIRST_RETRY_SECONDS = 0.02
-_LONGEST_RETRY_SECONDS = 2.0
+_LONGEST_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +190,15 @@ class Trust:
             watch: opens the stream of updates anew.
             stopping: set when the process begins to stop; a stream that ends then is not opened anew.
         """
-        delay = _FIRST_RETRY_SECONDS
+        delay, said = _FIRST_RETRY_SECONDS, False
         while True:
             try:
                 async for update in watch():
                     self.learn(update)
-                    delay = _FIRST_RETRY_SECONDS
+                    delay, said = _FIRST_RETRY_SECONDS, False
             except Fault as fault:
-                if delay >= _LONGEST_RETRY_SECONDS:
+                if delay >= _LONGEST_RETRY_SECONDS and not said:
+                    said = True
                     self._log.warning("source of trust is away", reason=fault.reason)
             if stopping is not None and stopping.is_set():
                 await asyncio.Event().wait()

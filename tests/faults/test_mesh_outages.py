@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from proxy import Proxy
 from chassis.bus import Record, facts_topic, open_bus
 from chassis.clock import SystemClock
 
-pytestmark = [pytest.mark.real_mesh, pytest.mark.timeout(400)]
-AWAY_SECONDS = 8.0
+# How long each server is away.
+AWAY_SECONDS = float(os.environ.get("ALLOCATOR_TEST_AWAY_SECONDS", "8"))
+pytestmark = [pytest.mark.real_mesh, pytest.mark.timeout(int(400 + AWAY_SECONDS))]
 STORES = {
     "sql": (
         "ALLOCATOR_USER_DATABASE_URL",

@@ -22,7 +22,13 @@ from allocctl.sequence import SequenceChecker
 from tests.faults.node_processes import NodeProcesses, ServiceProcess
 from tests.faults.reconciliation_host import folders_of, leased_ports, listens, programs_of, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("node")]
+# They need no server, but two cores for themselves.
+pytestmark = [
+    pytest.mark.real_mesh,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("node"),
+]
 
 PATIENCE = 60.0
 MOST_WITHOUT_LINES = 10.0
