@@ -9,6 +9,9 @@ TEST_WORKERS ?= 4
 # What needs more than Python.
 REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_nginx or real_mesh or real_disk or browser or readme
 
+# Tests of one thing each, which may run side by side; the others are of whole installations.
+APART := tests/conformance tests/unit
+
 .DEFAULT_GOAL := help
 .PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench soak snapshot clean mesh-image mesh-up mesh-down mesh-clean
 
@@ -22,7 +25,8 @@ test: $(VENV)/dev ## Runs the tests that need no server.
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "not ($(REAL))"
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need real servers, a Docker engine, a browser.
-	$(BIN)/python -m pytest -m "$(REAL)"
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "$(REAL)" $(APART)
+	$(BIN)/python -m pytest -m "$(REAL)" $(APART:%=--ignore=%)
 
 check: format lint types imports contracts docs console ## Runs every check that is no test.
 

@@ -1,4 +1,4 @@
-"""One allocator of each kind: embedded on either runtime, and the whole mesh."""
+"""One allocator of each kind for each module: embedded on either runtime, and the whole mesh."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MESH = [
 Opening = Callable[[str], AllocatorProcess | MeshProcesses]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installation(tmp_path_factory) -> Iterator[Opening]:
     """Starts an allocator of a kind, once."""
     made: dict[str, AllocatorProcess | MeshProcesses] = {}

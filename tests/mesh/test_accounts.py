@@ -17,11 +17,23 @@ from allocator.users.v1 import (
     user_service_pb2_grpc,
 )
 from allocator_process import PASSWORD, AllocatorProcess
+from mesh_processes import MeshProcesses
 
 
 def reason(answer: httpx2.Response) -> str:
     """Why a call has failed."""
     return str(answer.json()["reason"])
+
+
+@pytest.fixture(
+    params=[
+        "process",
+        pytest.param("mesh", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
+    ]
+)
+def running(request, installation) -> AllocatorProcess | MeshProcesses:
+    """An allocator; what runs instances makes no difference to accounts."""
+    return installation(request.param)
 
 
 def until_refused(running: AllocatorProcess, token: str, within: float = 10.0) -> str:
