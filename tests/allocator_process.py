@@ -44,6 +44,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# One is not given twice, also while nobody listens there yet.
+_GIVEN: set[int] = set()
+
+
 def lasting_port() -> int:
     """A free port that no connection is given by chance while its process is away.
 
@@ -51,8 +55,11 @@ def lasting_port() -> int:
     """
     while True:
         port = 14_000 + secrets.randbelow(2_000)
+        if port in _GIVEN:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _GIVEN.add(port)
             return port
 
 
