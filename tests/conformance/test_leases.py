@@ -115,9 +115,10 @@ async def test_a_released_lease_is_free_and_its_epoch_goes_on(leases: Leases) ->
     assert taken.epoch == 2
 
 
-async def test_a_fence_keeps_out_who_no_longer_leads(leases: Leases) -> None:
-    if not isinstance(leases, SqlLeases):
-        return  # one document at a time needs no fence
+@pytest.mark.parametrize(
+    "leases", ["sqlite", pytest.param("mysql", marks=pytest.mark.real_mysql)], indirect=True
+)
+async def test_a_fence_keeps_out_who_no_longer_leads(leases: SqlLeases) -> None:
     first = await leases.claim(NAME, None, "one", "one:1")
     assert first is not None
     database = leases._database
