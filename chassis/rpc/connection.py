@@ -36,7 +36,8 @@ _RETRY = {
     "initialBackoff": "0.05s",
     "maxBackoff": "0.4s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A server that stops cancels what it had taken from the wire and not begun; ours never says it else.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 _RETRY_BUDGET = {"maxTokens": 20, "tokenRatio": 0.1}
 
