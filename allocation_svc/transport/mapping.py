@@ -16,7 +16,6 @@ from chassis.bus import Record
 from chassis.bus.facts import fact_records
 from chassis.clock import millis_of
 from chassis.listing import etag_of
-from chassis.rpc import current_call
 
 _SOURCE = "allocation_svc"
 _NOUN = "allocations"
@@ -100,7 +99,6 @@ def inspection_of(
 
 def records_of(fact: Fact | None, allocation: Allocation) -> Sequence[Record]:
     """What goes onto the bus: the fact, if there is one, and the allocation as it is now."""
-    call = current_call.get()
     resource = message_of(allocation)
     told: Message = resource if fact is None else _FACTS[fact](allocation=resource)
     records = fact_records(
@@ -111,7 +109,6 @@ def records_of(fact: Fact | None, allocation: Allocation) -> Sequence[Record]:
         key=allocation.name,
         version=allocation.version,
         now=allocation.update_time,
-        trace=call.trace if call else "",
     )
     return records[1:] if fact is None else records
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from chassis.bus.causes import following
 from chassis.bus.port import Effect, Record
 from chassis.clock import Clock
 from chassis.faults import Fault, Unavailable
@@ -48,7 +49,8 @@ async def deliver(group: str, record: Record, effect: Effect, clock: Clock) -> R
     failures = waits = 0
     while True:
         try:
-            await effect(record)
+            with following(record):
+                await effect(record)
         except Unavailable as fault:
             waits += 1
             delay = max(backoff(waits), min(fault.retry_after or 0.0, _LONGEST_DELAY))

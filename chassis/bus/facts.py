@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from google.protobuf.message import DecodeError, Message
 
+from chassis.bus.causes import present_cause
 from chassis.bus.port import Record, facts_topic, state_topic
 from chassis.clock.instants import rfc3339
 from chassis.faults import Invalid
@@ -15,7 +16,8 @@ from chassis.faults import Invalid
 M = TypeVar("M", bound=Message)
 
 
-def fact_records(  # noqa: PLR0917 - callers name them
+def fact_records(
+    *,
     noun: str,
     source: str,
     fact: Message,
@@ -23,11 +25,10 @@ def fact_records(  # noqa: PLR0917 - callers name them
     key: str,
     version: int,
     now: datetime,
-    trace: str = "",
 ) -> list[Record]:
     """What to publish when something has happened: the fact, and the state that it led to.
 
-    Neither may hold a code, a token, a password or a secret variable.
+    Both say what has caused them: the call that is served now, or the record that is consumed. Neither may hold a code, a token, a password or a secret variable.
 
     Args:
         noun: the plural of the resource, `machines`.
@@ -37,18 +38,20 @@ def fact_records(  # noqa: PLR0917 - callers name them
         key: the resource name; facts of one key stay in order.
         version: of the resource, after it.
         now: when it happened.
-        trace: the W3C trace parent of the call that did it; empty where there is none.
 
     Returns:
         One record for the topic of facts and one for the topic of states.
     """
+    cause = present_cause()
     attributes = {
         "ce-specversion": "1.0",
         "ce-source": source,
         "ce-time": rfc3339(now),
         "ce-subject": key,
         "version": str(version),
-        "traceparent": trace,
+        "actor": cause.actor,
+        "method": cause.method,
+        "traceparent": cause.trace,
     }
 
     def record(topic: str, message: Message, value: bytes) -> Record:

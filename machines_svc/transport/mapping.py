@@ -16,7 +16,6 @@ from chassis.bus import Record
 from chassis.bus.facts import fact_records
 from chassis.clock import millis_of
 from chassis.listing import etag_of
-from chassis.rpc import current_call
 from chassis.rpc.chain import validate
 from machines_svc.domain.availability import Availability
 from machines_svc.domain.facts import (
@@ -193,7 +192,6 @@ def records_of(fact: Fact) -> Sequence[Record]:
 
     What a runtime can run is a matter of the moment, so it is in neither.
     """
-    call = current_call.get()
     machine = fact.machine
     resource = message_of(machine, Availability.UNKNOWN)
     if isinstance(fact, MachineDeleted):
@@ -205,7 +203,6 @@ def records_of(fact: Fact) -> Sequence[Record]:
             key=machine.name,
             version=machine.version + 1,
             now=fact.time,
-            trace=call.trace if call else "",
         )
     return fact_records(
         noun="machines",
@@ -215,7 +212,6 @@ def records_of(fact: Fact) -> Sequence[Record]:
         key=machine.name,
         version=machine.version,
         now=machine.update_time,
-        trace=call.trace if call else "",
     )
 
 

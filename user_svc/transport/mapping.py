@@ -13,7 +13,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.bus import Record
 from chassis.bus.facts import fact_records
 from chassis.listing import FilterField, etag_of
-from chassis.rpc import current_call
 from user_svc.domain.account import Account, Fact, FactKind, Role, State
 from user_svc.domain.session import Session
 from user_svc.usecases.trust_feed import TrustChange
@@ -108,9 +107,8 @@ def trust_message(change: TrustChange) -> trust_service_pb2.TrustUpdate:
 
 
 def user_records(fact: Fact) -> Sequence[Record]:
-    """A fact as records of the bus, in the trace of the call that caused it."""
+    """A fact as records of the bus."""
     account = fact.account
-    call = current_call.get()
     user = user_message(account)
     return fact_records(
         noun="users",
@@ -120,5 +118,4 @@ def user_records(fact: Fact) -> Sequence[Record]:
         key=account.name,
         version=account.version,
         now=account.update_time,
-        trace=call.trace if call else "",
     )

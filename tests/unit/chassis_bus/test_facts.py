@@ -9,8 +9,15 @@ import pytest
 from allocator.machines.v1 import machine_facts_pb2, machine_pb2
 
 from chassis.bus import Record, facts_topic, is_compacted, state_topic
+from chassis.bus.causes import Cause, cause_of
+from chassis.bus.delivery import deliver
 from chassis.bus.facts import decode, fact_records
+from chassis.clock import SystemClock
 from chassis.faults import Invalid
+from chassis.identity import Caller
+from chassis.rpc import Call, current_call
+from chassis.rpc.contract import public_methods
+from chassis.telemetry import trace_id
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 REDIS = machine_pb2.Machine(name="machines/redis", title="Redis", version=7)
@@ -27,7 +34,6 @@ def records(resource: machine_pb2.Machine | None = REDIS) -> list[Record]:
         key="machines/redis",
         version=7,
         now=NOW,
-        trace=TRACE,
     )
 
 
@@ -48,7 +54,39 @@ def test_what_happened_and_what_is_so_are_two_records_of_one_key() -> None:
         assert record.headers["ce-time"] == "2026-03-01T12:00:00.250Z"
         assert record.headers["ce-subject"] == "machines/redis"
         assert record.headers["version"] == "7"
-        assert record.headers["traceparent"] == TRACE
+
+
+def test_facts_of_a_call_say_who_asked_by_which_call_and_in_which_trace() -> None:
+    method = next(m for m in public_methods() if m.name == "PublishMachine")
+    call = Call(method, {}, "", 0.0, caller=Caller(user="users/ada"), trace=TRACE)
+    token = current_call.set(call)
+    try:
+        made = records()
+    finally:
+        current_call.reset(token)
+    assert {cause_of(one) for one in made} == {
+        Cause("users/ada", "allocator.machines.v1.MachineService/PublishMachine", TRACE)
+    }
+
+
+async def test_what_a_fact_leads_to_has_its_cause_and_its_trace() -> None:
+    headers = {"actor": "users/ada", "method": "a.v1.B/C", "traceparent": TRACE}
+    made: list[Record] = []
+
+    async def effect(record: Record) -> None:
+        made.extend(records())
+
+    await deliver("g", Record("t", "k", b"v", headers), effect, SystemClock())
+    cause = cause_of(made[0])
+    assert (cause.actor, cause.method) == ("users/ada", "a.v1.B/C")
+    assert trace_id(cause.trace) == trace_id(TRACE)
+    assert cause.trace != TRACE
+
+
+def test_what_a_service_does_by_itself_has_no_actor_and_a_trace_of_its_own() -> None:
+    first, second = cause_of(records()[0]), cause_of(records()[0])
+    assert (first.actor, first.method) == ("", "")
+    assert first.trace != second.trace
 
 
 def test_a_record_gives_its_message_back() -> None:

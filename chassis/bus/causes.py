@@ -1,0 +1,59 @@
+"""Why a fact comes to be: who asked, by which call, in which trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from chassis.bus.port import Record
+from chassis.rpc.call import current_call
+from chassis.telemetry import child_of, new_trace
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What led to a fact.
+
+    Attributes:
+        actor: the person who asked, `users/…`, or the service; empty where the service that tells of
+            the fact did it by itself.
+        method: the method that was called, `allocator.machines.v1.MachineService/PublishMachine`;
+            empty where it was no call.
+        trace: the W3C trace parent.
+    """
+
+    actor: str
+    method: str
+    trace: str
+
+
+_followed: ContextVar[Cause | None] = ContextVar("followed_cause", default=None)
+
+
+def present_cause() -> Cause:
+    """The cause of what is done now: the call that is served, or the record that is consumed."""
+    call = current_call.get()
+    if call is not None:
+        return Cause(call.caller.user or call.caller.service, call.method.path[1:], call.trace)
+    return _followed.get() or Cause("", "", new_trace())
+
+
+def cause_of(record: Record) -> Cause:
+    """The cause that a record was published with."""
+    headers = record.headers
+    return Cause(
+        headers.get("actor", ""), headers.get("method", ""), headers.get("traceparent", "")
+    )
+
+
+@contextmanager
+def following(record: Record) -> Iterator[None]:
+    """What is done in it has the cause of a record, in the record's trace."""
+    first = cause_of(record)
+    token = _followed.set(Cause(first.actor, first.method, child_of(first.trace)))
+    try:
+        yield
+    finally:
+        _followed.reset(token)
