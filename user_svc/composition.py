@@ -30,7 +30,9 @@ from user_svc.settings import Settings
 from user_svc.transport.cookies import RefreshCookies
 from user_svc.transport.key_document import key_document
 from user_svc.transport.mapping import user_records
-from user_svc.transport.servicer import SessionServicer, TrustServicer, UserServicer
+from user_svc.transport.session_servicer import SessionServicer
+from user_svc.transport.trust_servicer import TrustServicer
+from user_svc.transport.user_servicer import UserServicer
 from user_svc.usecases.accounts import Accounts
 from user_svc.usecases.first_admin import FirstAdmin
 from user_svc.usecases.letters import LetterDispatch

@@ -26,7 +26,7 @@ from user_svc.domain.faults import AccountChanged, LastAdmin
 from user_svc.domain.names import new_id
 from user_svc.domain.session import open_session
 from user_svc.domain.trust import Revocation
-from user_svc.ports import (
+from user_svc.ports.accounts import (
     AccountStore,
     AddressTaken,
     AlreadyDone,

@@ -18,7 +18,7 @@ from tests.sql_places import SQL_ENGINES, SqlPlace, what_is_stored
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.domain.code import Letter, LetterKind
-from user_svc.ports import AccountStore, LetterStore
+from user_svc.ports.accounts import AccountStore, LetterStore
 from user_svc.transport.mapping import user_records
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -18,7 +18,7 @@ from user_svc.adapters.session_store.sql import SqlSessionStore
 from user_svc.adapters.trust_store.sql import SqlTrustStore
 from user_svc.domain.session import Session, open_session
 from user_svc.domain.trust import SigningKey
-from user_svc.ports import SessionStore, TrustStore
+from user_svc.ports.sessions import SessionStore, TrustStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

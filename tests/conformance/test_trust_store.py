@@ -18,7 +18,7 @@ from chassis.sql import Database, open_database
 from tests.sql_places import SQL_ENGINES, SqlPlace, what_is_stored
 from user_svc.adapters.trust_store.sql import SqlTrustStore, put_revocation
 from user_svc.domain.trust import Revocation, SigningKey
-from user_svc.ports import TrustStore
+from user_svc.ports.sessions import TrustStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

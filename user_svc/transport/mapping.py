@@ -1,12 +1,11 @@
-"""Accounts, sessions and trust between the wire and the domain."""
+"""Accounts between the wire and the domain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from allocator.access.v1 import trust_service_pb2
-from allocator.users.v1 import session_pb2, user_facts_pb2, user_pb2
+from allocator.users.v1 import user_facts_pb2, user_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -14,8 +13,6 @@ from chassis.bus import Record
 from chassis.bus.facts import fact_records
 from chassis.listing import FilterField, etag_of
 from user_svc.domain.account import Account, Fact, FactKind, Role, State
-from user_svc.domain.session import Session
-from user_svc.usecases.trust_feed import TrustChange
 
 FILTER_FIELDS: Mapping[str, FilterField] = {
     "state": FilterField.choice([state.value for state in State]),
@@ -67,43 +64,6 @@ def user_message(account: Account) -> user_pb2.User:
 def role_of(role: user_pb2.User.Role.ValueType) -> Role:
     """A role from the wire; the contract lets no other in."""
     return Role(user_pb2.User.Role.Name(role))
-
-
-def session_message(session: Session, current: str) -> session_pb2.Session:
-    """A session on the wire, without tokens.
-
-    Args:
-        session: the session.
-        current: the name of the session that asks.
-    """
-    return session_pb2.Session(
-        name=session.name,
-        create_time=timestamp(session.create_time),
-        refresh_time=timestamp(session.refresh_time),
-        user_agent=session.user_agent,
-        address=session.address,
-        current=session.name == current,
-    )
-
-
-def trust_message(change: TrustChange) -> trust_service_pb2.TrustUpdate:
-    """What is new to a watcher, on the wire."""
-    return trust_service_pb2.TrustUpdate(
-        send_time=timestamp(change.time),
-        keys=[
-            trust_service_pb2.SigningKey(id=key.id, public_key=key.public_key)
-            for key in change.keys
-        ],
-        revocations=[
-            trust_service_pb2.Revocation(
-                user=one.user,
-                session=one.session,
-                issued_before=timestamp(one.issued_before),
-                expire_time=timestamp(one.expire_time),
-            )
-            for one in change.revocations
-        ],
-    )
 
 
 def user_records(fact: Fact) -> Sequence[Record]:

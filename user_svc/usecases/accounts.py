@@ -15,13 +15,7 @@ from user_svc.domain.faults import AccountChanged, PasswordWrong, TooManyRequest
 from user_svc.domain.names import id_of
 from user_svc.domain.password import check_strength, normalised
 from user_svc.domain.trust import Revocation
-from user_svc.ports import (
-    AccountStore,
-    AdminFile,
-    Change,
-    PasswordHasher,
-    SessionsEnded,
-)
+from user_svc.ports.accounts import AccountStore, AdminFile, Change, PasswordHasher, SessionsEnded
 from user_svc.usecases.log_in import SessionRules
 
 _TRIES = 5

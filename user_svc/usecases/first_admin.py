@@ -8,7 +8,7 @@ from chassis.clock import Clock
 from user_svc.domain.account import Account, Fact, FactKind, Role
 from user_svc.domain.names import new_id
 from user_svc.domain.password import normalised
-from user_svc.ports import AccountStore, AddressTaken, AdminFile, Change, PasswordHasher
+from user_svc.ports.accounts import AccountStore, AddressTaken, AdminFile, Change, PasswordHasher
 
 FIRST_ADMIN_EMAIL = "admin@allocator.local"
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from chassis.clock import Clock
 from chassis.faults import Fault
 from user_svc.domain.code import Letter
-from user_svc.ports import CodeDelivery, LetterStore
+from user_svc.ports.accounts import CodeDelivery, LetterStore
 
 _AT_ONCE = 20
 _LEASE = timedelta(seconds=30)

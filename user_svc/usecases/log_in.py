@@ -29,12 +29,8 @@ from user_svc.domain.session import (
     standing,
 )
 from user_svc.domain.trust import SigningKey
-from user_svc.ports import (
-    AccountStore,
-    PasswordHasher,
-    SessionStore,
-    TokenSigner,
-)
+from user_svc.ports.accounts import AccountStore, PasswordHasher
+from user_svc.ports.sessions import SessionStore, TokenSigner
 
 _AGENT_LENGTH = 200
 _ADDRESS_LENGTH = 100

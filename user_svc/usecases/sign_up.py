@@ -21,7 +21,7 @@ from user_svc.domain.faults import (
 )
 from user_svc.domain.names import new_id
 from user_svc.domain.password import check_strength, normalised
-from user_svc.ports import (
+from user_svc.ports.accounts import (
     AccountStore,
     AddressTaken,
     AlreadyDone,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from chassis.clock import Clock
 from chassis.faults import Fault
-from user_svc.ports import SessionStore
+from user_svc.ports.sessions import SessionStore
 
 _PERIOD_SECONDS = 3600.0
 _SESSIONS_KEPT = timedelta(days=1)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from chassis.clock import Clock
 from chassis.faults import Fault, Unavailable
 from user_svc.domain.trust import KeyPlan, Revocation, SigningKey
-from user_svc.ports import TokenSigner, TrustStore
+from user_svc.ports.sessions import TokenSigner, TrustStore
 
 
 @dataclass(frozen=True, slots=True)

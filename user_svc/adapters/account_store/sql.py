@@ -35,7 +35,7 @@ from user_svc.adapters.trust_store.sql import put_revocation
 from user_svc.domain.account import Account, Fact, Role, State, email_key
 from user_svc.domain.code import MAX_ATTEMPTS, Code, Letter
 from user_svc.domain.faults import AccountChanged, LastAdmin
-from user_svc.ports import AddressTaken, AlreadyDone, Change, PhoneTaken
+from user_svc.ports.accounts import AddressTaken, AlreadyDone, Change, PhoneTaken
 from user_svc.schema.tables import CODES, ONCE, OUTBOX, USERS
 
 EncodeFact = Callable[[Fact], Sequence[Record]]
