@@ -218,7 +218,7 @@ async def test_a_state_topic_keeps_the_newest_of_each_key(bus: Bus) -> None:
         newest = {"books/a": b"3", "books/b": b"4", "books/c": b"", "books/end": b"7"}
         while {record.key: record.value for record in reader.had} != newest:
             await reader.until(len(reader.had) + 1)
-    assert [record.is_tombstone for record in reader.had if not record.value] == [True]
+    assert all(record.is_tombstone for record in reader.had if not record.value)
 
 
 async def test_topics_do_not_wait_for_each_other(bus: Bus) -> None:
