@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
 
 from chassis.serving import Platform, Service, Store, Task, led
@@ -11,13 +12,16 @@ from chassis.sql.leases import SqlLeases
 from notifier.adapters.delivery_store.sql import SqlDeliveryStore
 from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
 from notifier.adapters.mail_channel.smtp import SmtpMailChannel
+from notifier.adapters.templates.files import FileTemplates
 from notifier.domain.delivery import Delivery, Persistence
+from notifier.domain.kind import Letters
 from notifier.domain.mail_server import SmtpServer, read_mail_url
 from notifier.ports import MailChannel
 from notifier.schema.tables import LEASES
 from notifier.settings import Settings
 from notifier.transport.servicer import DeliveryServicer
 from notifier.usecases.delivering import Delivering
+from notifier.usecases.posting import Posting
 
 MAILBOX = "mailbox"
 """The folder of mails in the data folder, where no mail server is set."""
@@ -52,6 +56,12 @@ async def compose(platform: Platform) -> Service:
     leadership = platform.leadership(None if database.is_sqlite else SqlLeases(database, LEASES))
     channel = _channel(settings, platform.process.data_dir)
 
+    templates = FileTemplates(
+        resources.files("notifier.templates"),
+        [kind.value for kind in Letters],
+        settings.public_url,
+    )
+
     # what it does
     def told(outcome: str, delivery: Delivery, reason: str) -> None:
         # Neither the address nor what the message says.
@@ -81,7 +91,7 @@ async def compose(platform: Platform) -> Service:
         name="notifier",
         servicers={
             "allocator.notifications.v1.DeliveryService": DeliveryServicer(
-                delivering, platform.clock
+                Posting(delivering, templates, platform.clock)
             )
         },
         tasks=led(leadership, Task("notifier.delivering", delivering.run)),

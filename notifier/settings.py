@@ -22,6 +22,12 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
         "connection begins with TLS; or file:///folder, where each mail is a file. By default that is "
         "the folder mailbox of the data folder.",
     )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$",
+        description="Where people reach the web console, https://allocator.example.org: messages have "
+        "links to it. Empty for messages without links.",
+    )
     mail_from: str = Field(
         default="Allocator <no-reply@allocator.local>",
         description="Whom mails come from: an address, with a name if wished.",
@@ -49,7 +55,7 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
     most_waiting: int = Field(
         default=10_000,
         ge=1,
-        description="How many messages may wait; more are refused, so that a flood of sign-ups "
+        description="How many messages of a channel may wait; more are refused, so that a flood of sign-ups "
         "fills no disk.",
     )
 

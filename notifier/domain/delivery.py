@@ -1,10 +1,13 @@
-"""A message on its way to a person."""
+"""A message on its way to a person, over one channel."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+
+_NAMESPACE = uuid.UUID("b1c4f0de-6a52-5d0b-9a57-2f1f0c8f7c11")
 
 
 class State(Enum):
@@ -16,49 +19,68 @@ class State(Enum):
     FAILED = "FAILED"
 
 
-class ContentKind(Enum):
-    """What a message says."""
+class Channel(Enum):
+    """How a message travels."""
 
-    VERIFICATION_CODE = "VERIFICATION_CODE"
-    ADDRESS_TAKEN = "ADDRESS_TAKEN"
+    EMAIL = "EMAIL"
+    SMS = "SMS"
+    WEBHOOK = "WEBHOOK"
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a message says.
+    """What a message says; it may hold a code, so it is never logged.
 
     Attributes:
-        code: six digits, in a message that brings a code; erased once delivered, never logged.
-        useful_until: from then on the message need not be sent.
+        subject: one line; of a mail.
+        text: of a mail in plain text, or of an SMS, which has 320 characters at most.
+        html: the same for mail programs that show it; empty for other channels.
+        payload: JSON text, of a webhook.
     """
 
-    kind: ContentKind
-    useful_until: datetime
-    code: str = field(default="", repr=False)
+    subject: str = field(default="", repr=False)
+    text: str = field(default="", repr=False)
+    html: str = field(default="", repr=False)
+    payload: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message to one person.
+    """A message to one destination.
 
     Attributes:
-        id: a UUID that the sender chose, so that the same message is stored once.
-        email: where to.
+        id: a UUID, so that the same message is stored once.
+        channel: how it travels.
+        destination: where to: an address, a number in E.164 form, or the name of a webhook.
         content: None once it has been sent or has failed.
+        fact_id: what it tells of; of one fact, a destination gets one message.
         accept_time: when it was stored.
         due_time: when it is to be tried next; in state LEASED when the lease ends.
+        expire_time: from then on it need not be sent.
+        kind: what kind of message it is, as its template is called.
+        user: whom it is for, `users/…`; empty where that is not known.
         attempts: how often it was tried.
         lease: which worker's attempt it is; empty unless LEASED.
     """
 
     id: str
-    email: str
+    channel: Channel
+    destination: str
     content: Content | None
+    fact_id: str
     accept_time: datetime
     due_time: datetime
+    expire_time: datetime
+    kind: str = ""
+    user: str = ""
     state: State = State.PENDING
     attempts: int = 0
     lease: str = ""
+
+
+def delivery_id(fact_id: str, channel: Channel, destination: str) -> str:
+    """The identifier of the one message that tells a destination of a fact."""
+    return str(uuid.uuid5(_NAMESPACE, f"{fact_id}\n{channel.value}\n{destination}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
 """The tables of notifier and their migrations."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision."""

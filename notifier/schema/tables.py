@@ -13,8 +13,9 @@ DELIVERIES = Table(
     "deliveries",
     METADATA,
     Column("id", String(36), primary_key=True),
+    # Where to, whatever the channel; of the time when mails were all there was.
     Column("email", String(254), nullable=False),
-    # Sealed JSON; NULL once the delivery has ended.
+    # What the first versions wrote, sealed JSON; NULL since then.
     Column("content", LargeBinary(1000), nullable=True),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer(), nullable=False),
@@ -22,8 +23,19 @@ DELIVERIES = Table(
     Column("accept_time", Instant(), nullable=False),
     # NULL once the delivery has ended, so that what waits is found by one index.
     Column("due_time", Instant(), nullable=True),
+    Column("channel", String(16), nullable=False, server_default="EMAIL"),
+    Column("kind", String(64), nullable=False, server_default=""),
+    Column("user_name", String(80), nullable=False, server_default=""),
+    # NULL in what the first versions wrote.
+    Column("fact_id", String(100), nullable=True),
+    Column("expire_time", Instant(), nullable=True),
+    # Sealed JSON: what it says; NULL once the delivery has ended.
+    Column("message", LargeBinary(2**24 - 1), nullable=True),
     Index("deliveries_by_due_time", "due_time"),
     Index("deliveries_by_accept_time", "accept_time"),
+    Index("deliveries_by_channel", "channel", "due_time"),
+    Index("deliveries_by_user", "user_name"),
+    Index("deliveries_by_fact", "fact_id", "channel", "email", unique=True),
 )
 
 LEASES = lease_table(METADATA)

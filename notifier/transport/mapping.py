@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from allocator.notifications.v1 import delivery_service_pb2
 
-from notifier.domain.delivery import Content, ContentKind
+from notifier.domain.delivery import Channel
+from notifier.usecases.posting import Letter
 
 _USEFUL_WITHOUT_END = timedelta(days=1)
 """A message that names no end is not worth sending later than this."""
 
+_CODES = {
+    delivery_service_pb2.VerificationCode.NEW_CONTACT: "CODE_NEW_CONTACT",
+    delivery_service_pb2.VerificationCode.PASSWORD_RESET: "CODE_PASSWORD_RESET",
+}
 
-def content_of(request: delivery_service_pb2.DeliverRequest, now: datetime) -> Content:
-    """What a message says. The request keeps the rules of the contract."""
-    if request.WhichOneof("content") == "verification_code":
-        code = request.verification_code
-        return Content(ContentKind.VERIFICATION_CODE, now + code.lifetime.ToTimedelta(), code.code)
-    return Content(ContentKind.ADDRESS_TAKEN, now + _USEFUL_WITHOUT_END)
+
+def letter_of(request: delivery_service_pb2.DeliverRequest) -> Letter:
+    """What is asked to be told. The request keeps the rules of the contract."""
+    if request.WhichOneof("recipient") == "phone_number":
+        channel, destination = Channel.SMS, request.phone_number
+    else:
+        channel, destination = Channel.EMAIL, request.email
+    lifetime = _USEFUL_WITHOUT_END
+    match request.WhichOneof("content"):
+        case "verification_code":
+            code = request.verification_code
+            lifetime = code.lifetime.ToTimedelta()
+            kind = _CODES.get(code.purpose, "CODE_SIGN_UP")
+            values = {"code": code.code, "minutes": _minutes(lifetime)}
+        case "address_changed":
+            kind = "ADDRESS_CHANGED"
+            values = {"new_address": request.address_changed.new_address}
+        case _:
+            kind, values = "ADDRESS_TAKEN", {}
+    return Letter(
+        id=request.delivery_id,
+        channel=channel,
+        destination=destination,
+        kind=kind,
+        values=values,
+        lifetime=lifetime,
+        user=request.user,
+        language=request.language_code,
+    )
+
+
+def _minutes(span: timedelta) -> str:
+    return str(max(1, round(span.total_seconds() / 60)))

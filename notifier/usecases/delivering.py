@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from chassis.clock import Clock
 from chassis.faults import Fault
-from notifier.domain.delivery import Content, Delivery, Persistence
+from notifier.domain.delivery import Channel, Delivery, Persistence
 from notifier.domain.faults import MailRefused
-from notifier.domain.mail import written
+from notifier.domain.mail import mail_of
 from notifier.ports import DeliveryStore, MailChannel
 
 _LONGEST_NAP = 30.0
@@ -68,17 +69,15 @@ class Delivering:
         self._wanted = asyncio.Event()
         self._swept = clock.now()
 
-    async def accept(self, delivery_id: str, email: str, content: Content) -> None:
+    async def accept(self, delivery: Delivery) -> None:
         """Stores a message; the same identifier again changes nothing.
 
         Raises:
-            DeliveryQueueFull: as many wait as may.
+            DeliveryQueueFull: as many of its channel wait as may.
         """
-        now = self._clock.now()
         # Due for whoever sends it, also where their clock is behind ours.
-        due = now - _CLOCKS_APART
-        delivery = Delivery(delivery_id, email, content, accept_time=now, due_time=due)
-        if await self._store.accept(delivery, self._most_waiting):
+        due = replace(delivery, due_time=delivery.accept_time - _CLOCKS_APART)
+        if await self._store.accept(due, self._most_waiting):
             self._waits()
 
     def wake(self) -> None:
@@ -113,7 +112,7 @@ class Delivering:
             Unavailable: the store does not answer.
         """
         now = self._clock.now()
-        leased = await self._store.lease(now, now + self._lease, self._at_once)
+        leased = await self._store.lease(Channel.EMAIL, now, now + self._lease, self._at_once)
         async with asyncio.TaskGroup() as group:
             for delivery in leased:
                 group.create_task(self._try(delivery), name=f"notifier.delivery.{delivery.id}")
@@ -128,7 +127,7 @@ class Delivering:
             self._told("unsettled", delivery, fault.reason)
 
     async def _send(self, delivery: Delivery) -> None:
-        mail = written(delivery, self._clock.now())
+        mail = mail_of(delivery, self._clock.now())
         if mail is None:
             await self._store.failed(delivery)
             self._told("outlived", delivery, "")
@@ -160,7 +159,7 @@ class Delivering:
             self._swept = now
 
     async def _nap(self) -> float:
-        due = await self._store.next_due()
+        due = await self._store.next_due(Channel.EMAIL)
         if due is None:
             return _LONGEST_NAP
         return min(max((due - self._clock.now()).total_seconds(), 0.0), _LONGEST_NAP)

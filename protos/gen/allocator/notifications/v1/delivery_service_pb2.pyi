@@ -6,6 +6,7 @@ Telling people what happens to them."""
 from google.protobuf import descriptor as descriptor
 from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
 import typing as typing
@@ -25,35 +26,62 @@ class DeliverRequest(message.Message):
 
     DELIVERY_ID_FIELD_NUMBER: builtins.int
     EMAIL_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
+    USER_FIELD_NUMBER: builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: builtins.int
     VERIFICATION_CODE_FIELD_NUMBER: builtins.int
     ADDRESS_TAKEN_FIELD_NUMBER: builtins.int
+    ADDRESS_CHANGED_FIELD_NUMBER: builtins.int
     delivery_id: builtins.str
     """A UUID of the caller's choice, so that a repeated call delivers once."""
     email: builtins.str
-    """The address to deliver to."""
+    """By e-mail, to this address."""
+    phone_number: builtins.str
+    """By SMS, to this number in E.164 form, `+4930123456`."""
+    user: builtins.str
+    """Whom it is for, `users/{user}`; empty where the address belongs to nobody yet. What waits for a
+    person who deletes their account is not sent any more.
+    """
+    language_code: builtins.str
+    """The language to write in (BCP 47): `en`, `de`, `de-AT`. English where it is empty or a language
+    that there are no words in.
+    """
     @builtins.property
     def verification_code(self) -> VerificationCode:
-        """A one-time code that verifies an address."""
+        """A one-time code."""
 
     @builtins.property
     def address_taken(self) -> AddressTaken:
         """Somebody tried to sign up with an address that has an account."""
+
+    @builtins.property
+    def address_changed(self) -> AddressChanged:
+        """Tells the former address that the account has another one now."""
 
     def __init__(
         self,
         *,
         delivery_id: builtins.str = ...,
         email: builtins.str = ...,
+        phone_number: builtins.str = ...,
+        user: builtins.str = ...,
+        language_code: builtins.str = ...,
         verification_code: VerificationCode | None = ...,
         address_taken: AddressTaken | None = ...,
+        address_changed: AddressChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["address_taken", b"address_taken", "content", b"content", "verification_code", b"verification_code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["address_changed", b"address_changed", "address_taken", b"address_taken", "content", b"content", "email", b"email", "phone_number", b"phone_number", "recipient", b"recipient", "verification_code", b"verification_code"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["address_taken", b"address_taken", "content", b"content", "delivery_id", b"delivery_id", "email", b"email", "verification_code", b"verification_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["address_changed", b"address_changed", "address_taken", b"address_taken", "content", b"content", "delivery_id", b"delivery_id", "email", b"email", "language_code", b"language_code", "phone_number", b"phone_number", "recipient", b"recipient", "user", b"user", "verification_code", b"verification_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = typing.Literal["verification_code", "address_taken"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = typing.Literal["verification_code", "address_taken", "address_changed"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = typing.Literal["content", b"content"]  # noqa: Y015
+    _WhichOneofReturnType_recipient: _TypeAlias = typing.Literal["email", "phone_number"]  # noqa: Y015
+    _WhichOneofArgType_recipient: _TypeAlias = typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_recipient) -> _WhichOneofReturnType_recipient | None: ...
 
 @typing.final
 class VerificationCode(message.Message):
@@ -61,23 +89,54 @@ class VerificationCode(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    class _Purpose:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PurposeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[VerificationCode._Purpose.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        PURPOSE_UNSPECIFIED: VerificationCode._Purpose.ValueType  # 0
+        """The same as SIGN_UP."""
+        SIGN_UP: VerificationCode._Purpose.ValueType  # 1
+        """Shows that the address with which a person signs up is theirs."""
+        NEW_CONTACT: VerificationCode._Purpose.ValueType  # 2
+        """Shows that a new address or number of an account is the person's."""
+        PASSWORD_RESET: VerificationCode._Purpose.ValueType  # 3
+        """Lets a person choose a new password."""
+
+    class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
+        """What a code is for."""
+
+    PURPOSE_UNSPECIFIED: VerificationCode.Purpose.ValueType  # 0
+    """The same as SIGN_UP."""
+    SIGN_UP: VerificationCode.Purpose.ValueType  # 1
+    """Shows that the address with which a person signs up is theirs."""
+    NEW_CONTACT: VerificationCode.Purpose.ValueType  # 2
+    """Shows that a new address or number of an account is the person's."""
+    PASSWORD_RESET: VerificationCode.Purpose.ValueType  # 3
+    """Lets a person choose a new password."""
+
     CODE_FIELD_NUMBER: builtins.int
     LIFETIME_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
     code: builtins.str
     """The code itself: six digits. Never logged, and erased once delivered."""
+    purpose: VerificationCode.Purpose.ValueType
+    """What it is for."""
     @builtins.property
     def lifetime(self) -> duration_pb2.Duration:
-        """How long it can be used."""
+        """How long it can be used; a message that could not be sent by then is not sent at all."""
 
     def __init__(
         self,
         *,
         code: builtins.str = ...,
         lifetime: duration_pb2.Duration | None = ...,
+        purpose: VerificationCode.Purpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "lifetime", b"lifetime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "lifetime", b"lifetime", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -93,6 +152,28 @@ class AddressTaken(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddressChanged(message.Message):
+    """Tells the former address of an account, or its former number, that there is another one now: whoever
+    did not change it themselves learns of it.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NEW_ADDRESS_FIELD_NUMBER: builtins.int
+    new_address: builtins.str
+    """The new one, masked: `a***@example.org`, `+49******56`."""
+    def __init__(
+        self,
+        *,
+        new_address: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["new_address", b"new_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
