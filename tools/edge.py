@@ -48,8 +48,10 @@ OWNERS: Mapping[str, str] = {
     "allocator.consoles.v1": "interact_svc",
     "allocator.containers.v1": "docker_svc",
     "allocator.directory.v1": "broker",
+    "allocator.feed.v1": "feed_svc",
     "allocator.machines.v1": "machines_svc",
     "allocator.notifications.v1": "notifier",
+    "allocator.timeline.v1": "broker",
     "allocator.users.v1": "user_svc",
 }
 """Which service serves what a package declares."""

@@ -24,6 +24,12 @@ class AllocationNotFound(NotFound):
     reason = "ALLOCATION_NOT_FOUND"
 
 
+class DeadLetterNotFound(NotFound):
+    """There is no such dead letter."""
+
+    reason = "DEAD_LETTER_NOT_FOUND"
+
+
 class OwnerBehind(Unavailable):
     """Even the owner does not have the version that was asked for."""
 
@@ -38,3 +44,10 @@ _NOT_FOUND: dict[Kind, type[NotFound]] = {
 def not_found(kind: Kind, name: str) -> NotFound:
     """The fault for a name that nothing has."""
     return _NOT_FOUND[kind](f"There is no {name!r}; check the name.", name=name)
+
+
+def no_letter(name: str) -> DeadLetterNotFound:
+    """The fault for a dead letter that is not there."""
+    return DeadLetterNotFound(
+        f"There is no {name!r}: it was taken in or discarded meanwhile; list them again.", name=name
+    )

@@ -1,4 +1,4 @@
-"""The schema of the directory: tables, and the migrations that make them."""
+"""The schema of the broker: tables, and the migrations that make them."""
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from chassis.bus.causes import following
-from chassis.bus.port import Effect, Record
+from chassis.bus.port import Effect, EffectOfMany, Record
 from chassis.clock import Clock
 from chassis.faults import Fault, Unavailable
 
@@ -53,11 +54,10 @@ async def deliver(group: str, record: Record, effect: Effect, clock: Clock) -> R
                 await effect(record)
         except Unavailable as fault:
             waits += 1
-            delay = max(backoff(waits), min(fault.retry_after or 0.0, _LONGEST_DELAY))
             _log.warning(
                 "a consumer waits for what it needs", **_about(group, record), reason=fault.reason
             )
-            await clock.sleep(delay)
+            await clock.sleep(_delay_after(waits, fault))
         except Exception as error:  # noqa: BLE001 - whatever the effect raises must stop nothing else
             failures += 1
             if failures >= TRIES:
@@ -74,10 +74,49 @@ async def deliver(group: str, record: Record, effect: Effect, clock: Clock) -> R
             return None
 
 
+async def deliver_many(
+    group: str, records: Sequence[Record], effect: EffectOfMany, clock: Clock
+) -> bool:
+    """Calls the effect with all records at once; Unavailable is waited out, as `deliver` does.
+
+    Returns:
+        Whether it has succeeded; where not, each is to be delivered by itself.
+    """
+    waits = 0
+    while True:
+        try:
+            await effect(records)
+        except Unavailable as fault:
+            waits += 1
+            _log.warning(
+                "a consumer waits for what it needs",
+                **_about(group, records[0]),
+                reason=fault.reason,
+            )
+            await clock.sleep(_delay_after(waits, fault))
+        except Exception:  # noqa: BLE001 - which of them it was is found out by delivering each
+            return False
+        else:
+            return True
+
+
+def of_one(effect: EffectOfMany) -> Effect:
+    """An effect of many records, for one at a time."""
+
+    async def of_it(record: Record) -> None:
+        await effect([record])
+
+    return of_it
+
+
 def backoff(count: int) -> float:
     """The delay after that many failures, in seconds: 0.05, 0.1, 0.2 … 30, each less up to a tenth."""
     delay = min(_FIRST_DELAY * 2.0 ** min(count - 1, 20), _LONGEST_DELAY)
     return delay * random.uniform(0.9, 1.0)  # noqa: S311 - only spreads retries
+
+
+def _delay_after(waits: int, fault: Unavailable) -> float:
+    return max(backoff(waits), min(fault.retry_after or 0.0, _LONGEST_DELAY))
 
 
 def _rejection(error: Exception, attempts: int) -> Rejection:

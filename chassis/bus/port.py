@@ -61,6 +61,9 @@ Effect = Callable[[Record], Awaitable[None]]
 """What a consumer does with a record. It may be called again with a record that it has had: idempotent
 by `ce-id` or `version`."""
 
+EffectOfMany = Callable[[Sequence[Record]], Awaitable[None]]
+"""What a consumer does with many records at once; idempotent as an `Effect`, of each and of some."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -132,6 +135,23 @@ class Bus(Protocol):
         """
         ...
 
+    async def consume_many(self, group: str, topics: Sequence[str], effect: EffectOfMany) -> None:
+        """Calls the effect with as many records of a topic at once as there are, 500 at most; or fewer.
+
+        As `consume` in everything else. What it is called with is in order. Where it raises anything
+        but Unavailable for more than one, each is tried by itself, and becomes a dead letter by itself.
+        Facts that it publishes have no cause.
+
+        Args:
+            group: `broker.timeline`: who consumes, and for what.
+            topics: which topics; they need not exist yet.
+            effect: what to do with records.
+
+        Raises:
+            Invalid: the group has no name, or too long a one.
+        """
+        ...
+
     async def tail(
         self, topics: Sequence[str], effect: Effect, started: asyncio.Event | None = None
     ) -> None:
@@ -172,6 +192,46 @@ class Bus(Protocol):
 
         Raises:
             Unavailable: the bus is away.
+        """
+        ...
+
+    async def count_dead_letters(self) -> int:
+        """How many dead letters there are, those that wait for their replay too.
+
+        Raises:
+            Unavailable: the bus is away.
+        """
+        ...
+
+    async def discard(self, dead_letter: int) -> bool:
+        """Removes a dead letter: its group never gets the record.
+
+        A replay that has begun goes on; if that fails, the letter may be there again.
+
+        Returns:
+            Whether there was such a dead letter.
+
+        Raises:
+            Unavailable: the bus is away.
+        """
+        ...
+
+    async def erase(self, key: str, but: str = "") -> int:
+        """Removes what is kept of a key for good, as far as the bus can: facts and dead letters.
+
+        A log in a file removes the facts at once. Kafka cannot remove single messages: there they end
+        with their retention. Dead letters are removed from both. Topics of states are left alone: a
+        tombstone removes what they keep.
+
+        Args:
+            key: of the records, `users/…`.
+            but: the `ce-id` of the record that stays, as the one that says what this is done for.
+
+        Returns:
+            How many records were removed.
+
+        Raises:
+            Unavailable: the bus is away; some may have been removed.
         """
         ...
 

@@ -14,9 +14,17 @@ import structlog
 from sqlalchemy import Connection
 
 from chassis.bus import sqlite_statements as log
-from chassis.bus.delivery import Rejection, backoff, deliver
+from chassis.bus.delivery import Rejection, backoff, deliver, deliver_many, of_one
 from chassis.bus.metrics import PUBLISHED, GroupMetrics
-from chassis.bus.port import DeadLetter, Effect, Record, check_group, check_records, tell_of
+from chassis.bus.port import (
+    DeadLetter,
+    Effect,
+    EffectOfMany,
+    Record,
+    check_group,
+    check_records,
+    tell_of,
+)
 from chassis.clock import Clock
 from chassis.faults import Unavailable
 from chassis.sql import Database, open_database
@@ -28,6 +36,7 @@ _FEW = 16
 _BATCH = 500
 _SWEEP_EVERY = 60.0
 _REMEMBER_EVERY = 1.0
+_COUNT_EVERY = 1.0
 _MAX_PAGE = 1000
 
 _log = structlog.get_logger("chassis.bus")
@@ -78,13 +87,23 @@ class SqliteLog:
 
     async def consume(self, group: str, topics: Sequence[str], effect: Effect) -> None:
         """See `chassis.bus.Bus`."""
+        await self._consume_topics(group, topics, effect, None)
+
+    async def consume_many(self, group: str, topics: Sequence[str], effect: EffectOfMany) -> None:
+        """See `chassis.bus.Bus`."""
+        await self._consume_topics(group, topics, of_one(effect), effect)
+
+    async def _consume_topics(
+        self, group: str, topics: Sequence[str], effect: Effect, of_many: EffectOfMany | None
+    ) -> None:
         check_group(group)
         metrics = GroupMetrics(group, topics)
         try:
             async with asyncio.TaskGroup() as consumers:
                 for topic in dict.fromkeys(topics):
                     consumers.create_task(
-                        self._consume(group, topic, effect, metrics), name=f"bus {group} {topic}"
+                        self._consume(group, topic, effect, of_many, metrics),
+                        name=f"bus {group} {topic}",
                     )
         finally:
             metrics.forget()
@@ -113,6 +132,20 @@ class SqliteLog:
         self._tell({topic}, replays=True)
         return True
 
+    async def count_dead_letters(self) -> int:
+        """See `chassis.bus.Bus`."""
+        return await self._database.get(log.count_dead_letters)
+
+    async def discard(self, dead_letter: int) -> bool:
+        """See `chassis.bus.Bus`."""
+        return await self._database.write(lambda conn: log.discard(conn, dead_letter))
+
+    async def erase(self, key: str, but: str = "") -> int:
+        """See `chassis.bus.Bus`."""
+        # Looked for beforehand, so that nobody who writes waits for the scan.
+        found = await self._database.read(lambda conn: log.facts_of(conn, key, but))
+        return await self._database.write(lambda conn: log.erase(conn, found, key))
+
     async def close(self) -> None:
         """See `chassis.bus.Bus`."""
         await self._database.close()
@@ -128,20 +161,35 @@ class SqliteLog:
                 if not records:
                     await news.heard()
 
-    async def _consume(self, group: str, topic: str, effect: Effect, metrics: GroupMetrics) -> None:
+    async def _consume(
+        self,
+        group: str,
+        topic: str,
+        effect: Effect,
+        of_many: EffectOfMany | None,
+        metrics: GroupMetrics,
+    ) -> None:
         # A second consumer of the group stands by until the first one has gone.
         with self._listening(topic) as news:
             async with self._turns[group, topic]:
                 work = partial(log.position, group=group, topic=topic)
                 position = await self._patiently(self._database.get, work)
+                counted = -_COUNT_EVERY
                 while True:
                     news.happened.clear()
                     if news.replays:
                         news.replays = False
                         await self._consume_replayed(group, topic, effect)
                     records = await self._records_after(topic, position)
-                    metrics.lags({topic: len(records)})
-                    if records:
+                    if len(records) < _BATCH:
+                        metrics.lags({topic: len(records)})
+                    elif self._clock.monotonic() - counted >= _COUNT_EVERY:
+                        counted = self._clock.monotonic()
+                        metrics.lags({topic: await self._how_many_after(topic, position)})
+                    if records and await self._consume_at_once(group, topic, records, of_many):
+                        position = records[-1][0]
+                        metrics.consumed(len(records))
+                    elif records:
                         position = await self._consume_batch(group, topic, records, effect, metrics)
                     else:
                         await news.heard()
@@ -153,6 +201,25 @@ class SqliteLog:
         if len(few) < _FEW:
             return few
         return await self._patiently(self._database.read, partial(work, limit=_BATCH))
+
+    async def _how_many_after(self, topic: str, position: int) -> int:
+        work = partial(log.how_many_after, topic=topic, position=position)
+        return await self._patiently(self._database.read, work)
+
+    async def _consume_at_once(
+        self,
+        group: str,
+        topic: str,
+        records: Sequence[tuple[int, Record]],
+        effect: EffectOfMany | None,
+    ) -> bool:
+        """Has all of them consumed at once, where there is an effect for that and it succeeds."""
+        if effect is None:
+            return False
+        if not await deliver_many(group, [record for _, record in records], effect, self._clock):
+            return False
+        await self._remember(group, topic, records[-1][0])
+        return True
 
     async def _consume_batch(
         self,

@@ -43,12 +43,19 @@ _AFTER = (
     .order_by(RECORDS.c.position)
     .limit(bindparam("limit"))
 )
+_HOW_MANY_AFTER = select(func.count()).where(
+    RECORDS.c.topic == bindparam("topic"), RECORDS.c.position > bindparam("position")
+)
 _LAST = select(func.max(RECORDS.c.position))
 _OUTDATED = (
     select(RECORDS.c.position.label("of_position"))
     .where(RECORDS.c.kept == bindparam("kept"), RECORDS.c.time < bindparam("since"))
     .order_by(RECORDS.c.time)
     .limit(_SWEPT_AT_ONCE)
+)
+# By a scan: nothing else looks for the facts of a key, and each index costs whoever publishes.
+_OF_KEY = select(RECORDS.c.position, RECORDS.c.headers).where(
+    RECORDS.c.key == bindparam("key"), RECORDS.c.kept == int(Kept.FOR_A_TIME)
 )
 _SWEEP = delete(RECORDS).where(RECORDS.c.position == bindparam("of_position"))
 
@@ -64,6 +71,8 @@ _LETTERS = (
     .order_by(DEAD_LETTERS.c.id)
     .limit(bindparam("limit"))
 )
+_HOW_MANY_LETTERS = select(func.count()).select_from(DEAD_LETTERS)
+_LETTERS_OF_KEY = delete(DEAD_LETTERS).where(DEAD_LETTERS.c.key == bindparam("of_key"))
 _REPLAYING = (
     select(DEAD_LETTERS)
     .where(
@@ -119,6 +128,24 @@ def records_after(
     return found
 
 
+def how_many_after(conn: Connection, topic: str, position: int) -> int:
+    """How many records a topic has after a position."""
+    return int(conn.execute(_HOW_MANY_AFTER, {"topic": topic, "position": position}).scalar_one())
+
+
+def facts_of(conn: Connection, key: str, but: str) -> list[int]:
+    """The positions of the facts of a key, without the one of that id."""
+    rows = conn.execute(_OF_KEY, {"key": key})
+    return [row.position for row in rows if not but or row.headers.get("ce-id") != but]
+
+
+def erase(conn: Connection, positions: Sequence[int], key: str) -> int:
+    """Removes the records at these positions, and the dead letters of a key; says how many."""
+    if positions:
+        conn.execute(_SWEEP, [{"of_position": position} for position in positions])
+    return len(positions) + conn.execute(_LETTERS_OF_KEY, {"of_key": key}).rowcount
+
+
 def last_position(conn: Connection) -> int:
     """The position of the newest record of all; 0 where there is none."""
     return int(conn.execute(_LAST).scalar() or 0)
@@ -168,6 +195,16 @@ def bury(conn: Connection, group: str, record: Record, rejection: Rejection, now
 def dead_letters(conn: Connection, limit: int, after: int) -> list[DeadLetter]:
     """A page of the dead letters."""
     return [_letter(row) for row in conn.execute(_LETTERS, {"limit": limit, "after": after})]
+
+
+def count_dead_letters(conn: Connection) -> int:
+    """How many dead letters there are."""
+    return int(conn.execute(_HOW_MANY_LETTERS).scalar_one())
+
+
+def discard(conn: Connection, letter: int) -> bool:
+    """Removes a dead letter; says whether it was there."""
+    return conn.execute(_SETTLED, {"of_id": letter}).rowcount > 0
 
 
 def mark_for_replay(conn: Connection, letter: int) -> str | None:

@@ -119,6 +119,8 @@ def test_a_field_is_of_a_kind_that_contracts_use(message) -> None:
             continue
         if kind.GetOptions().map_entry and kind.fields_by_name["value"].message_type is None:
             assert field.name == "labels", f"{field.full_name}: only labels are a map"
+        if field.full_name == "allocator.timeline.v1.DeadLetter.content":
+            continue  # a fact of any service, as it was published
         assert kind.full_name not in ("google.protobuf.Any", "google.protobuf.Struct")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from broker.domain.entry import Ended, Entry, Kind
 from broker.ports import ENDED_KEPT
@@ -20,6 +21,8 @@ _DIRECTORIES = "directories"
 _ENTRIES = "entries"
 _TRIES = 5
 _SWEEP_SECONDS = 60.0
+_MANY_SECONDS = 30.0
+_DUPLICATE = 11000
 
 
 class MongoDirectoryStore:
@@ -35,55 +38,50 @@ class MongoDirectoryStore:
 
     async def put(self, entry: Entry) -> bool:
         """Keeps an entry, unless what is kept is as new or newer."""
-        row = {
-            "kind": entry.kind.value,
-            "name": entry.name,
-            "version": entry.version,
-            "create_time": entry.create_time,
-            "message": entry.message,
-            "owner": entry.owner,
-            "machine": entry.machine,
-            "write_time": entry.write_time,
-        }
-        older: list[Document] = [
-            {"create_time": {"$lt": entry.create_time}},
-            {"create_time": entry.create_time, "version": {"$lt": entry.version}},
-        ]
+        row, older = _put_of(entry)
         return await self._learn(row, older)
 
     async def end(self, ended: Ended) -> bool:
         """Removes the entry of a resource that was made before, and remembers the end."""
-        row = {
-            "kind": ended.kind.value,
-            "name": ended.name,
-            # No version of what was made by then is newer, every version of what comes after is.
-            "version": 0,
-            "create_time": ended.end_time,
-            "message": None,
-            "owner": "",
-            "machine": "",
-            "write_time": ended.end_time,
-        }
-        older: list[Document] = [
-            {"create_time": {"$lt": ended.end_time}},
-            {"create_time": ended.end_time, "message": {"$ne": None}},
-        ]
         async with self._documents.work() as database:
             await database[_ENTRIES].delete_many({"end_time": {"$lt": ended.end_time - ENDED_KEPT}})
+        row, older = _end_of(ended)
         return await self._learn(row, older)
+
+    async def learn(self, news: Sequence[Entry | Ended]) -> None:
+        """Puts and ends many at once."""
+        if not news:
+            return
+        changes = [_put_of(one) if isinstance(one, Entry) else _end_of(one) for one in news]
+        ends = [one.end_time for one in news if isinstance(one, Ended)]
+        async with self._documents.work(_MANY_SECONDS) as database:
+            if ends:
+                await database[_ENTRIES].delete_many({"end_time": {"$lt": max(ends) - ENDED_KEPT}})
+            for number in await _numbers(database):
+                rows = [({"directory": number, **row}, older) for row, older in changes]
+                for row, older in await _refused(database, rows):
+                    await _put(database, row, older)
+
+    async def rewrite(self, entry: Entry, other: Entry) -> bool:
+        """Puts another entry in the place of one that is kept."""
+        row, _ = _put_of(other)
+        rewritten = False
+        async with self._documents.work() as database:
+            for number in await _numbers(database):
+                known_by = key(number, entry.kind.value, entry.name)
+                done = await database[_ENTRIES].update_one(
+                    {"_id": known_by, **_same(entry)}, {"$set": row}
+                )
+                rewritten |= done.matched_count > 0
+        return rewritten
 
     async def forget(self, entry: Entry) -> bool:
         """Removes an entry if the one that is kept is the same one."""
-        same = {
-            "create_time": entry.create_time,
-            "version": entry.version,
-            "message": {"$ne": None},
-        }
         forgotten = False
         async with self._documents.work() as database:
             for number in await _numbers(database):
                 known_by = key(number, entry.kind.value, entry.name)
-                gone = await database[_ENTRIES].delete_one({"_id": known_by, **same})
+                gone = await database[_ENTRIES].delete_one({"_id": known_by, **_same(entry)})
                 forgotten |= gone.deleted_count > 0
         return forgotten
 
@@ -183,13 +181,87 @@ async def _read_number(database: AsyncDatabase[Document]) -> int:
     return int((await newest.to_list())[0]["number"])
 
 
-async def _put(database: AsyncDatabase[Document], row: Document, older: list[Document]) -> bool:
-    entries = database[_ENTRIES]
-    known_by = key(row["directory"], row["kind"], row["name"])
+def _put_of(entry: Entry) -> tuple[Document, list[Document]]:
+    """The fields of an entry, and what is true of those that it replaces."""
+    row = {
+        "kind": entry.kind.value,
+        "name": entry.name,
+        "version": entry.version,
+        "create_time": entry.create_time,
+        "message": entry.message,
+        "owner": entry.owner,
+        "machine": entry.machine,
+        "write_time": entry.write_time,
+    }
+    older: list[Document] = [
+        {"create_time": {"$lt": entry.create_time}},
+        {"create_time": entry.create_time, "version": {"$lt": entry.version}},
+    ]
+    return row, older
+
+
+def _end_of(ended: Ended) -> tuple[Document, list[Document]]:
+    """The fields of an end, and what is true of those that it replaces."""
+    row = {
+        "kind": ended.kind.value,
+        "name": ended.name,
+        # No version of what was made by then is newer, every version of what comes after is.
+        "version": 0,
+        "create_time": ended.end_time,
+        "message": None,
+        "owner": "",
+        "machine": "",
+        "write_time": ended.end_time,
+    }
+    older: list[Document] = [
+        {"create_time": {"$lt": ended.end_time}},
+        {"create_time": ended.end_time, "message": {"$ne": None}},
+    ]
+    return row, older
+
+
+def _same(entry: Entry) -> Document:
+    return {
+        "create_time": entry.create_time,
+        "version": entry.version,
+        "message": {"$ne": None},
+    }
+
+
+async def _refused(
+    database: AsyncDatabase[Document], rows: Sequence[tuple[Document, list[Document]]]
+) -> list[tuple[Document, list[Document]]]:
+    """Keeps rows by one statement; gives those that must be decided about one by one."""
+    writes = [
+        UpdateOne(
+            {"_id": key(row["directory"], row["kind"], row["name"]), "$or": older},
+            _change_of(row),
+            upsert=True,
+        )
+        for row, older in rows
+    ]
+    try:
+        await database[_ENTRIES].bulk_write(writes, ordered=False)
+    except BulkWriteError as error:
+        failed = error.details["writeErrors"]
+        if any(one["code"] != _DUPLICATE for one in failed):
+            raise
+        return [rows[one["index"]] for one in failed]
+    return []
+
+
+def _change_of(row: Document) -> dict[str, Any]:
     more = more_of(row)
     change: dict[str, Any] = {"$set": {**row, **more}}
     if not more:
         change["$unset"] = {"end_time": ""}
+    return change
+
+
+async def _put(database: AsyncDatabase[Document], row: Document, older: list[Document]) -> bool:
+    entries = database[_ENTRIES]
+    known_by = key(row["directory"], row["kind"], row["name"])
+    change = _change_of(row)
     for _ in range(_TRIES):
         try:
             done = await entries.update_one({"_id": known_by, "$or": older}, change, upsert=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -57,6 +57,12 @@ _SAME = delete(ENTRIES).where(
     _COLUMNS.version == bindparam("of_version"),
     _COLUMNS.message.is_not(None),
 )
+_REWRITE = update(ENTRIES).where(
+    _KEY,
+    _COLUMNS.create_time == bindparam("of_time"),
+    _COLUMNS.version == bindparam("of_version"),
+    _COLUMNS.message.is_not(None),
+)
 _OLD_ENDS = delete(ENTRIES).where(
     _COLUMNS.message.is_(None), _COLUMNS.write_time < bindparam("before")
 )
@@ -95,49 +101,44 @@ class SqlDirectoryStore:
 
     async def put(self, entry: Entry) -> bool:
         """Keeps an entry, unless what is kept is as new or newer."""
-        row = {
-            "kind": entry.kind.value,
-            "name": entry.name,
-            "version": entry.version,
-            "create_time": entry.create_time,
-            "message": entry.message,
-            "owner": entry.owner,
-            "machine": entry.machine,
-            "write_time": entry.write_time,
-        }
-        known = _known(entry.kind, entry.name, entry)
-
-        def work(connection: Connection) -> bool:
-            return _in_each(connection, lambda d: _put(connection, d, row, known))
-
-        return await self._database.write(work)
+        return await self._database.write(
+            lambda connection: _put_entry(connection, entry, _written(connection))
+        )
 
     async def end(self, ended: Ended) -> bool:
         """Removes the entry of a resource that was made before, and remembers the end."""
-        row = {
-            "kind": ended.kind.value,
-            "name": ended.name,
-            # No version of what was made by then is newer, every version of what comes after is.
-            "version": 0,
-            "create_time": ended.end_time,
-            "message": None,
-            "owner": "",
-            "machine": "",
-            "write_time": ended.end_time,
-        }
-        known = {"of_kind": ended.kind.value, "of_name": ended.name, "of_time": ended.end_time}
+        return await self._database.write(
+            lambda connection: _end_name(connection, ended, _written(connection))
+        )
 
-        def end_in(connection: Connection, directory: int) -> bool:
-            place = {"of_directory": directory}
-            if connection.execute(_END, {**row, **known, **place}).rowcount:
-                return True
-            if connection.execute(_KNOWN, {**known, **place}).first():
-                return False
-            return _insert(connection, {**row, "directory": directory})
+    async def learn(self, news: Sequence[Entry | Ended]) -> None:
+        """Puts and ends many at once."""
+
+        def work(connection: Connection) -> None:
+            directories = _written(connection)
+            for one in news:
+                if isinstance(one, Entry):
+                    _put_entry(connection, one, directories)
+                else:
+                    _end_name(connection, one, directories)
+
+        if news:
+            await self._database.write(work)
+
+    async def rewrite(self, entry: Entry, other: Entry) -> bool:
+        """Puts another entry in the place of one that is kept."""
+        known = _known(entry.kind, entry.name, entry)
 
         def work(connection: Connection) -> bool:
-            connection.execute(_OLD_ENDS, {"before": ended.end_time - ENDED_KEPT})
-            return _in_each(connection, lambda d: end_in(connection, d))
+            return _in_each(
+                _written(connection),
+                lambda d: (
+                    connection.execute(
+                        _REWRITE, {**_row(other), **known, "of_directory": d}
+                    ).rowcount
+                    > 0
+                ),
+            )
 
         return await self._database.write(work)
 
@@ -147,7 +148,7 @@ class SqlDirectoryStore:
 
         def work(connection: Connection) -> bool:
             return _in_each(
-                connection,
+                _written(connection),
                 lambda d: connection.execute(_SAME, {**known, "of_directory": d}).rowcount > 0,
             )
 
@@ -198,12 +199,48 @@ class SqlDirectoryStore:
         return await self._database.write(work)
 
 
-def _in_each(connection: Connection, change: Callable[[int], bool]) -> bool:
+def _written(connection: Connection) -> Sequence[int]:
+    """The numbers of the directories that are written."""
+    return connection.execute(_WRITTEN).scalars().all()
+
+
+def _in_each(directories: Sequence[int], change: Callable[[int], bool]) -> bool:
     """Changes every directory; whether any has changed."""
     changed = False
-    for number in connection.execute(_WRITTEN).scalars().all():
+    for number in directories:
         changed |= change(number)
     return changed
+
+
+def _put_entry(connection: Connection, entry: Entry, directories: Sequence[int]) -> bool:
+    row, known = _row(entry), _known(entry.kind, entry.name, entry)
+    return _in_each(directories, lambda d: _put(connection, d, row, known))
+
+
+def _end_name(connection: Connection, ended: Ended, directories: Sequence[int]) -> bool:
+    row = {
+        "kind": ended.kind.value,
+        "name": ended.name,
+        # No version of what was made by then is newer, every version of what comes after is.
+        "version": 0,
+        "create_time": ended.end_time,
+        "message": None,
+        "owner": "",
+        "machine": "",
+        "write_time": ended.end_time,
+    }
+    known = {"of_kind": ended.kind.value, "of_name": ended.name, "of_time": ended.end_time}
+
+    def end_in(directory: int) -> bool:
+        place = {"of_directory": directory}
+        if connection.execute(_END, {**row, **known, **place}).rowcount:
+            return True
+        if connection.execute(_KNOWN, {**known, **place}).first():
+            return False
+        return _insert(connection, {**row, "directory": directory})
+
+    connection.execute(_OLD_ENDS, {"before": ended.end_time - ENDED_KEPT})
+    return _in_each(directories, end_in)
 
 
 def _put(
@@ -226,6 +263,19 @@ def _insert(connection: Connection, row: Mapping[str, Any]) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "kind": entry.kind.value,
+        "name": entry.name,
+        "version": entry.version,
+        "create_time": entry.create_time,
+        "message": entry.message,
+        "owner": entry.owner,
+        "machine": entry.machine,
+        "write_time": entry.write_time,
+    }
 
 
 def _known(kind: Kind, name: str, entry: Entry) -> dict[str, Any]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chassis.bus import Bus, Effect, Record
+from chassis.bus import Bus, EffectOfMany, Record
 
 
 class BusStateTopics:
     """Reads the topics of states again from their beginning."""
 
     def __init__(
-        self, bus: Bus, topics: Sequence[str], learn: Effect, quiet_seconds: float
+        self, bus: Bus, topics: Sequence[str], learn: EffectOfMany, quiet_seconds: float
     ) -> None:
         """Reads from a bus.
 
         Args:
             bus: where the topics are.
             topics: which ones.
-            learn: what to do with each record.
+            learn: what to do with records.
             quiet_seconds: the topics have been read when nothing has come for so long. They have no
                 end that could be asked for; what comes later, the directory learns as always.
         """
@@ -33,14 +33,14 @@ class BusStateTopics:
         learnt = 0
         came = asyncio.Event()
 
-        async def effect(record: Record) -> None:
+        async def effect(records: Sequence[Record]) -> None:
             nonlocal learnt
             came.set()
-            await self._learn(record)
-            learnt += 1
+            await self._learn(records)
+            learnt += len(records)
             came.set()
 
-        consuming = asyncio.ensure_future(self._bus.consume(group, self._topics, effect))
+        consuming = asyncio.ensure_future(self._bus.consume_many(group, self._topics, effect))
         try:
             while not consuming.done():
                 came.clear()

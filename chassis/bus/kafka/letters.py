@@ -31,6 +31,7 @@ _ANSWER = 5.0
 _DEADLINE = 10.0
 _HELD_BYTES = 16 * 2**20
 _NEAR = 200
+_PAGE = 500
 
 _log = structlog.get_logger("chassis.bus")
 
@@ -131,6 +132,46 @@ class Letters:
                 await self._publisher.publish([message])
             return True
 
+    async def count(self) -> int:
+        """How many letters there are.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._shelf.count)
+
+    async def discard(self, letter: int) -> bool:
+        """Removes a letter; says whether it was there.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        async with self._one_at_a_time:
+            found = await asyncio.to_thread(self._shelf.page, 1, letter - 1)
+            if not found or found[0].letter.id != letter:
+                return False
+            await self._publisher.publish([Outgoing(self.topic, found[0].key, None, [])])
+            return True
+
+    async def erase(self, key: str) -> int:
+        """Removes the letters about a key; says how many there were.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        erased = after = 0
+        async with self._one_at_a_time:
+            while found := await asyncio.to_thread(self._shelf.page, _PAGE, after):
+                after = found[-1].letter.id
+                gone = [one.key for one in found if one.letter.record.key == key]
+                if gone:
+                    await self._publisher.publish(
+                        [Outgoing(self.topic, of_it, None, []) for of_it in gone]
+                    )
+                    erased += len(gone)
+        return erased
+
     async def close(self) -> None:
         """Closes what it reads with."""
         async with self._one_at_a_time:
@@ -193,6 +234,14 @@ class _Shelf:
         except KafkaException as exception:
             raise unavailable(error_of(exception)) from None
         return [found[offset] for offset in offsets if offset in found]
+
+    def count(self) -> int:
+        """How many letters there are."""
+        try:
+            self._catch_up()
+        except KafkaException as exception:
+            raise unavailable(error_of(exception)) from None
+        return len(self._places)
 
     def close(self) -> None:
         """Closes the client."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from chassis.bus.delivery import of_one
 from chassis.bus.kafka.address import Address, parse_address
 from chassis.bus.kafka.groups import Member
 from chassis.bus.kafka.letters import Letters
@@ -12,7 +13,14 @@ from chassis.bus.kafka.messages import outgoing
 from chassis.bus.kafka.publishing import Publisher
 from chassis.bus.kafka.tailing import Tail
 from chassis.bus.metrics import PUBLISHED
-from chassis.bus.port import DeadLetter, Effect, Record, check_group, check_records
+from chassis.bus.port import (
+    DeadLetter,
+    Effect,
+    EffectOfMany,
+    Record,
+    check_group,
+    check_records,
+)
 from chassis.clock import Clock
 
 _MAX_PAGE = 1000
@@ -61,6 +69,10 @@ class KafkaLog:
         check_group(group)
         await Member(self._address, group, topics, effect, self._letters, self._clock).run()
 
+    async def consume_many(self, group: str, topics: Sequence[str], effect: EffectOfMany) -> None:
+        """See `chassis.bus.Bus`; here one record comes at a time, of each partition."""
+        await self.consume(group, topics, of_one(effect))
+
     async def tail(
         self, topics: Sequence[str], effect: Effect, started: asyncio.Event | None = None
     ) -> None:
@@ -76,6 +88,19 @@ class KafkaLog:
     async def replay(self, dead_letter: int) -> bool:
         """See `chassis.bus.Bus`."""
         return await self._letters.mark_for_replay(dead_letter)
+
+    async def count_dead_letters(self) -> int:
+        """See `chassis.bus.Bus`."""
+        return await self._letters.count()
+
+    async def discard(self, dead_letter: int) -> bool:
+        """See `chassis.bus.Bus`."""
+        return await self._letters.discard(dead_letter)
+
+    async def erase(self, key: str, but: str = "") -> int:
+        """See `chassis.bus.Bus`; facts are left to their retention."""
+        del but
+        return await self._letters.erase(key)
 
     async def close(self) -> None:
         """See `chassis.bus.Bus`."""

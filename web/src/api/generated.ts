@@ -34,6 +34,9 @@ export type GapCause =
 /** The streams of a program. */
 export type Stream = "STREAM_UNSPECIFIED" | "STDOUT" | "STDERR";
 
+/** Which way. */
+export type VoteDirection = "DIRECTION_UNSPECIFIED" | "LIKE" | "DISLIKE";
+
 /** Whether the runtime of this installation can run the machine. */
 export type MachineAvailability =
   | "AVAILABILITY_UNSPECIFIED"
@@ -46,6 +49,12 @@ export type MachineState = "STATE_UNSPECIFIED" | "DRAFT" | "ACTIVE" | "RETIRED";
 
 /** The transport protocol. */
 export type PortProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
+
+/** The life of a webhook. */
+export type WebhookState = "STATE_UNSPECIFIED" | "ENABLED" | "DISABLED" | "SUSPENDED";
+
+/** The life of a delivery. */
+export type WebhookDeliveryState = "STATE_UNSPECIFIED" | "PENDING" | "LEASED" | "SENT" | "FAILED";
 
 /** Why something failed. ErrorInfo.reason carries the name. */
 export type Reason =
@@ -125,13 +134,60 @@ export type Reason =
   | "NOT_LEADING"
   | "DEADLINE_EXCEEDED"
   | "CALL_CANCELLED"
-  | "INTERNAL_ERROR";
+  | "INTERNAL_ERROR"
+  | "TOTP_REQUIRED"
+  | "TOTP_WRONG"
+  | "TOTP_ENROLLED"
+  | "TOTP_NOT_ENROLLED"
+  | "SCOPE_MISSING"
+  | "SESSION_NEEDED"
+  | "SCOPE_UNKNOWN"
+  | "ACCESS_TOKEN_NOT_FOUND"
+  | "TOO_MANY_ACCESS_TOKENS"
+  | "ACCESS_TOKEN_END_INVALID"
+  | "COMMENT_NOT_FOUND"
+  | "COMMENT_NOT_YOURS"
+  | "COMMENT_DELETED"
+  | "REPLY_TOO_DEEP"
+  | "REPLIES_FULL"
+  | "LINE_OF_OTHER_MACHINE"
+  | "REVIEW_NOT_FOUND"
+  | "REVIEW_NOT_YOURS"
+  | "NOT_RENTED"
+  | "VOTE_NOT_FOUND"
+  | "MACHINE_VERSION_NOT_FOUND"
+  | "MACHINE_NOT_DRAFT"
+  | "MACHINE_NOT_SUBMITTED"
+  | "COMMAND_ADMINS_ONLY"
+  | "DRAFTS_EXCEEDED"
+  | "PICTURE_INVALID"
+  | "PICTURE_NOT_FOUND"
+  | "PICTURES_EXHAUSTED"
+  | "DEFINITION_INVALID"
+  | "CONTACT_TAKEN"
+  | "DEAD_LETTER_NOT_FOUND"
+  | "NOTIFICATION_NOT_FOUND"
+  | "NOTIFICATION_KIND_UNKNOWN"
+  | "WEBHOOK_NOT_FOUND"
+  | "TOO_MANY_WEBHOOKS"
+  | "WEBHOOK_URL_REFUSED"
+  | "WEBHOOK_OFF"
+  | "DELIVERY_NOT_FOUND"
+  | "DELIVERY_NOT_ENDED";
+
+/** What can be verified. */
+export type CreateUserRequestVerifyBy = "VERIFY_BY_UNSPECIFIED" | "EMAIL" | "PHONE";
+
+/** How far it is. */
+export type TotpState = "STATE_UNSPECIFIED" | "NONE" | "UNCONFIRMED" | "ACTIVE";
 
 /** What a person may do beyond what everyone may. */
 export type UserRole = "ROLE_UNSPECIFIED" | "ADMIN";
 
 /** The life of an account. */
 export type UserState = "STATE_UNSPECIFIED" | "ACTIVE" | "DISABLED";
+
+export type NullValue = "NULL_VALUE";
 
 /** One person's lease of a machine. */
 export interface Allocation {
@@ -576,6 +632,262 @@ export interface Stats {
   pids: number;
 }
 
+/** Asks what several feeds add up to. */
+export interface BatchGetSummariesRequest {
+  /** The machines, `machines/{machine}`: 1 to 100, each once. */
+  machines: string[];
+}
+
+/** What several feeds add up to. */
+export interface BatchGetSummariesResponse {
+  /** One for each machine, in the order in which they were asked for. */
+  summaries: FeedSummary[];
+}
+
+/** Asks to withdraw a vote. */
+export interface ClearVoteRequest {
+  /** `machines/{machine}/votes/me`. */
+  name: string;
+}
+
+/** What somebody says of a machine, or in reply to somebody. Replies are one level deep. */
+export interface Comment {
+  /** The resource name, `machines/{machine}/comments/{comment}`, set by the server and never changed. */
+  name: string;
+  /** A UUID that is never used twice. */
+  uid: string;
+  /**
+   * Who wrote it, `users/{user}`; `users/deleted` where the account is gone; empty in a comment that
+   * was deleted and is shown because it has replies.
+   */
+  author: string;
+  /** What the author is called now; empty where they gave no name, and in facts. */
+  authorName: string;
+  /**
+   * What is said, in Markdown: 1 to 4,000 characters, not only space, no control characters but tab
+   * and line ends. It is kept as it was written; whoever shows it makes it safe. Empty in a comment
+   * that was deleted and is shown because it has replies.
+   */
+  text: string;
+  /** The comment that it answers, `machines/{machine}/comments/{comment}`; empty for none. Set once. */
+  replyTo: string;
+  /** The line of a log that it is about; unset for none. Set once. */
+  line?: LineReference;
+  /** How many replies it has. */
+  replyCount: number;
+  /** True for a comment that was deleted, and is shown because it has replies. */
+  deleted: boolean;
+  /** Changes with every change; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** When it was written. */
+  createTime?: string;
+  /** When its author last changed it. */
+  updateTime?: string;
+}
+
+/** Asks to say something. */
+export interface CreateCommentRequest {
+  /** Of which machine, `machines/{machine}`. */
+  parent: string;
+  /** What: its text, and where wished `reply_to` and `line`. */
+  comment?: Comment;
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
+/** Asks to delete a comment. */
+export interface DeleteCommentRequest {
+  /** `machines/{machine}/comments/{comment}`. */
+  name: string;
+  /** The etag that it was read with; empty to delete whatever is there. */
+  etag: string;
+}
+
+/** Asks to delete a review. */
+export interface DeleteReviewRequest {
+  /** `machines/{machine}/reviews/{review}`; `machines/{machine}/reviews/me` for the caller's own. */
+  name: string;
+  /** The etag that it was read with; empty to delete whatever is there. */
+  etag: string;
+}
+
+/** What the feed of a machine adds up to. */
+export interface FeedSummary {
+  /** The resource name, `machines/{machine}/feedSummary`. */
+  name: string;
+  /** The machine, `machines/{machine}`. */
+  machine: string;
+  /** How many people like it. */
+  likes: number;
+  /** How many people dislike it. */
+  dislikes: number;
+  /** How many comments there are, replies among them, deleted ones not. */
+  comments: number;
+  /** How many reviews there are. */
+  reviews: number;
+  /** The mean of the stars, 1 to 5; 0 where there is no review. */
+  averageRating: number;
+  /** How many reviews have one star, two, … five: always five numbers. */
+  histogram: number[];
+  /**
+   * Counts the changes of the feed, from 1; 0 where nobody has said anything; a string in JSON. It
+   * goes on where a machine is deleted and made anew under its name.
+   */
+  version: string;
+  /** The vote of the caller; unspecified without one, and without a caller. */
+  ownVote: VoteDirection;
+}
+
+/** Asks for a comment. */
+export interface GetCommentRequest {
+  /** `machines/{machine}/comments/{comment}`. */
+  name: string;
+}
+
+/** Asks for a review. */
+export interface GetReviewRequest {
+  /** `machines/{machine}/reviews/{review}`; `machines/{machine}/reviews/me` for the caller's own. */
+  name: string;
+}
+
+/** Asks what a feed adds up to. */
+export interface GetSummaryRequest {
+  /** `machines/{machine}/feedSummary`. */
+  name: string;
+}
+
+/** Asks for a vote. */
+export interface GetVoteRequest {
+  /** `machines/{machine}/votes/me`. */
+  name: string;
+}
+
+/** A line of the log of an allocation. Others see that it is meant, and cannot read it. */
+export interface LineReference {
+  /** The allocation, `allocations/{allocation}`: the author's own, of this machine. */
+  allocation: string;
+  /** The sequence number of the line, from 1; a string in JSON. */
+  cursor: string;
+}
+
+/** Asks for a page of comments. */
+export interface ListCommentsRequest {
+  /** Of which machine, `machines/{machine}`. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+}
+
+/** A page of comments. */
+export interface ListCommentsResponse {
+  /** The comments, newest first. */
+  comments: Comment[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of the replies to a comment. */
+export interface ListRepliesRequest {
+  /** To which comment, `machines/{machine}/comments/{comment}`. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+}
+
+/** A page of replies. */
+export interface ListRepliesResponse {
+  /** The replies, oldest first. */
+  replies: Comment[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of reviews. */
+export interface ListReviewsRequest {
+  /** Of which machine, `machines/{machine}`. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+}
+
+/** A page of reviews. */
+export interface ListReviewsResponse {
+  /** The reviews, newest first. */
+  reviews: Review[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** What somebody who has rented a machine thinks of it: one per person and machine. */
+export interface Review {
+  /**
+   * The resource name, `machines/{machine}/reviews/{review}`. In requests `machines/{machine}/reviews/me`
+   * stands for the caller's own.
+   */
+  name: string;
+  /** A UUID that is never used twice. */
+  uid: string;
+  /** Who wrote it, `users/{user}`; `users/deleted` where the account is gone. */
+  author: string;
+  /** What the author is called now; empty where they gave no name, and in facts. */
+  authorName: string;
+  /** One star to five. */
+  stars: number;
+  /**
+   * Why, in Markdown, at most 4,000 characters, no control characters but tab and line ends; may be
+   * empty. It is kept as it was written; whoever shows it makes it safe.
+   */
+  text: string;
+  /** Changes with every change; send it back to be told of a lost race. */
+  etag: string;
+  /** When it was first written. */
+  createTime?: string;
+  /** When its author last changed it. */
+  updateTime?: string;
+}
+
+/** Asks to write a review. */
+export interface SetReviewRequest {
+  /**
+   * The review: its name, `machines/{machine}/reviews/me`, its stars and text, and, where it must take
+   * the place of the one that was read, that one's etag.
+   */
+  review?: Review;
+}
+
+/** Asks to vote. */
+export interface SetVoteRequest {
+  /** The vote: its name, `machines/{machine}/votes/me`, and its direction. */
+  vote?: Vote;
+}
+
+/** Asks to change a comment. */
+export interface UpdateCommentRequest {
+  /** The comment: its name, its new text, and the etag that it was read with. */
+  comment?: Comment;
+  /** The fields to change: `text`, which is also what is changed without it. */
+  updateMask?: string;
+}
+
+/** Whether somebody likes a machine: one per person and machine, seen by that person alone. */
+export interface Vote {
+  /** The resource name, `machines/{machine}/votes/me`: the caller's own. */
+  name: string;
+  /** Which way. */
+  direction: VoteDirection;
+  /** When it was last changed. */
+  updateTime?: string;
+}
+
 /** Asks to add a machine. */
 export interface CreateMachineRequest {
   /** The machine; its name is not read. */
@@ -589,6 +901,14 @@ export interface CreateMachineRequest {
   requestId: string;
 }
 
+/** Asks to take a picture away. */
+export interface DeleteMachinePictureRequest {
+  /** `machines/{machine}/icon` or `machines/{machine}/banner`. */
+  name: string;
+  /** The etag that the machine was read with; empty to change whatever is there. */
+  etag: string;
+}
+
 /** Asks to delete a machine. */
 export interface DeleteMachineRequest {
   /** `machines/{machine}`. */
@@ -597,10 +917,40 @@ export interface DeleteMachineRequest {
   etag: string;
 }
 
+/** Asks for a machine as YAML. */
+export interface ExportMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** Which version of it; 0 for the present one. */
+  version: number;
+}
+
+/** Asks to make a machine from another one. */
+export interface ForkMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** The last part of the new machine's name: lower-case letters, digits and hyphens, at most 63. */
+  machineId: string;
+  /** Which version of it; 0 for the present one. */
+  version: number;
+  /** What people read first of the new machine; empty for the same title. */
+  title: string;
+}
+
+/** Asks for a picture. */
+export interface GetMachinePictureRequest {
+  /** `machines/{machine}/icon` or `machines/{machine}/banner`. */
+  name: string;
+  /** The digest of the picture: an answer for it may be kept for ever. Empty for the present one. */
+  digest: string;
+}
+
 /** Asks for a machine. */
 export interface GetMachineRequest {
   /** `machines/{machine}`. */
   name: string;
+  /** Which version of it; 0 for the present one. */
+  version: number;
 }
 
 /** Ready once an HTTP GET answers with a status below 400. */
@@ -611,16 +961,63 @@ export interface HttpProbe {
   path: string;
 }
 
+/** Asks to make or change a machine as a document says. */
+export interface ImportMachineRequest {
+  /** The document, YAML in UTF-8, at most 256 KiB; what its content type says is not read. */
+  definition?: Blob;
+  /** Whether a machine of the name that is there already is changed to what the document says. */
+  replaceExisting: boolean;
+}
+
+/** Where a fork comes from. */
+export interface Lineage {
+  /** The machine that it was made from: `machines/{machine}`. It may be gone by now. */
+  machine: string;
+  /** The version of that machine. */
+  version: number;
+}
+
+/** Asks for the versions of a machine. */
+export interface ListMachineVersionsRequest {
+  /** `machines/{machine}`. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+}
+
+/** A page of the versions of a machine. */
+export interface ListMachineVersionsResponse {
+  /** The machine as it was in each version, the newest first. */
+  versions: Machine[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
 /** Asks for a page of the catalogue. */
 export interface ListMachinesRequest {
   /** How many at most: 50 by default, 1000 at most. */
   pageSize: number;
   /** The token of the page before, for the next one; the other fields must be the same as then. */
   pageToken: string;
-  /** Which ones: `state = ACTIVE`, `title : "redis"` (contains), `resource_class = "small"`, joined by AND. */
+  /**
+   * Which ones, conditions joined by AND: `state = ACTIVE`, `title : "redis"` (contains), `image`,
+   * `resource_class`, `category`, `tags : "sql"` (has the tag), `publisher = "users/me"`,
+   * `price <= 100` (an hour, in the smallest unit of the currency), `submitted = true` (waits for an
+   * admin).
+   */
   filter: string;
-  /** In which order: `title`, `create_time`, `update_time`, each with ` desc` if wished; `title` by default. */
+  /**
+   * In which order: `title`, `create_time`, `update_time`, `price`, `rating`, `rents`, each with
+   * ` desc` if wished; `title` by default, and with a query `relevance desc`.
+   */
   orderBy: string;
+  /**
+   * Words to look for, in titles, names, categories, tags and descriptions: each must be there, the last
+   * one as the beginning of a word. Case and accents do not count. At most 200 characters.
+   */
+  query: string;
 }
 
 /** A page of the catalogue. */
@@ -667,11 +1064,14 @@ export interface Machine {
   probe?: Probe;
   /** What an hour in state READY costs. Unset: nothing. */
   pricePerHour?: Money;
-  /** Who made it: `users/{user}`. */
+  /**
+   * Who made it: `users/{user}`; empty for the allocator itself, `users/deleted` where the person has
+   * gone.
+   */
   publisher: string;
   /** How many may be allocated at once; 0 for no limit. */
   stock: number;
-  /** Changed only by PublishMachine and RetireMachine. */
+  /** Changed only by PublishMachine and RetireMachine; see `submission` for what waits for an admin. */
   state: MachineState;
   /** Counts the changes, from 1. An allocation remembers which one it was made from. */
   version: number;
@@ -694,6 +1094,24 @@ export interface Machine {
    * only cannot run it.
    */
   needsImage: boolean;
+  /** What kind of thing it is, in one word: `database`, `development`; empty for none. */
+  category: string;
+  /** Words to find it by: `sql`, `key-value`; at most 16, each once. */
+  tags: string[];
+  /** A small square picture; unset where there is none. Set by SetMachinePicture. */
+  icon?: Picture;
+  /** A wide picture; unset where there is none. Set by SetMachinePicture. */
+  banner?: Picture;
+  /** What it was forked from; unset for one that was made from nothing. Never changed. */
+  forkedFrom?: Lineage;
+  /** What came of showing a draft to the admins; unset where that was not done. */
+  submission?: Submission;
+  /** The mean of the stars of its reviews, 1 to 5, to a hundredth; 0 without reviews. Some seconds old. */
+  averageRating: number;
+  /** How many reviews it has. Some seconds old. */
+  reviews: number;
+  /** How often it was rented. Some seconds old. */
+  rents: number;
 }
 
 /** An amount of money. */
@@ -702,6 +1120,25 @@ export interface Money {
   currencyCode: string;
   /** How much, in the smallest unit of the currency (cents); a string in JSON. Up to 10^15. */
   minorUnits: string;
+}
+
+/** A picture of a machine, without its bytes: GetMachinePicture has them. */
+export interface Picture {
+  /**
+   * Where a browser finds it, beside the address of the API: `/v1/machines/redis/icon?digest=…`. What
+   * is there never changes: another picture has another digest.
+   */
+  uri: string;
+  /** `image/png`, `image/jpeg` or `image/webp`, by its content. */
+  mediaType: string;
+  /** The SHA-256 of its bytes, in hexadecimal digits. */
+  digest: string;
+  /** How wide it is, in pixels. */
+  width: number;
+  /** How high it is, in pixels. */
+  height: number;
+  /** How large it is, in bytes. */
+  sizeBytes: number;
 }
 
 /** A port that a machine listens on. */
@@ -739,11 +1176,59 @@ export interface PublishMachineRequest {
   etag: string;
 }
 
+/** Asks to refuse a draft. */
+export interface RejectMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** Why, for its publisher to read: 1 to 1000 characters. */
+  rejection: string;
+  /** The etag that the machine was read with; empty to reject whatever is there. */
+  etag: string;
+}
+
 /** Asks to take a machine out of the catalogue. */
 export interface RetireMachineRequest {
   /** `machines/{machine}`. */
   name: string;
   /** The etag that it was read with; empty to retire whatever is there. */
+  etag: string;
+}
+
+/** Asks to make a machine again what it was. */
+export interface RollbackMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** Which version of it. */
+  version: number;
+  /** The etag that the machine was read with; empty to roll back whatever is there. */
+  etag: string;
+}
+
+/** Asks to give a machine a picture. */
+export interface SetMachinePictureRequest {
+  /** `machines/{machine}/icon` or `machines/{machine}/banner`. */
+  name: string;
+  /** The picture itself; what its content type says is not read. */
+  picture?: Blob;
+  /** The etag that the machine was read with; empty to change whatever is there. */
+  etag: string;
+}
+
+/** A draft that was shown to the admins. It waits for them while it has no reject_time. */
+export interface Submission {
+  /** When its publisher asked for it to be published. */
+  submitTime?: string;
+  /** When an admin said no. */
+  rejectTime?: string;
+  /** Why the admin said no. */
+  rejection: string;
+}
+
+/** Asks the admins to publish a draft. */
+export interface SubmitMachineRequest {
+  /** `machines/{machine}`. */
+  name: string;
+  /** The etag that the machine was read with; empty to submit whatever is there. */
   etag: string;
 }
 
@@ -779,6 +1264,592 @@ export interface Variable {
   choices: string[];
   /** A regular expression (RE2 syntax) that the whole value matches; empty for any. */
   pattern: string;
+  /**
+   * How many letters and digits a value has that is made for whoever gives none, 12 to 128; 0 for no
+   * such value. Only for secret variables; it is told once, in the answer to CreateAllocation.
+   */
+  generatedLength: number;
+}
+
+/** Asks to register a webhook. */
+export interface CreateWebhookRequest {
+  /** The webhook; its name is not read. */
+  webhook?: Webhook;
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
+/** Asks to remove a notification. */
+export interface DeleteNotificationRequest {
+  /** `notifications/{notification}`. */
+  name: string;
+}
+
+/** Asks to remove a webhook. */
+export interface DeleteWebhookRequest {
+  /** `webhooks/{webhook}`. */
+  name: string;
+  /** The etag that it was read with; empty to remove whatever is there. */
+  etag: string;
+}
+
+/** Asks to switch a webhook off. */
+export interface DisableWebhookRequest {
+  /** `webhooks/{webhook}`. */
+  name: string;
+}
+
+/** Asks to switch a webhook on. */
+export interface EnableWebhookRequest {
+  /** `webhooks/{webhook}`. */
+  name: string;
+}
+
+/** Asks for what a person wants to be told. */
+export interface GetNotificationPreferencesRequest {
+  /** `users/{user}/notificationPreferences`; `users/me` stands for the caller. */
+  name: string;
+}
+
+/** Asks for a notification. */
+export interface GetNotificationRequest {
+  /** `notifications/{notification}`. */
+  name: string;
+}
+
+/** Asks how many are not read. */
+export type GetUnreadCountRequest = Record<string, never>;
+
+/** How many are not read. */
+export interface GetUnreadCountResponse {
+  /** How many of the whole inbox are not read. */
+  unreadCount: number;
+}
+
+/** Asks for a delivery. */
+export interface GetWebhookDeliveryRequest {
+  /** `webhooks/{webhook}/deliveries/{delivery}`. */
+  name: string;
+}
+
+/** Asks for a webhook. */
+export interface GetWebhookRequest {
+  /** `webhooks/{webhook}`. */
+  name: string;
+}
+
+/** Asks for a page of notifications. */
+export interface ListNotificationsRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /**
+   * Which ones: `read = false`, `kind = "ALLOCATION_FAILED"`, `resource = "allocations/7f3k2m9q"`,
+   * joined by AND.
+   */
+  filter: string;
+}
+
+/** A page of notifications. */
+export interface ListNotificationsResponse {
+  /** The notifications, newest first. */
+  notifications: Notification[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+  /** How many of the whole inbox are not read. */
+  unreadCount: number;
+}
+
+/** Asks for a page of the deliveries of a webhook. */
+export interface ListWebhookDeliveriesRequest {
+  /** `webhooks/{webhook}`. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /** Which ones: `state = FAILED`, `kind = "ALLOCATION_READY"`, joined by AND. */
+  filter: string;
+}
+
+/** A page of deliveries. */
+export interface ListWebhookDeliveriesResponse {
+  /** The deliveries. */
+  deliveries: WebhookDelivery[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of the caller's webhooks. */
+export interface ListWebhooksRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /** Whose: `users/me` by default; admins may give another's name, or `users/-` for everybody's. */
+  parent: string;
+}
+
+/** A page of webhooks. */
+export interface ListWebhooksResponse {
+  /** The webhooks. */
+  webhooks: Webhook[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Says what was read. */
+export interface MarkReadRequest {
+  /** These: `notifications/{notification}`, at most 1000. */
+  names: string[];
+  /** True for all that are in the inbox now. */
+  all: boolean;
+}
+
+/** What is left. */
+export interface MarkReadResponse {
+  /** How many of the whole inbox are not read now. */
+  unreadCount: number;
+}
+
+/** What a person was told, as their inbox has it. */
+export interface Notification {
+  /** The resource name, `notifications/{notification}`, set by the server and never changed. */
+  name: string;
+  /**
+   * What kind of notice it is, such as `ALLOCATION_READY`. More kinds come with time: show the title
+   * and the text of one that you do not know.
+   */
+  kind: string;
+  /** What has happened, in one line of at most 150 characters, in the person's language then. */
+  title: string;
+  /**
+   * The same at length: plain text of at most 4,000 characters; lines that begin with four spaces are
+   * quoted as they were.
+   */
+  text: string;
+  /** What it is about, a resource name: `allocations/{allocation}`, `machines/{machine}`; may be empty. */
+  resource: string;
+  /** Whether the person has read it; changed by MarkRead. */
+  read: boolean;
+  /** When they have read it; unset before. */
+  readTime?: string;
+  /** When it happened, by the clock of the service that told of it. */
+  eventTime?: string;
+  /** When it came into the inbox. */
+  createTime?: string;
+}
+
+/** Which notices of a kind reach a person, and how. */
+export interface NotificationPreference {
+  /** The kind. */
+  kind: string;
+  /**
+   * Whether they are in the inbox of the page. Unset in a request: as by default. Always set in answers,
+   * as the other channels are.
+   */
+  inPage?: boolean;
+  /** Whether they go to the e-mail address, where it is verified. */
+  email?: boolean;
+  /** Whether they go to the phone number by SMS, where it is verified. */
+  sms?: boolean;
+  /** Whether they go to the person's webhooks. */
+  webhook?: boolean;
+  /** What such a notice tells, in a sentence. */
+  description: string;
+}
+
+/**
+ * What a person wants to be told, and how. One-time codes, and notes that guard the account, go out
+ * whatever it says.
+ */
+export interface NotificationPreferences {
+  /**
+   * The resource name, `users/{user}/notificationPreferences`; in requests `users/me` stands for the
+   * caller.
+   */
+  name: string;
+  /** One entry for each kind. In an update, kinds that are left out stay as they are. */
+  preferences: NotificationPreference[];
+  /** Changes with every change; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** When they were last changed; unset while they are as by default. */
+  updateTime?: string;
+}
+
+/** Asks to send a delivery once more. */
+export interface ReplayWebhookDeliveryRequest {
+  /** `webhooks/{webhook}/deliveries/{delivery}`. */
+  name: string;
+}
+
+/** Asks for a new secret. */
+export interface RotateWebhookSecretRequest {
+  /** `webhooks/{webhook}`. */
+  name: string;
+}
+
+/** Asks to send a notice that tests a webhook. */
+export interface TestWebhookRequest {
+  /** `webhooks/{webhook}`. */
+  name: string;
+}
+
+/** Asks to change what a person wants to be told. */
+export interface UpdateNotificationPreferencesRequest {
+  /** The name, the kinds to change, and the etag that they were read with. */
+  notificationPreferences?: NotificationPreferences;
+  /** The fields to change: `preferences`. Without it the same. */
+  updateMask?: string;
+}
+
+/** Asks to change a webhook. */
+export interface UpdateWebhookRequest {
+  /** The webhook: its name, the fields to change, and the etag that it was read with. */
+  webhook?: Webhook;
+  /** The fields to change; without it, those that are not empty; `*` for all. */
+  updateMask?: string;
+}
+
+/** Asks for a stream of notifications. */
+export interface WatchNotificationsRequest {
+  /** The last cursor that was received, to be told first what has come since; empty to begin with now. */
+  cursor: string;
+}
+
+/** A notification that has come, or how many are unread now; at least one every 15 seconds. */
+export interface WatchNotificationsResponse {
+  /** What has come; unset in the first response, in a sign of life, and where only the count has changed. */
+  notification?: Notification;
+  /** How many of the whole inbox are not read now. */
+  unreadCount: number;
+  /** How far the stream has come: send it back to go on from here. */
+  cursor: string;
+}
+
+/**
+ * An address of a program that is told what happens: each notice of its owner is posted to it, signed
+ * as the Standard Webhooks specification says.
+ */
+export interface Webhook {
+  /** The resource name, `webhooks/{webhook}`, set by the server and never changed. */
+  name: string;
+  /** A UUID that is never used twice. */
+  uid: string;
+  /** Whose it is: `users/{user}`. */
+  owner: string;
+  /** What its owner calls it, at most 80 characters; may be empty. */
+  title: string;
+  /**
+   * Where to: `https://…`, at most 2,000 characters, without a user, a password or a fragment. `http://…`
+   * only where this installation allows it. Addresses of private networks are refused, unless it
+   * allows them.
+   */
+  url: string;
+  /**
+   * Which kinds of notices it is told of, `ALLOCATION_READY`; none means all. Each once, at most 64.
+   * NotificationPreferences list them. In what is posted the type of that is `allocation.ready`.
+   */
+  kinds: string[];
+  /** Changed by EnableWebhook and DisableWebhook, and SUSPENDED by the server. */
+  state: WebhookState;
+  /**
+   * The secret that signs what is sent: `whsec_` and the key in base64. In the answers of CreateWebhook
+   * and RotateWebhookSecret only.
+   */
+  secret: string;
+  /** Until when what is sent is signed with the former secret too, after a rotation. */
+  formerSecretExpireTime?: string;
+  /** Since when each attempt has failed; unset where the last one has not. */
+  failingSince?: string;
+  /** Changes with every change that its owner makes; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** When it was made. */
+  createTime?: string;
+  /** When its owner last changed it. */
+  updateTime?: string;
+}
+
+/** One notice on its way to a webhook. It is kept for 7 days after it has ended. */
+export interface WebhookDelivery {
+  /** The resource name, `webhooks/{webhook}/deliveries/{delivery}`, set by the server. */
+  name: string;
+  /** The kind of the notice, `ALLOCATION_READY`; `WEBHOOK_TEST` for one of TestWebhook. */
+  kind: string;
+  /** The header `webhook-id` of each attempt. */
+  webhookId: string;
+  /** Where it stands. */
+  state: WebhookDeliveryState;
+  /** How often it was tried. */
+  attempts: number;
+  /** The HTTP status that the last attempt was answered with; 0 without an answer. */
+  responseCode: number;
+  /** Why the last attempt failed, in words; empty where it did not. */
+  error: string;
+  /** When the notice was made. */
+  createTime?: string;
+  /** When it was last tried. */
+  attemptTime?: string;
+  /** When it is tried next; unset once it has ended. */
+  nextAttemptTime?: string;
+  /** When it is given up; unset once it has ended. */
+  expireTime?: string;
+}
+
+/** Something that an admin has done. */
+export interface AuditEvent {
+  /** The resource name, `auditEvents/{audit_event}`, never changed. */
+  name: string;
+  /** When it was done, by the clock of the service that tells of it. */
+  time?: string;
+  /** It in words, in English: `Ada published machines/redis.` */
+  text: string;
+  /** Who did it: `users/{user}`; `users/deleted` for a person who has deleted the account. */
+  actor: string;
+  /** What the actor is called at present. */
+  actorName: string;
+  /** The call by which it was done: `allocator.machines.v1.MachineService/PublishMachine`. */
+  method: string;
+  /**
+   * To what it was done: a resource name, `machines/redis`; `users/deleted` for a person who has deleted
+   * the account.
+   */
+  resource: string;
+  /** The type of the fact that tells of it: `allocator.machines.v1.MachinePublished`. */
+  type: string;
+  /** The service that tells of it, `machines_svc`. */
+  source: string;
+  /** The id of the trace of the call, 32 hexadecimal digits; empty where there is none. */
+  traceId: string;
+}
+
+/**
+ * A fact that a service could not take in. It waits until an admin replays or discards it, and holds up
+ * nothing else.
+ */
+export interface DeadLetter {
+  /** The resource name, `deadLetters/{dead_letter}`; the number in it is higher for later ones. */
+  name: string;
+  /** Which consumers could not take it in: `notifier.notices`. */
+  group: string;
+  /** The topic that it is on: `allocator.allocations.facts.v1`. */
+  topic: string;
+  /** What it is about, a resource name: `allocations/7f3k2m9q`. */
+  key: string;
+  /** The type of the fact: `allocator.allocations.v1.AllocationReady`; empty where it says none. */
+  type: string;
+  /** Why, from the closed list of reasons; INTERNAL_ERROR for a bug. */
+  reason: string;
+  /** What the fault says. */
+  message: string;
+  /** How often it was tried since it was told or replayed. */
+  attempts: number;
+  /** When it was given up. */
+  failTime?: string;
+  /** When it happened, by the clock of the service that tells of it; unset where it does not say. */
+  factTime?: string;
+  /** Who asked for what happened: `users/{user}` or a service; may be empty. */
+  actor: string;
+  /** The call by which it was asked for; may be empty. */
+  method: string;
+  /** The id of the trace that leads to it, 32 hexadecimal digits; may be empty. */
+  traceId: string;
+  /** True while it waits to be taken in again. */
+  replaying: boolean;
+  /** What the fact says, where this version knows its type. */
+  content?: Struct;
+  /**
+   * What the fact says, as it was published, where this version does not know its type or cannot read
+   * it; in base64 in JSON.
+   */
+  rawContent: string;
+}
+
+/** Asks for a dead letter to be thrown away. */
+export interface DeleteDeadLetterRequest {
+  /** `deadLetters/{dead_letter}`. */
+  name: string;
+}
+
+/** Something that has happened to an allocation, as a service told it. */
+export interface Event {
+  /** The resource name, `allocations/{allocation}/timeline/{event}`, never changed. */
+  name: string;
+  /** When it happened, by the clock of the service that tells of it. */
+  time?: string;
+  /** It in words that the owner understands, in English: `Ada stopped it.` */
+  text: string;
+  /** The type of the fact: `allocator.allocations.v1.AllocationStopped`. Others come with later versions. */
+  type: string;
+  /** The service that tells of it, `allocation_svc`. */
+  source: string;
+  /**
+   * Who asked for it: `users/{user}`, or a service; `users/deleted` for a person who has deleted the
+   * account; empty where the service did it by itself.
+   */
+  actor: string;
+  /** What the actor is called at present; empty where there is none. */
+  actorName: string;
+  /**
+   * The call by which the actor asked: `allocator.allocations.v1.AllocationService/StopAllocation`;
+   * empty where it was none.
+   */
+  method: string;
+  /** The id of the trace that leads to it, 32 hexadecimal digits; empty where there is none. */
+  traceId: string;
+}
+
+/** Asks for all that admins did. */
+export interface ExportAuditEventsRequest {
+  /** Conditions, as for ListAuditEvents. */
+  filter: string;
+}
+
+/** One thing that an admin did. */
+export interface ExportAuditEventsResponse {
+  /** What was done. */
+  auditEvent?: AuditEvent;
+}
+
+/** Asks for one dead letter. */
+export interface GetDeadLetterRequest {
+  /** `deadLetters/{dead_letter}`. */
+  name: string;
+}
+
+/** Asks for a page of what admins did. */
+export interface ListAuditEventsRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before. */
+  pageToken: string;
+  /**
+   * Conditions joined by AND on `actor`, `method`, `resource` and `type` (`=`, `!=`, `:` for contains)
+   * and `time` (compared): `actor = "users/x" AND method : "Role" AND time > "2026-01-01T00:00:00Z"`.
+   */
+  filter: string;
+  /** `time desc`, newest first, which is the default, or `time`, oldest first. */
+  orderBy: string;
+}
+
+/** A page of what admins did. */
+export interface ListAuditEventsResponse {
+  /** The events, in the order that was asked for. */
+  auditEvents: AuditEvent[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of dead letters. */
+export interface ListDeadLettersRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before. */
+  pageToken: string;
+  /**
+   * Conditions joined by AND on `group`, `topic`, `key`, `type` and `reason` (`=`, `!=`, `:` for
+   * contains), `replaying` (true or false) and `fail_time` (compared): `group = "notifier.notices"`.
+   */
+  filter: string;
+}
+
+/** A page of dead letters. */
+export interface ListDeadLettersResponse {
+  /**
+   * The dead letters, the oldest first. A page may hold fewer than were asked for, or none, before the
+   * end.
+   */
+  deadLetters: DeadLetter[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of the timeline of an allocation. */
+export interface ListEventsRequest {
+  /** The allocation, `allocations/{allocation}`. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before. */
+  pageToken: string;
+  /** `time desc`, newest first, which is the default, or `time`, oldest first. */
+  orderBy: string;
+}
+
+/** A page of the timeline of an allocation. */
+export interface ListEventsResponse {
+  /** The events, in the order that was asked for. */
+  events: Event[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for all dead letters to be taken in again. */
+export interface ReplayAllDeadLettersRequest {
+  /** Those of this group alone, `notifier.notices`; empty for those of all. */
+  group: string;
+}
+
+/** What was begun. */
+export interface ReplayAllDeadLettersResponse {
+  /** How many dead letters wait now to be taken in again. */
+  replayingCount: number;
+}
+
+/** Asks for a dead letter to be taken in again. */
+export interface ReplayDeadLetterRequest {
+  /** `deadLetters/{dead_letter}`. */
+  name: string;
+}
+
+/** A personal access token: lets a program act for a person, within scopes, until it ends. */
+export interface AccessToken {
+  /** The resource name, `accessTokens/{access_token}`, set by the server. */
+  name: string;
+  /** What it is for, in the person's words: 1 to 100 characters. */
+  title: string;
+  /**
+   * What it may do: `allocations:read`, `allocations:write` and so on, for the nouns of the public
+   * packages (`users`, `machines`, `allocations`, `consoles`, …), and `admin`, which only admins can
+   * give and which alone lets the token use the role. `write` does not include `read`.
+   */
+  scopes: string[];
+  /** When it ends: in the future, at most 365 days after it is made; 30 days after it where not given. */
+  expireTime?: string;
+  /** When it was made. */
+  createTime?: string;
+  /** When it was last used, to within a few minutes; absent where it never was. */
+  lastUseTime?: string;
+  /**
+   * The token itself, for the `Authorization: Bearer` header. Only in the answer of CreateAccessToken:
+   * it is kept nowhere and cannot be shown again.
+   */
+  token: string;
+}
+
+/** Asks for another e-mail address or phone number. */
+export interface ChangeContactRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** Another e-mail address. */
+  email?: string;
+  /** Another phone number, in E.164 form. */
+  phoneNumber?: string;
+  /** The caller's password: whoever found an unlocked device shall not take the account with it. */
+  currentPassword: string;
+}
+
+/** Says what is to be done to change the e-mail address or phone number. */
+export interface ChangeContactResponse {
+  /**
+   * True when a code was sent to the new one: send it to ConfirmContact. False where it is the
+   * caller's own already.
+   */
+  confirmationRequired: boolean;
 }
 
 /** Asks for another password. */
@@ -791,6 +1862,34 @@ export interface ChangePasswordRequest {
   newPassword: string;
 }
 
+/** Confirms another e-mail address or phone number. */
+export interface ConfirmContactRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** The code that was sent to the new one: six digits. */
+  code: string;
+}
+
+/** Shows a code of the new secret. */
+export interface ConfirmTotpRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** The present code: six digits. */
+  totpCode: string;
+}
+
+/** What helps where the device is lost. */
+export interface ConfirmTotpResponse {
+  /** Ten codes, each good for one log-in; shown this once. */
+  recoveryCodes: string[];
+}
+
+/** Asks for a new access token. */
+export interface CreateAccessTokenRequest {
+  /** Its title, its scopes, and its end if it shall be another than in 30 days. */
+  accessToken?: AccessToken;
+}
+
 /** Asks to log in. */
 export interface CreateSessionRequest {
   /** The address of the account. */
@@ -799,24 +1898,38 @@ export interface CreateSessionRequest {
   password: string;
   /** True to get the refresh token as an HttpOnly, SameSite=Strict cookie: for browsers. */
   cookie: boolean;
+  /** The present code of the authenticator app, where the account has a second factor: six digits. */
+  totpCode: string;
+  /** A recovery code instead, which is used up by it; capitals, spaces and hyphens do not matter. */
+  recoveryCode: string;
 }
 
 /** Asks to sign up. */
 export interface CreateUserRequest {
-  /** The account: e-mail address, and names if wished. */
+  /** The account: e-mail address; phone number, names and language if wished. */
   user?: User;
   /** The password: 10 to 256 characters. */
   password: string;
   /** A UUID of the caller's choice: the same request sent again with it has no second effect. */
   requestId: string;
+  /** Where the one-time code is sent. */
+  verifyBy: CreateUserRequestVerifyBy;
 }
 
 /** Says where the one-time code was sent. */
 export interface CreateUserResponse {
-  /** The address, as it was given. */
+  /** The e-mail address, as it was given; empty where the code was sent to the phone number. */
   email: string;
   /** True when the account must be verified before it can be used: send the code to VerifyUser. */
   verificationRequired: boolean;
+  /** The phone number that the code was sent to, if it was. */
+  phoneNumber: string;
+}
+
+/** Asks to end an access token. */
+export interface DeleteAccessTokenRequest {
+  /** `accessTokens/{access_token}`. */
+  name: string;
 }
 
 /** Asks to log out. */
@@ -825,15 +1938,51 @@ export interface DeleteSessionRequest {
   name: string;
 }
 
+/** Asks to end an account. */
+export interface DeleteUserRequest {
+  /** `users/me`, one's own `users/{user}`, or, as an admin, anybody's. */
+  name: string;
+  /** The password of the caller; an admin who ends somebody else's account gives the admin's own. */
+  currentPassword: string;
+  /** The etag that the account was read with, if a lost race matters. */
+  etag: string;
+}
+
 /** Asks to disable an account. */
 export interface DisableUserRequest {
   /** Whom: `users/{user}`. */
   name: string;
+  /** Why: the person reads it when they try to log in. At most 500 characters. */
+  reason: string;
 }
 
 /** Asks to enable an account. */
 export interface EnableUserRequest {
   /** Whom: `users/{user}`. */
+  name: string;
+}
+
+/** Asks for a secret. */
+export interface EnrollTotpRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** The password. */
+  password: string;
+}
+
+/** A secret for an authenticator app, shown this once. */
+export interface EnrollTotpResponse {
+  /** The secret in base 32, to be typed where nothing can be scanned. */
+  secret: string;
+  /** The same as an `otpauth://` address. */
+  uri: string;
+  /** The same as a QR code: an SVG document with a white ground. */
+  qrSvg: string;
+}
+
+/** Asks how far the second factor is. */
+export interface GetTotpRequest {
+  /** `users/me/totp`, or one's own `users/{user}/totp`; for admins anybody's. */
   name: string;
 }
 
@@ -849,6 +1998,22 @@ export interface GrantRoleRequest {
   name: string;
   /** The role. */
   role: UserRole;
+}
+
+/** Asks for a page of access tokens. */
+export interface ListAccessTokensRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before. */
+  pageToken: string;
+}
+
+/** A page of access tokens. */
+export interface ListAccessTokensResponse {
+  /** The access tokens, newest first, without `token`. */
+  accessTokens: AccessToken[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
 }
 
 /** Asks for a page of sessions. */
@@ -873,13 +2038,22 @@ export interface ListUsersRequest {
   pageSize: number;
   /** The token of the page before, for the next one; the other fields must be the same as then. */
   pageToken: string;
-  /** Which ones: `state = DISABLED`, `email = "ada@example.org"`, `verified = true`, joined by AND. */
+  /**
+   * Which ones, joined by AND: `state = DISABLED`, `role = ADMIN`, `verified = true`,
+   * `email = "ada@example.org"`, `email : "@example.org"` (contains), `phone_number : "+49"`,
+   * `create_time >= "2026-03-01T00:00:00Z"`.
+   */
   filter: string;
+  /**
+   * In which order: `create_time`, `update_time`, `email`, each with ` desc` if wished, joined by
+   * commas; `create_time desc` by default.
+   */
+  orderBy: string;
 }
 
 /** A page of accounts. */
 export interface ListUsersResponse {
-  /** The accounts, newest first. */
+  /** The accounts, in the order that was asked for. */
   users: User[];
   /** For the next page; empty at the end. */
   nextPageToken: string;
@@ -889,6 +2063,38 @@ export interface ListUsersResponse {
 export interface RefreshSessionRequest {
   /** The refresh token; empty where the cookie carries it. */
   refreshToken: string;
+}
+
+/** Asks to remove the second factor. */
+export interface RemoveTotpRequest {
+  /** `users/me`, or one's own `users/{user}`; for admins anybody's. */
+  name: string;
+  /** The password. */
+  password?: string;
+  /** The present code: six digits. */
+  totpCode?: string;
+  /** A recovery code. */
+  recoveryCode?: string;
+}
+
+/** Asks for a code with which a forgotten password can be replaced. */
+export interface RequestPasswordResetRequest {
+  /** A verified e-mail address. */
+  email?: string;
+  /** A verified phone number. */
+  phoneNumber?: string;
+}
+
+/** Replaces a forgotten password. */
+export interface ResetPasswordRequest {
+  /** The e-mail address that the code was sent to. */
+  email?: string;
+  /** The phone number that the code was sent to. */
+  phoneNumber?: string;
+  /** The code that was sent to it: six digits. */
+  code: string;
+  /** The new password: 10 to 256 characters. */
+  newPassword: string;
 }
 
 /** Asks to take a role. */
@@ -901,8 +2107,10 @@ export interface RevokeRoleRequest {
 
 /** Asks for a new one-time code. */
 export interface SendVerificationCodeRequest {
-  /** The address of the account. */
-  email: string;
+  /** The e-mail address that somebody has signed up with. */
+  email?: string;
+  /** The phone number that somebody has signed up with. */
+  phoneNumber?: string;
 }
 
 /** A log-in: from one device until it is logged out, or is not refreshed for 30 days. */
@@ -925,21 +2133,38 @@ export interface Session {
   user?: User;
   /** When the person logged in. */
   createTime?: string;
-  /** When the session was last refreshed. */
+  /** When it was last used: refreshed, or at first made. */
   refreshTime?: string;
-  /** The program that logged in, by its own words. */
+  /** The program that last used it, by its own words. */
   userAgent: string;
-  /** The network address that the log-in came from. */
+  /** The network address that it was last used from. */
   address: string;
   /** True for the session that asks. */
   current: boolean;
+  /** The device in plain words, made from `user_agent`: `Firefox on Linux`, `allocctl`. */
+  device: string;
+}
+
+/** The second factor of an account. */
+export interface Totp {
+  /** The resource name, `users/{user}/totp`. */
+  name: string;
+  /** How far it is. */
+  state: TotpState;
+  /** When it was confirmed; absent before. */
+  confirmTime?: string;
+  /** How many recovery codes are left, of ten. */
+  recoveryCodesLeft: number;
 }
 
 /** Asks to change an account. */
 export interface UpdateUserRequest {
   /** The account: its name, the fields to change, and the etag it was read with, if a lost race matters. */
   user?: User;
-  /** The fields to change: `given_name`, `family_name`. Without it, those that are not empty. */
+  /**
+   * The fields to change: `given_name`, `family_name`, `language_code`. Without it, those that are not
+   * empty.
+   */
   updateMask?: string;
 }
 
@@ -952,15 +2177,24 @@ export interface User {
   name: string;
   /** A UUID that is never used twice. */
   uid: string;
-  /** The e-mail address that the person logs in with; unique whatever its case. */
+  /**
+   * The e-mail address. Once `email_verified` it is nobody else's, whatever its case, and the person
+   * logs in with it. Changed only by ChangeContact and ConfirmContact.
+   */
   email: string;
-  /** A phone number in E.164 form, `+4930123456`; unique; may be empty. */
+  /**
+   * A phone number in E.164 form, `+4930123456`; may be empty. Once `phone_verified` it is nobody
+   * else's. Changed only by ChangeContact and ConfirmContact.
+   */
   phoneNumber: string;
   /** The given name, at most 100 characters; may be empty. */
   givenName: string;
   /** The family name, at most 100 characters; may be empty. */
   familyName: string;
-  /** True once the person has shown, by a one-time code, that the address is theirs. */
+  /**
+   * True once the person has shown, by a one-time code, that the e-mail address or the phone number is
+   * theirs.
+   */
   verified: boolean;
   /** The person's roles; changed only by GrantRole and RevokeRole. */
   roles: UserRole[];
@@ -972,14 +2206,41 @@ export interface User {
   createTime?: string;
   /** When the account last changed. */
   updateTime?: string;
+  /** The language that the person is written to in (BCP 47): `en` or `de`; `en` by default. */
+  languageCode: string;
+  /** True once the person has shown that the e-mail address is theirs. */
+  emailVerified: boolean;
+  /** True once the person has shown that the phone number is theirs. */
+  phoneVerified: boolean;
+  /** Why an admin has disabled the account, in the admin's words; empty while it is active. */
+  disableReason: string;
 }
 
 /** Shows a one-time code. */
 export interface VerifyUserRequest {
-  /** The address of the account. */
-  email: string;
+  /** The e-mail address that the code was sent to. */
+  email?: string;
+  /** The phone number that the code was sent to. */
+  phoneNumber?: string;
   /** The code that was sent to it: six digits. */
   code: string;
+}
+
+export interface ListValue {
+  values: Value[];
+}
+
+export interface Struct {
+  fields: Record<string, Value>;
+}
+
+export interface Value {
+  nullValue?: NullValue;
+  numberValue?: number;
+  stringValue?: string;
+  boolValue?: boolean;
+  structValue?: Struct;
+  listValue?: ListValue;
 }
 
 /** The defaults of what frames are made of. */
@@ -1095,38 +2356,189 @@ export const listLines: Unary<ListLinesRequest, ListLinesResponse> =
   unary("GET", "/v1/{name=allocations/*}/lines");
 
 /**
- * Adds a machine, as a DRAFT.
- * Fails with MACHINE_EXISTS, VARIABLE_INVALID.
+ * Says something of a machine, or answers a comment.
+ * Fails with MACHINE_NOT_FOUND, COMMENT_NOT_FOUND (of the one that is answered), REPLY_TOO_DEEP,
+ * COMMENT_DELETED, REPLIES_FULL, ALLOCATION_NOT_FOUND (of the line), LINE_OF_OTHER_MACHINE,
+ * REQUEST_ID_REUSED, TOO_MANY_REQUESTS.
+ */
+export const createComment: Unary<CreateCommentRequest, Comment> =
+  unary("POST", "/v1/{parent=machines/*}/comments", "comment");
+
+/**
+ * Reads one comment, or one reply.
+ * Fails with COMMENT_NOT_FOUND.
+ */
+export const getComment: Unary<GetCommentRequest, Comment> =
+  unary("GET", "/v1/{name=machines/*/comments/*}");
+
+/**
+ * Lists what is said of a machine, newest first, without the replies.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listComments: Unary<ListCommentsRequest, ListCommentsResponse> =
+  unary("GET", "/v1/{parent=machines/*}/comments");
+
+/**
+ * Lists the replies to a comment, oldest first, as they are read.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listReplies: Unary<ListRepliesRequest, ListRepliesResponse> =
+  unary("GET", "/v1/{parent=machines/*/comments/*}/replies");
+
+/**
+ * Changes the text of the caller's own comment.
+ * Fails with COMMENT_NOT_FOUND, COMMENT_NOT_YOURS, ETAG_STALE, FIELD_NOT_UPDATABLE, TOO_MANY_REQUESTS.
+ */
+export const updateComment: Unary<UpdateCommentRequest, Comment> =
+  unary("PATCH", "/v1/{comment.name=machines/*/comments/*}", "comment");
+
+/**
+ * Deletes a comment: its author, or an admin. One that has replies stays, without text and author,
+ * until they are gone too.
+ * Fails with COMMENT_NOT_FOUND, COMMENT_NOT_YOURS, ETAG_STALE.
+ */
+export const deleteComment: Unary<DeleteCommentRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=machines/*/comments/*}");
+
+/**
+ * Writes the caller's review of a machine that they have rented, or puts it in place of the one that
+ * they wrote before.
+ * Fails with MACHINE_NOT_FOUND, NOT_RENTED, ETAG_STALE, TOO_MANY_REQUESTS.
+ */
+export const setReview: Unary<SetReviewRequest, Review> =
+  unary("PUT", "/v1/{review.name=machines/*/reviews/*}", "review");
+
+/**
+ * Reads one review; `reviews/me` is the caller's own.
+ * Fails with REVIEW_NOT_FOUND, TOKEN_MISSING (of `reviews/me` without a token).
+ */
+export const getReview: Unary<GetReviewRequest, Review> =
+  unary("GET", "/v1/{name=machines/*/reviews/*}");
+
+/**
+ * Lists the reviews of a machine, newest first.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listReviews: Unary<ListReviewsRequest, ListReviewsResponse> =
+  unary("GET", "/v1/{parent=machines/*}/reviews");
+
+/**
+ * Deletes a review: its author, or an admin; `reviews/me` is the caller's own.
+ * Fails with REVIEW_NOT_FOUND, REVIEW_NOT_YOURS, ETAG_STALE.
+ */
+export const deleteReview: Unary<DeleteReviewRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=machines/*/reviews/*}");
+
+/**
+ * Votes on a machine; another vote takes the place of the one before, the same one changes nothing.
+ * Fails with MACHINE_NOT_FOUND, TOO_MANY_REQUESTS.
+ */
+export const setVote: Unary<SetVoteRequest, Vote> =
+  unary("PUT", "/v1/{vote.name=machines/*/votes/*}", "vote");
+
+/**
+ * Reads the caller's vote.
+ * Fails with VOTE_NOT_FOUND.
+ */
+export const getVote: Unary<GetVoteRequest, Vote> = unary("GET", "/v1/{name=machines/*/votes/*}");
+
+/**
+ * Withdraws the caller's vote; where there is none, nothing changes.
+ * Fails with TOO_MANY_REQUESTS.
+ */
+export const clearVote: Unary<ClearVoteRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=machines/*/votes/*}");
+
+/**
+ * Adds up the feed of a machine. One of which nobody has said anything has a summary of zeros, and so
+ * has a name that no machine has.
+ */
+export const getSummary: Unary<GetSummaryRequest, FeedSummary> =
+  unary("GET", "/v1/{name=machines/*/feedSummary}");
+
+/** Adds up the feeds of up to 100 machines: of a page of the catalogue. */
+export const batchGetSummaries: Unary<BatchGetSummariesRequest, BatchGetSummariesResponse> =
+  unary("GET", "/v1/machines/-/feedSummaries");
+
+/**
+ * Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
+ * has a bounded number of drafts.
+ * Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
  */
 export const createMachine: Unary<CreateMachineRequest, Machine> =
   unary("POST", "/v1/machines", "machine");
 
 /**
- * Reads one machine. Drafts are visible to admins only.
- * Fails with MACHINE_NOT_FOUND.
+ * Reads one machine, as it is or as it was in one of its last 50 versions. Drafts, and versions from
+ * when it was one, are visible to its publisher and to admins only.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
  */
 export const getMachine: Unary<GetMachineRequest, Machine> = unary("GET", "/v1/{name=machines/*}");
 
 /**
- * Lists the catalogue: ACTIVE machines; for admins every one.
+ * Lists the catalogue: ACTIVE machines; for admins every one, and whoever filters by
+ * `publisher = "users/me"` gets all of their own.
  * Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
  */
 export const listMachines: Unary<ListMachinesRequest, ListMachinesResponse> =
   unary("GET", "/v1/machines");
 
 /**
- * Changes a machine. Allocations of it keep the version that they were made from.
- * Fails with MACHINE_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, VARIABLE_INVALID.
+ * Lists the versions of a machine that are kept, the newest first, at most 50; as far as GetMachine
+ * shows them.
+ * Fails with MACHINE_NOT_FOUND, PAGE_TOKEN_INVALID.
+ */
+export const listMachineVersions: Unary<ListMachineVersionsRequest, ListMachineVersionsResponse> =
+  unary("GET", "/v1/{parent=machines/*}/versions");
+
+/**
+ * Changes a machine: admins any, others a DRAFT of their own, which takes back what they submitted.
+ * Allocations of it keep the version that they were made from.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE, FIELD_NOT_UPDATABLE,
+ * VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
  */
 export const updateMachine: Unary<UpdateMachineRequest, Machine> =
   unary("PATCH", "/v1/{machine.name=machines/*}", "machine");
 
 /**
- * Deletes a machine that is not in the catalogue: a DRAFT or a RETIRED one.
- * Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, ETAG_STALE.
+ * Makes a machine again what it was in a former version, as its next version. Its state and its
+ * pictures stay as they are. Who may update it may do this.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE,
+ * VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+ */
+export const rollbackMachine: Unary<RollbackMachineRequest, Machine> =
+  unary("POST", "/v1/{name=machines/*}:rollback", "*");
+
+/**
+ * Makes a DRAFT of the caller's from a machine that they see. It keeps where it comes from. Who is
+ * no admin may keep a command that comes with an image, and not change it.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_EXISTS, COMMAND_ADMINS_ONLY,
+ * DRAFTS_EXCEEDED.
+ */
+export const forkMachine: Unary<ForkMachineRequest, Machine> =
+  unary("POST", "/v1/{name=machines/*}:fork", "*");
+
+/**
+ * Deletes a machine that is not in the catalogue: admins a DRAFT or a RETIRED one, others a DRAFT of
+ * their own.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, MACHINE_NOT_DRAFT, ETAG_STALE.
  */
 export const deleteMachine: Unary<DeleteMachineRequest, Record<string, never>> =
   unary("DELETE", "/v1/{name=machines/*}");
+
+/**
+ * Asks the admins to publish a DRAFT. Asking again while they have not answered changes nothing.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE.
+ */
+export const submitMachine: Unary<SubmitMachineRequest, Machine> =
+  unary("POST", "/v1/{name=machines/*}:submit", "*");
+
+/**
+ * Refuses to publish a draft that was submitted, and says why; it stays a DRAFT.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_SUBMITTED, ETAG_STALE.
+ */
+export const rejectMachine: Unary<RejectMachineRequest, Machine> =
+  unary("POST", "/v1/{name=machines/*}:reject", "*");
 
 /**
  * Puts a machine into the catalogue. Publishing an ACTIVE one changes nothing.
@@ -1143,8 +2555,276 @@ export const retireMachine: Unary<RetireMachineRequest, Machine> =
   unary("POST", "/v1/{name=machines/*}:retire", "*");
 
 /**
+ * Gives a machine an icon or a banner, in place of the one that it has: the body is the picture
+ * itself. PNG, JPEG and WebP are taken, by their content. An icon is square, of 16 to 1024 pixels
+ * and at most 256 KiB; a banner is 200 to 4096 pixels wide, not higher than wide, at most 900 KiB.
+ * Who may update the machine may do this.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_INVALID, PICTURES_EXHAUSTED, ETAG_STALE.
+ */
+export const setMachinePicture: Unary<SetMachinePictureRequest, Machine> =
+  unary("PUT", "/v1/{name=machines/*/icon}", "picture");
+
+/**
+ * Reads the icon or the banner of a machine, for browsers. Pictures of drafts are for their
+ * publisher and admins, and for whoever knows the digest.
+ * Fails with MACHINE_NOT_FOUND, PICTURE_NOT_FOUND.
+ */
+export const getMachinePicture: Unary<GetMachinePictureRequest, Blob> =
+  unary("GET", "/v1/{name=machines/*/icon}");
+
+/**
+ * Takes the icon or the banner of a machine away. Who may update the machine may do this.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_NOT_FOUND, ETAG_STALE.
+ */
+export const deleteMachinePicture: Unary<DeleteMachinePictureRequest, Machine> =
+  unary("DELETE", "/v1/{name=machines/*/icon}");
+
+/**
+ * Writes a machine as a YAML document that ImportMachine reads, here or elsewhere: what its
+ * publisher says of it, without pictures and without what the server says.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
+ */
+export const exportMachine: Unary<ExportMachineRequest, Blob> =
+  unary("GET", "/v1/{name=machines/*}:export");
+
+/**
+ * Adds a machine as a DRAFT from a YAML document, or changes one: the body is the document itself,
+ * one machine by the schema that the reference has. Who may create or update it may do this.
+ * Fails with DEFINITION_INVALID, MACHINE_EXISTS, MACHINE_NOT_DRAFT, VARIABLE_INVALID,
+ * COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
+ */
+export const importMachine: Unary<ImportMachineRequest, Machine> =
+  unary("POST", "/v1/machines:import", "definition");
+
+/**
+ * Reads one notification.
+ * Fails with NOTIFICATION_NOT_FOUND.
+ */
+export const getNotification: Unary<GetNotificationRequest, Notification> =
+  unary("GET", "/v1/{name=notifications/*}");
+
+/**
+ * Lists the caller's notifications, newest first.
+ * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listNotifications: Unary<ListNotificationsRequest, ListNotificationsResponse> =
+  unary("GET", "/v1/notifications");
+
+/** Tells how many notifications the caller has not read. */
+export const getUnreadCount: Unary<GetUnreadCountRequest, GetUnreadCountResponse> =
+  unary("GET", "/v1/notifications:unreadCount");
+
+/**
+ * Marks notifications as read: one, several or all. What is read already, or is not there, changes
+ * nothing.
+ */
+export const markRead: Unary<MarkReadRequest, MarkReadResponse> =
+  unary("POST", "/v1/notifications:markRead", "*");
+
+/**
+ * Removes a notification from the inbox.
+ * Fails with NOTIFICATION_NOT_FOUND.
+ */
+export const deleteNotification: Unary<DeleteNotificationRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=notifications/*}");
+
+/**
+ * Streams the caller's notifications as they come, and how many are unread whenever that changes.
+ * Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
+ * Fails with TOO_MANY_REQUESTS, SERVICE_STOPPING (open it again, with the last cursor).
+ */
+export const watchNotifications: ServerStream<WatchNotificationsRequest, WatchNotificationsResponse> =
+  stream("GET", "/v1/notifications:watch");
+
+/**
+ * Reads what a person wants to be told, for every kind.
+ * Fails with USER_NOT_FOUND.
+ */
+export const getNotificationPreferences: Unary<GetNotificationPreferencesRequest, NotificationPreferences> =
+  unary("GET", "/v1/{name=users/*/notificationPreferences}");
+
+/**
+ * Changes what a person wants to be told. Kinds that are left out stay as they are.
+ * Fails with USER_NOT_FOUND, NOTIFICATION_KIND_UNKNOWN, ETAG_STALE, FIELD_NOT_UPDATABLE.
+ */
+export const updateNotificationPreferences: Unary<UpdateNotificationPreferencesRequest, NotificationPreferences> =
+  unary("PATCH", "/v1/{notification_preferences.name=users/*/notificationPreferences}", "notificationPreferences");
+
+/**
+ * Registers a webhook of the caller. The answer has the secret, which no other answer shows again.
+ * Fails with WEBHOOK_URL_REFUSED, NOTIFICATION_KIND_UNKNOWN, TOO_MANY_WEBHOOKS, REQUEST_ID_REUSED.
+ */
+export const createWebhook: Unary<CreateWebhookRequest, Webhook> =
+  unary("POST", "/v1/webhooks", "webhook");
+
+/**
+ * Reads a webhook.
+ * Fails with WEBHOOK_NOT_FOUND.
+ */
+export const getWebhook: Unary<GetWebhookRequest, Webhook> = unary("GET", "/v1/{name=webhooks/*}");
+
+/**
+ * Lists the caller's webhooks, newest first.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listWebhooks: Unary<ListWebhooksRequest, ListWebhooksResponse> =
+  unary("GET", "/v1/webhooks");
+
+/**
+ * Changes the title, the URL and the kinds of a webhook. What waits goes to the new URL.
+ * Fails with WEBHOOK_NOT_FOUND, WEBHOOK_URL_REFUSED, NOTIFICATION_KIND_UNKNOWN, ETAG_STALE,
+ * FIELD_NOT_UPDATABLE.
+ */
+export const updateWebhook: Unary<UpdateWebhookRequest, Webhook> =
+  unary("PATCH", "/v1/{webhook.name=webhooks/*}", "webhook");
+
+/**
+ * Removes a webhook and its deliveries.
+ * Fails with WEBHOOK_NOT_FOUND, ETAG_STALE.
+ */
+export const deleteWebhook: Unary<DeleteWebhookRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=webhooks/*}");
+
+/**
+ * Switches a webhook on: also one that was suspended. One that is on stays so.
+ * Fails with WEBHOOK_NOT_FOUND.
+ */
+export const enableWebhook: Unary<EnableWebhookRequest, Webhook> =
+  unary("POST", "/v1/{name=webhooks/*}:enable", "*");
+
+/**
+ * Switches a webhook off. What waits for it is given up. One that is off stays so.
+ * Fails with WEBHOOK_NOT_FOUND.
+ */
+export const disableWebhook: Unary<DisableWebhookRequest, Webhook> =
+  unary("POST", "/v1/{name=webhooks/*}:disable", "*");
+
+/**
+ * Makes a new secret, which the answer has and no other answer shows again. For a day what is sent
+ * is signed with the former one too, so that nothing is lost while the receiver changes.
+ * Fails with WEBHOOK_NOT_FOUND.
+ */
+export const rotateWebhookSecret: Unary<RotateWebhookSecretRequest, Webhook> =
+  unary("POST", "/v1/{name=webhooks/*}:rotateSecret", "*");
+
+/**
+ * Sends a notice of kind `WEBHOOK_TEST`, whatever kinds the webhook wants. It is tried at once, and
+ * for two minutes at most; GetWebhookDelivery says what became of it.
+ * Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF.
+ */
+export const testWebhook: Unary<TestWebhookRequest, WebhookDelivery> =
+  unary("POST", "/v1/{name=webhooks/*}:test", "*");
+
+/**
+ * Reads one delivery.
+ * Fails with WEBHOOK_NOT_FOUND, DELIVERY_NOT_FOUND.
+ */
+export const getWebhookDelivery: Unary<GetWebhookDeliveryRequest, WebhookDelivery> =
+  unary("GET", "/v1/{name=webhooks/*/deliveries/*}");
+
+/**
+ * Lists the deliveries of a webhook, newest first.
+ * Fails with WEBHOOK_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listWebhookDeliveries: Unary<ListWebhookDeliveriesRequest, ListWebhookDeliveriesResponse> =
+  unary("GET", "/v1/{parent=webhooks/*}/deliveries");
+
+/**
+ * Sends a delivery that has ended once more, with the same `webhook-id` and body, for up to a day.
+ * Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, DELIVERY_NOT_FOUND, DELIVERY_NOT_ENDED,
+ * DELIVERY_QUEUE_FULL.
+ */
+export const replayWebhookDelivery: Unary<ReplayWebhookDeliveryRequest, WebhookDelivery> =
+  unary("POST", "/v1/{name=webhooks/*/deliveries/*}:replay", "*");
+
+/**
+ * Lists what admins did: to roles, people, machines, credit, dead letters, and to what others own.
+ * What was done only just now may be missing for a moment. It is kept for a time that is a setting.
+ * Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listAuditEvents: Unary<ListAuditEventsRequest, ListAuditEventsResponse> =
+  unary("GET", "/v1/auditEvents");
+
+/**
+ * Streams what admins did, the oldest first, to its end. Over HTTP as NDJSON with
+ * `Accept: application/x-ndjson`, or as server-sent events.
+ * Fails with FILTER_INVALID.
+ */
+export const exportAuditEvents: ServerStream<ExportAuditEventsRequest, ExportAuditEventsResponse> =
+  stream("GET", "/v1/auditEvents:export");
+
+/**
+ * Lists dead letters, the oldest first.
+ * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listDeadLetters: Unary<ListDeadLettersRequest, ListDeadLettersResponse> =
+  unary("GET", "/v1/deadLetters");
+
+/**
+ * Reads one dead letter.
+ * Fails with DEAD_LETTER_NOT_FOUND.
+ */
+export const getDeadLetter: Unary<GetDeadLetterRequest, DeadLetter> =
+  unary("GET", "/v1/{name=deadLetters/*}");
+
+/**
+ * Has a dead letter taken in again, by the consumers that could not, as soon as they can. If that
+ * fails again, it is a dead letter again, under the same name. Asking twice does no harm.
+ * Fails with DEAD_LETTER_NOT_FOUND.
+ */
+export const replayDeadLetter: Unary<ReplayDeadLetterRequest, DeadLetter> =
+  unary("POST", "/v1/{name=deadLetters/*}:replay", "*");
+
+/** Has all dead letters that are there now taken in again, or those of one group. */
+export const replayAllDeadLetters: Unary<ReplayAllDeadLettersRequest, ReplayAllDeadLettersResponse> =
+  unary("POST", "/v1/deadLetters:replayAll", "*");
+
+/**
+ * Throws a dead letter away: what it tells of is never taken in by those consumers.
+ * Fails with DEAD_LETTER_NOT_FOUND.
+ */
+export const deleteDeadLetter: Unary<DeleteDeadLetterRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=deadLetters/*}");
+
+/**
+ * Lists what happened to one of the caller's allocations, or to anybody's for admins; also to one that
+ * is gone. What has only just happened may be missing for a moment. Kept are the newest events of each
+ * allocation (1000 unless set otherwise), for a time that is a setting.
+ * Fails with ALLOCATION_NOT_FOUND, ORDER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listEvents: Unary<ListEventsRequest, ListEventsResponse> =
+  unary("GET", "/v1/{parent=allocations/*}/timeline");
+
+/**
+ * Makes one; its `token` is in this answer alone.
+ * It ends early when it is deleted, when the account is disabled or deleted, when the password is
+ * reset, and, where it has the scope `admin`, when the person loses that role.
+ * Fails with SCOPE_UNKNOWN, CALLER_NOT_ALLOWED (the scope `admin`, for others than admins),
+ * ACCESS_TOKEN_END_INVALID, TOO_MANY_ACCESS_TOKENS, TOO_MANY_REQUESTS.
+ */
+export const createAccessToken: Unary<CreateAccessTokenRequest, AccessToken> =
+  unary("POST", "/v1/accessTokens", "accessToken");
+
+/**
+ * Lists those that have not ended, newest first.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listAccessTokens: Unary<ListAccessTokensRequest, ListAccessTokensResponse> =
+  unary("GET", "/v1/accessTokens");
+
+/**
+ * Deletes one: it is refused everywhere within seconds.
+ * Fails with ACCESS_TOKEN_NOT_FOUND.
+ */
+export const deleteAccessToken: Unary<DeleteAccessTokenRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=accessTokens/*}");
+
+/**
  * Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
- * Fails with CREDENTIALS_WRONG, USER_NOT_VERIFIED, USER_DISABLED, TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
+ * Where the account has a second factor, the password alone is answered with TOTP_REQUIRED: send the
+ * request again with `totp_code` or `recovery_code`.
+ * Fails with CREDENTIALS_WRONG, TOTP_REQUIRED, TOTP_WRONG, USER_NOT_VERIFIED, USER_DISABLED,
+ * TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
  */
 export const createSession: Unary<CreateSessionRequest, Session> =
   unary("POST", "/v1/sessions", "*");
@@ -1173,9 +2853,40 @@ export const deleteSession: Unary<DeleteSessionRequest, Record<string, never>> =
   unary("DELETE", "/v1/{name=sessions/*}");
 
 /**
- * Signs a person up and sends a one-time code to the address.
- * Answers the same whether or not the address has an account already, so that nobody learns who
- * is here; the owner of a taken address is told by mail.
+ * Says whether the caller has a second factor.
+ * Fails with USER_NOT_FOUND (somebody else's name).
+ */
+export const getTotp: Unary<GetTotpRequest, Totp> = unary("GET", "/v1/{name=users/*/totp}");
+
+/**
+ * Begins: makes a secret for an authenticator app, which counts once ConfirmTotp has shown a code
+ * of it. One that waits to be confirmed is replaced.
+ * Fails with PASSWORD_WRONG, TOTP_ENROLLED, TOO_MANY_REQUESTS, USER_NOT_FOUND.
+ */
+export const enrollTotp: Unary<EnrollTotpRequest, EnrollTotpResponse> =
+  unary("POST", "/v1/{name=users/*}:enrollTotp", "*");
+
+/**
+ * Shows a code of the new secret; from then on every log-in needs one. Answers with recovery codes,
+ * which are shown this once. Sessions that are open go on.
+ * Fails with TOTP_WRONG, TOTP_NOT_ENROLLED, TOTP_ENROLLED, TOO_MANY_REQUESTS, USER_NOT_FOUND.
+ */
+export const confirmTotp: Unary<ConfirmTotpRequest, ConfirmTotpResponse> =
+  unary("POST", "/v1/{name=users/*}:confirmTotp", "*");
+
+/**
+ * Removes the second factor and its recovery codes, for the password or a code. An admin removes
+ * that of somebody else, who has lost both, without either.
+ * Fails with PASSWORD_WRONG, TOTP_WRONG, TOTP_NOT_ENROLLED, TOO_MANY_REQUESTS, USER_NOT_FOUND.
+ */
+export const removeTotp: Unary<RemoveTotpRequest, Record<string, never>> =
+  unary("POST", "/v1/{name=users/*}:removeTotp", "*");
+
+/**
+ * Signs a person up and sends a one-time code to the e-mail address, or to the phone number where
+ * `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
+ * Answers the same whether or not there is an account already, so that nobody learns who is here;
+ * the owner of a taken address or number is told there.
  * Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
  */
 export const createUser: Unary<CreateUserRequest, CreateUserResponse> =
@@ -1188,28 +2899,28 @@ export const createUser: Unary<CreateUserRequest, CreateUserResponse> =
 export const getUser: Unary<GetUserRequest, User> = unary("GET", "/v1/{name=users/*}");
 
 /**
- * Lists accounts, newest first.
- * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+ * Lists accounts, newest first unless another order is asked for.
+ * Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
  */
 export const listUsers: Unary<ListUsersRequest, ListUsersResponse> = unary("GET", "/v1/users");
 
 /**
- * Changes the given and the family name.
+ * Changes the given name, the family name and the language.
  * Fails with USER_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
  */
 export const updateUser: Unary<UpdateUserRequest, User> =
   unary("PATCH", "/v1/{user.name=users/*}", "user");
 
 /**
- * Sends a new one-time code to the address of an account that is not verified yet. Answers the
- * same whether or not there is one.
- * Fails with CODE_SENT_RECENTLY (try again after the delay that it names).
+ * Sends a new one-time code to the e-mail address or phone number with which somebody has signed up,
+ * if it is not verified yet. Answers the same whether or not there is such an account.
+ * Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
  */
 export const sendVerificationCode: Unary<SendVerificationCodeRequest, Record<string, never>> =
   unary("POST", "/v1/users:sendVerificationCode", "*");
 
 /**
- * Shows by the one-time code that the address is the person's.
+ * Shows by the one-time code that the e-mail address or phone number is the person's.
  * Fails with CODE_WRONG (also when it has ended, was used, or was tried too often).
  */
 export const verifyUser: Unary<VerifyUserRequest, Record<string, never>> =
@@ -1217,10 +2928,54 @@ export const verifyUser: Unary<VerifyUserRequest, Record<string, never>> =
 
 /**
  * Changes the password and ends every other session of the person.
- * Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND.
+ * Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND, TOO_MANY_REQUESTS.
  */
 export const changePassword: Unary<ChangePasswordRequest, Record<string, never>> =
   unary("POST", "/v1/{name=users/*}:changePassword", "*");
+
+/**
+ * Sends a one-time code with which a forgotten password can be replaced, to a verified e-mail address
+ * or phone number. Answers the same whether or not there is such an account.
+ * Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
+ */
+export const requestPasswordReset: Unary<RequestPasswordResetRequest, Record<string, never>> =
+  unary("POST", "/v1/users:requestPasswordReset", "*");
+
+/**
+ * Replaces a forgotten password, by the code that RequestPasswordReset has sent, and ends every
+ * session of the person.
+ * Fails with CODE_WRONG (also when it has ended, was used, or was tried too often),
+ * PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+ */
+export const resetPassword: Unary<ResetPasswordRequest, Record<string, never>> =
+  unary("POST", "/v1/users:resetPassword", "*");
+
+/**
+ * Begins to change the e-mail address or the phone number of the caller: sends a one-time code to the
+ * new one. Nothing changes before ConfirmContact. Answers the same whether or not somebody else has
+ * it; that one's owner is told there. One's own verified one is no error, and needs no code.
+ * Fails with PASSWORD_WRONG, USER_NOT_FOUND, CODE_SENT_RECENTLY, TOO_MANY_REQUESTS.
+ */
+export const changeContact: Unary<ChangeContactRequest, ChangeContactResponse> =
+  unary("POST", "/v1/{name=users/*}:changeContact", "*");
+
+/**
+ * Changes the e-mail address or the phone number of the caller to the one that ChangeContact was
+ * asked for, by the code that was sent to it. The former one is told.
+ * Fails with CODE_WRONG (also when it has ended, was used, or was tried too often), CONTACT_TAKEN,
+ * USER_NOT_FOUND.
+ */
+export const confirmContact: Unary<ConfirmContactRequest, User> =
+  unary("POST", "/v1/{name=users/*}:confirmContact", "*");
+
+/**
+ * Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
+ * seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
+ * password, which is why it is no DELETE: that has no body, and addresses are logged.
+ * Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
+ */
+export const deleteUser: Unary<DeleteUserRequest, Record<string, never>> =
+  unary("POST", "/v1/{name=users/*}:delete", "*");
 
 /**
  * Gives a person a role. Granting one that they have changes nothing.
@@ -1237,7 +2992,8 @@ export const revokeRole: Unary<RevokeRoleRequest, User> =
   unary("POST", "/v1/{name=users/*}:revokeRole", "*");
 
 /**
- * Disables an account: it cannot log in, and its open sessions and consoles end within seconds.
+ * Disables an account: it cannot log in, and its open sessions and consoles end within seconds. Of an
+ * account that is disabled already, it changes the reason.
  * Fails with USER_NOT_FOUND, LAST_ADMIN.
  */
 export const disableUser: Unary<DisableUserRequest, User> =

@@ -246,6 +246,84 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The caller has gone away."""
     INTERNAL_ERROR: _Reason.ValueType  # 156
     """A bug."""
+    TOTP_REQUIRED: _Reason.ValueType  # 180
+    """The account has a second factor, and the log-in shows none."""
+    TOTP_WRONG: _Reason.ValueType  # 181
+    """The code of the second factor is wrong, too old, or was used."""
+    TOTP_ENROLLED: _Reason.ValueType  # 182
+    """The account has a second factor."""
+    TOTP_NOT_ENROLLED: _Reason.ValueType  # 183
+    """The account has no second factor, or none that waits to be confirmed."""
+    SCOPE_MISSING: _Reason.ValueType  # 184
+    """The personal access token lacks a scope."""
+    SESSION_NEEDED: _Reason.ValueType  # 185
+    """The method needs a session; a personal access token does not do."""
+    SCOPE_UNKNOWN: _Reason.ValueType  # 186
+    """There is no such scope."""
+    ACCESS_TOKEN_NOT_FOUND: _Reason.ValueType  # 187
+    """There is no such access token, or it is somebody else's."""
+    TOO_MANY_ACCESS_TOKENS: _Reason.ValueType  # 188
+    """The caller has as many access tokens as they may."""
+    ACCESS_TOKEN_END_INVALID: _Reason.ValueType  # 189
+    """The end of the access token is in the past, or too far away."""
+    COMMENT_NOT_FOUND: _Reason.ValueType  # 220
+    """There is no such comment."""
+    COMMENT_NOT_YOURS: _Reason.ValueType  # 221
+    """Somebody else wrote the comment."""
+    COMMENT_DELETED: _Reason.ValueType  # 222
+    """The comment that is answered was deleted."""
+    REPLY_TOO_DEEP: _Reason.ValueType  # 223
+    """A reply cannot be answered."""
+    REPLIES_FULL: _Reason.ValueType  # 224
+    """The comment has as many replies as it may."""
+    LINE_OF_OTHER_MACHINE: _Reason.ValueType  # 225
+    """The line is of an allocation of another machine."""
+    REVIEW_NOT_FOUND: _Reason.ValueType  # 226
+    """There is no such review."""
+    REVIEW_NOT_YOURS: _Reason.ValueType  # 227
+    """Somebody else wrote the review."""
+    NOT_RENTED: _Reason.ValueType  # 228
+    """The caller has never rented the machine."""
+    VOTE_NOT_FOUND: _Reason.ValueType  # 229
+    """The caller has not voted on the machine."""
+    MACHINE_VERSION_NOT_FOUND: _Reason.ValueType  # 200
+    """The machine has no such version, or it is not kept any more."""
+    MACHINE_NOT_DRAFT: _Reason.ValueType  # 201
+    """Only drafts can be changed by their publisher, and submitted."""
+    MACHINE_NOT_SUBMITTED: _Reason.ValueType  # 202
+    """The draft does not wait for an admin."""
+    COMMAND_ADMINS_ONLY: _Reason.ValueType  # 203
+    """Only admins may say what command a machine runs, and offer machines without an image."""
+    DRAFTS_EXCEEDED: _Reason.ValueType  # 204
+    """The person has as many drafts as one may have."""
+    PICTURE_INVALID: _Reason.ValueType  # 205
+    """The picture is not one that is taken."""
+    PICTURE_NOT_FOUND: _Reason.ValueType  # 206
+    """The machine has no such picture."""
+    PICTURES_EXHAUSTED: _Reason.ValueType  # 207
+    """The pictures of the machine were changed too often within the hour."""
+    DEFINITION_INVALID: _Reason.ValueType  # 208
+    """The document is not YAML, or does not describe one machine."""
+    CONTACT_TAKEN: _Reason.ValueType  # 160
+    """Another account has the e-mail address or phone number."""
+    DEAD_LETTER_NOT_FOUND: _Reason.ValueType  # 260
+    """There is no such dead letter."""
+    NOTIFICATION_NOT_FOUND: _Reason.ValueType  # 240
+    """There is no such notification in the caller's inbox."""
+    NOTIFICATION_KIND_UNKNOWN: _Reason.ValueType  # 241
+    """There is no such kind of notice."""
+    WEBHOOK_NOT_FOUND: _Reason.ValueType  # 250
+    """There is no such webhook, or it is somebody else's."""
+    TOO_MANY_WEBHOOKS: _Reason.ValueType  # 251
+    """The caller has as many webhooks as they may."""
+    WEBHOOK_URL_REFUSED: _Reason.ValueType  # 252
+    """Nothing is posted to the URL of the webhook."""
+    WEBHOOK_OFF: _Reason.ValueType  # 253
+    """The webhook is switched off."""
+    DELIVERY_NOT_FOUND: _Reason.ValueType  # 254
+    """The webhook has no such delivery, or it was too long ago."""
+    DELIVERY_NOT_ENDED: _Reason.ValueType  # 255
+    """The delivery is still being tried."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something failed. ErrorInfo.reason carries the name."""
@@ -404,6 +482,84 @@ CALL_CANCELLED: Reason.ValueType  # 155
 """The caller has gone away."""
 INTERNAL_ERROR: Reason.ValueType  # 156
 """A bug."""
+TOTP_REQUIRED: Reason.ValueType  # 180
+"""The account has a second factor, and the log-in shows none."""
+TOTP_WRONG: Reason.ValueType  # 181
+"""The code of the second factor is wrong, too old, or was used."""
+TOTP_ENROLLED: Reason.ValueType  # 182
+"""The account has a second factor."""
+TOTP_NOT_ENROLLED: Reason.ValueType  # 183
+"""The account has no second factor, or none that waits to be confirmed."""
+SCOPE_MISSING: Reason.ValueType  # 184
+"""The personal access token lacks a scope."""
+SESSION_NEEDED: Reason.ValueType  # 185
+"""The method needs a session; a personal access token does not do."""
+SCOPE_UNKNOWN: Reason.ValueType  # 186
+"""There is no such scope."""
+ACCESS_TOKEN_NOT_FOUND: Reason.ValueType  # 187
+"""There is no such access token, or it is somebody else's."""
+TOO_MANY_ACCESS_TOKENS: Reason.ValueType  # 188
+"""The caller has as many access tokens as they may."""
+ACCESS_TOKEN_END_INVALID: Reason.ValueType  # 189
+"""The end of the access token is in the past, or too far away."""
+COMMENT_NOT_FOUND: Reason.ValueType  # 220
+"""There is no such comment."""
+COMMENT_NOT_YOURS: Reason.ValueType  # 221
+"""Somebody else wrote the comment."""
+COMMENT_DELETED: Reason.ValueType  # 222
+"""The comment that is answered was deleted."""
+REPLY_TOO_DEEP: Reason.ValueType  # 223
+"""A reply cannot be answered."""
+REPLIES_FULL: Reason.ValueType  # 224
+"""The comment has as many replies as it may."""
+LINE_OF_OTHER_MACHINE: Reason.ValueType  # 225
+"""The line is of an allocation of another machine."""
+REVIEW_NOT_FOUND: Reason.ValueType  # 226
+"""There is no such review."""
+REVIEW_NOT_YOURS: Reason.ValueType  # 227
+"""Somebody else wrote the review."""
+NOT_RENTED: Reason.ValueType  # 228
+"""The caller has never rented the machine."""
+VOTE_NOT_FOUND: Reason.ValueType  # 229
+"""The caller has not voted on the machine."""
+MACHINE_VERSION_NOT_FOUND: Reason.ValueType  # 200
+"""The machine has no such version, or it is not kept any more."""
+MACHINE_NOT_DRAFT: Reason.ValueType  # 201
+"""Only drafts can be changed by their publisher, and submitted."""
+MACHINE_NOT_SUBMITTED: Reason.ValueType  # 202
+"""The draft does not wait for an admin."""
+COMMAND_ADMINS_ONLY: Reason.ValueType  # 203
+"""Only admins may say what command a machine runs, and offer machines without an image."""
+DRAFTS_EXCEEDED: Reason.ValueType  # 204
+"""The person has as many drafts as one may have."""
+PICTURE_INVALID: Reason.ValueType  # 205
+"""The picture is not one that is taken."""
+PICTURE_NOT_FOUND: Reason.ValueType  # 206
+"""The machine has no such picture."""
+PICTURES_EXHAUSTED: Reason.ValueType  # 207
+"""The pictures of the machine were changed too often within the hour."""
+DEFINITION_INVALID: Reason.ValueType  # 208
+"""The document is not YAML, or does not describe one machine."""
+CONTACT_TAKEN: Reason.ValueType  # 160
+"""Another account has the e-mail address or phone number."""
+DEAD_LETTER_NOT_FOUND: Reason.ValueType  # 260
+"""There is no such dead letter."""
+NOTIFICATION_NOT_FOUND: Reason.ValueType  # 240
+"""There is no such notification in the caller's inbox."""
+NOTIFICATION_KIND_UNKNOWN: Reason.ValueType  # 241
+"""There is no such kind of notice."""
+WEBHOOK_NOT_FOUND: Reason.ValueType  # 250
+"""There is no such webhook, or it is somebody else's."""
+TOO_MANY_WEBHOOKS: Reason.ValueType  # 251
+"""The caller has as many webhooks as they may."""
+WEBHOOK_URL_REFUSED: Reason.ValueType  # 252
+"""Nothing is posted to the URL of the webhook."""
+WEBHOOK_OFF: Reason.ValueType  # 253
+"""The webhook is switched off."""
+DELIVERY_NOT_FOUND: Reason.ValueType  # 254
+"""The webhook has no such delivery, or it was too long ago."""
+DELIVERY_NOT_ENDED: Reason.ValueType  # 255
+"""The delivery is still being tried."""
 
 @typing.final
 class Entry(message.Message):

@@ -1,0 +1,1 @@
+"""How everybody is told about dead letters."""

@@ -1,0 +1,69 @@
+"""Notices in a SQL database: what was told of is kept in the transaction that adds to the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from broker.domain.letter import Notice
+from broker.schema.tables import NOTICES, OUTBOX
+from chassis.bus import Record
+from chassis.bus.outbox import append
+from chassis.sql import Database, upsert
+from chassis.sql.sweeping import in_parts, sweep
+
+_TOLD = select(NOTICES.c.fact).where(NOTICES.c.name == bindparam("name"))
+_TELL = upsert(NOTICES, None, ["name"], ["fact", "time"])
+_OLD = in_parts(delete(NOTICES).where(NOTICES.c.time < bindparam("until")))
+
+
+class SqlNotices:
+    """Tells everybody about dead letters from an outbox in a SQL database."""
+
+    def __init__(
+        self,
+        database: Database,
+        records_of: Callable[[Notice], Sequence[Record]],
+        wake: Callable[[], object],
+    ) -> None:
+        """Works on an open database.
+
+        Args:
+            database: at the newest schema.
+            records_of: what goes onto the bus.
+            wake: says that there is something to publish.
+        """
+        self._database = database
+        self._records_of = records_of
+        self._wake = wake
+
+    async def tell(self, notice: Notice) -> None:
+        """Publishes a notice, once it is kept that it shall be."""
+        records = self._records_of(notice)
+        await self._database.write(
+            lambda connection: append(connection, OUTBOX, records, notice.time)
+        )
+        self._wake()
+
+    async def tell_once(self, notice: Notice) -> bool:
+        """Publishes a notice that a letter was added, once for each letter."""
+        fact = notice.letter.fact if notice.letter else ""
+        records = self._records_of(notice)
+
+        def work(connection: Connection) -> bool:
+            if connection.execute(_TOLD, {"name": notice.key}).scalar() == fact:
+                return False
+            connection.execute(_TELL, {"name": notice.key, "fact": fact, "time": notice.time})
+            append(connection, OUTBOX, records, notice.time)
+            return True
+
+        told = await self._database.write(work)
+        if told:
+            self._wake()
+        return told
+
+    async def sweep(self, until: datetime) -> None:
+        """Forgets what was told before a time."""
+        await sweep(self._database, _OLD, {"until": until})

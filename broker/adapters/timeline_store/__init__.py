@@ -1,0 +1,1 @@
+"""Stores of timelines and of what admins did."""

@@ -1,0 +1,1 @@
+"""What is still on the bus."""
