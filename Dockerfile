@@ -22,6 +22,7 @@ COPY machines_svc machines_svc
 COPY allocation_svc allocation_svc
 COPY docker_svc docker_svc
 COPY interact_svc interact_svc
+COPY feed_svc feed_svc
 COPY broker broker
 COPY notifier notifier
 COPY allocctl allocctl
@@ -36,7 +37,7 @@ RUN groupadd --gid 10001 allocator \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin allocator \
     && cd / && mkdir certs && cd certs \
     && install -d -o 10001 -g 10001 -m 0700 authority user_svc machines_svc allocation_svc docker_svc \
-        interact_svc broker notifier edge public /data /tls /state /mailbox /admin /backups
+        interact_svc feed_svc broker notifier edge public /data /tls /state /mailbox /admin /backups
 COPY --from=python /opt/allocator /opt/allocator
 # As a file, it is asked without everything that a package brings along.
 RUN ln -s lib/python3.11/site-packages/chassis/probe.py /opt/allocator/probe.py

@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 # Most of the suite waits for processes, not for the processor.
 TEST_WORKERS ?= 4
 # What needs more than Python.
-REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_nginx or real_mesh or real_disk or browser or readme
+REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_cassandra or real_nginx or real_mesh or real_disk or browser or readme
 
 # Tests of one thing each, which may run side by side; the others are of whole installations.
 APART := tests/conformance tests/unit
@@ -37,7 +37,7 @@ lint: $(VENV)/dev ## Runs the linter.
 	$(BIN)/ruff check .
 
 types: $(VENV)/dev ## Checks the types.
-	$(BIN)/mypy chassis user_svc machines_svc allocation_svc docker_svc interact_svc broker notifier allocctl tools
+	$(BIN)/mypy chassis user_svc machines_svc allocation_svc docker_svc interact_svc feed_svc broker notifier allocctl tools
 
 imports: $(VENV)/dev ## Checks the rules of architecture: who may import whom, and names.
 	$(BIN)/lint-imports

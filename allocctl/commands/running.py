@@ -46,6 +46,7 @@ def _composers() -> list[Compose]:
     import allocation_svc.composition
     import broker.composition
     import docker_svc.composition
+    import feed_svc.composition
     import interact_svc.composition
     import machines_svc.composition
     import notifier.composition
@@ -58,6 +59,7 @@ def _composers() -> list[Compose]:
         docker_svc.composition.compose,
         allocation_svc.composition.compose,
         interact_svc.composition.compose,
+        feed_svc.composition.compose,
         broker.composition.compose,
     ]
 

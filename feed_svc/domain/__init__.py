@@ -1,0 +1,1 @@
+"""Values and rules of the feed, in pure Python."""

@@ -1,0 +1,1 @@
+"""What can be done with the feed, one file per capability."""
