@@ -31,6 +31,12 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_MACHINES_"):
         pattern="^[a-z][a-z0-9-]{0,30}$",
         description="The resource class of machines that name none.",
     )
+    drafts_per_person: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="How many drafts somebody who is no admin may have; 0 where only admins add machines.",
+    )
     runtime_refresh_seconds: float = Field(
         default=15.0,
         gt=0,

@@ -59,6 +59,14 @@ class Operation:
                 (b"content-type", media_type or b"application/octet-stream"),
                 (b"x-content-type-options", b"nosniff"),
             ]
+            # Bytes have no fields: what they are and how long they last, the service says beside them.
+            said = dict(call.response_headers)
+            if "cache-control" in said:
+                known = said.get("etag", "").strip('"') in _known(headers.get("if-none-match", ""))
+                if known and "etag" in said and verb in ("GET", "HEAD"):
+                    return 304, [*out[1:], *copied(call.response_headers)], b""
+                out.append((b"content-length", b"%d" % len(payload)))
+                return 200, [*out, *copied(call.response_headers)], payload
         else:
             if isinstance(answer, bytes) and len(answer) <= _LARGEST_REMEMBERED_BYTES:
                 payload, etag = self._written_again(answer)

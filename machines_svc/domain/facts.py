@@ -10,14 +10,28 @@ from machines_svc.domain.machine import Machine
 
 @dataclass(frozen=True, slots=True)
 class MachineCreated:
-    """An admin, or the first start, has added a machine."""
+    """Somebody, or the first start, has added a machine."""
 
     machine: Machine
 
 
 @dataclass(frozen=True, slots=True)
 class MachineUpdated:
-    """An admin has changed a machine."""
+    """Somebody has changed a machine."""
+
+    machine: Machine
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSubmitted:
+    """A publisher has asked for a draft to be published."""
+
+    machine: Machine
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRejected:
+    """An admin has refused to publish a draft."""
 
     machine: Machine
 
@@ -38,7 +52,7 @@ class MachineRetired:
 
 @dataclass(frozen=True, slots=True)
 class MachineDeleted:
-    """An admin has deleted a machine.
+    """Somebody has deleted a machine.
 
     Attributes:
         machine: as it was last.
@@ -49,4 +63,12 @@ class MachineDeleted:
     time: datetime
 
 
-Fact = MachineCreated | MachineUpdated | MachinePublished | MachineRetired | MachineDeleted
+Fact = (
+    MachineCreated
+    | MachineUpdated
+    | MachineSubmitted
+    | MachineRejected
+    | MachinePublished
+    | MachineRetired
+    | MachineDeleted
+)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from chassis.faults import AlreadyExists, Conflict, Invalid, NotFound, WrongState
+from chassis.faults import (
+    AlreadyExists,
+    Conflict,
+    Exhausted,
+    Forbidden,
+    Invalid,
+    NotFound,
+    WrongState,
+)
 
 
 class MachineNotFound(NotFound):
@@ -27,6 +35,60 @@ class MachineNotActive(WrongState):
     """The machine is not in the catalogue."""
 
     reason = "MACHINE_NOT_ACTIVE"
+
+
+class MachineVersionNotFound(NotFound):
+    """The machine has no such version, or it is not kept any more."""
+
+    reason = "MACHINE_VERSION_NOT_FOUND"
+
+
+class MachineNotDraft(WrongState):
+    """Only drafts can be changed by their publisher, and submitted."""
+
+    reason = "MACHINE_NOT_DRAFT"
+
+
+class MachineNotSubmitted(WrongState):
+    """The machine does not wait for an admin."""
+
+    reason = "MACHINE_NOT_SUBMITTED"
+
+
+class CommandAdminsOnly(Forbidden):
+    """Only admins say what command a machine runs."""
+
+    reason = "COMMAND_ADMINS_ONLY"
+
+
+class DraftsExceeded(Exhausted):
+    """The person has as many drafts as one may have."""
+
+    reason = "DRAFTS_EXCEEDED"
+
+
+class PictureInvalid(Invalid):
+    """The picture is not one that is taken."""
+
+    reason = "PICTURE_INVALID"
+
+
+class PictureNotFound(NotFound):
+    """The machine has no such picture."""
+
+    reason = "PICTURE_NOT_FOUND"
+
+
+class PicturesExhausted(Exhausted):
+    """The pictures of the machine were changed too often of late."""
+
+    reason = "PICTURES_EXHAUSTED"
+
+
+class DefinitionInvalid(Invalid):
+    """A document does not describe a machine."""
+
+    reason = "DEFINITION_INVALID"
 
 
 class MachineChanged(Conflict):
@@ -65,4 +127,13 @@ def machine_exists(name: str) -> MachineExists:
     """The fault for a name that a machine has already."""
     return MachineExists(
         f"There is a machine {name!r} already; choose another machine_id.", machine=name
+    )
+
+
+def no_version(name: str, version: int) -> MachineVersionNotFound:
+    """The fault for a version that is not kept, or that the caller may not see."""
+    return MachineVersionNotFound(
+        f"{name} has no version {version}, or it is not kept any more; list its versions.",
+        machine=name,
+        version=str(version),
     )

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from machines_svc.domain.faults import MachineActive, MachineNotActive
+from machines_svc.domain.faults import (
+    MachineActive,
+    MachineNotActive,
+    MachineNotDraft,
+    MachineNotSubmitted,
+)
+
+DELETED_PUBLISHER = "users/deleted"
+"""Who made the machines of a person who has gone."""
 
 
 class State(Enum):
@@ -55,6 +63,8 @@ class Variable:
         secret: whether its value is stored encrypted and never shown again.
         choices: the values that it may have; empty for any.
         pattern: a regular expression that the whole value matches; empty for any.
+        generated_length: how many characters a value has that is made where none is given; 0 where
+            none is made.
     """
 
     key: str
@@ -65,6 +75,7 @@ class Variable:
     secret: bool = False
     choices: tuple[str, ...] = ()
     pattern: str = ""
+    generated_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,8 @@ class MachineSpec:
         labels: free labels.
         run_as: the user inside the container; empty for the image's own.
         stop_grace: how long it may take to stop by itself; None for the default.
+        category: what kind of thing it is, in one word; empty for none.
+        tags: words to find it by.
     """
 
     title: str
@@ -163,6 +176,82 @@ class MachineSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     run_as: str = ""
     stop_grace: timedelta | None = None
+    category: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class PictureKind(Enum):
+    """What a picture is for; the values are the ends of its resource name."""
+
+    ICON = "icon"
+    BANNER = "banner"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, without its bytes.
+
+    Attributes:
+        media_type: `image/png`, `image/jpeg` or `image/webp`.
+        digest: the SHA-256 of its bytes, in hexadecimal digits.
+        width: in pixels.
+        height: in pixels.
+        size_bytes: how large it is.
+    """
+
+    media_type: str
+    digest: str
+    width: int
+    height: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a fork comes from.
+
+    Attributes:
+        machine: `machines/{machine}`; it may be gone by now.
+        version: of that machine.
+    """
+
+    machine: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A draft that was shown to the admins.
+
+    Attributes:
+        submit_time: when, UTC in milliseconds.
+        reject_time: when an admin said no; None while it waits for one.
+        rejection: why.
+    """
+
+    submit_time: datetime
+    reject_time: datetime | None = None
+    rejection: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether no admin has answered yet."""
+        return self.reject_time is None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What others make of a machine; no part of its versions.
+
+    Attributes:
+        rating_hundredths: the mean of its stars, 100 to 500; 0 without reviews.
+        reviews: how many it has.
+        rents: how often it was rented.
+    """
+
+    rating_hundredths: int = 0
+    reviews: int = 0
+    rents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +263,15 @@ class Machine:
         uid: a UUID that is never used twice, also when the name is.
         spec: what an admin says of it.
         state: where it is in its life.
-        publisher: who made it, `users/{user}`; empty for the allocator itself.
+        publisher: who made it, `users/{user}`; empty for the allocator itself, `users/deleted` where
+            the person has gone.
         version: counts the changes, from 1.
         create_time: when it was made, UTC in milliseconds.
         update_time: when it last changed, UTC in milliseconds.
+        pictures: by what they are for.
+        forked_from: where it comes from; None for one that was made from nothing.
+        submission: what came of showing it to the admins; None where that was not done.
+        standing: what others make of it, where it was read from a store.
     """
 
     name: str
@@ -188,14 +282,92 @@ class Machine:
     version: int
     create_time: datetime
     update_time: datetime
+    pictures: Mapping[PictureKind, Picture] = field(default_factory=dict)
+    forked_from: Lineage | None = None
+    submission: Submission | None = None
+    standing: Standing = field(default=Standing(), compare=False)
 
-    def edited(self, spec: MachineSpec, now: datetime) -> Machine:
-        """The machine with another spec; itself where nothing differs."""
-        return self if spec == self.spec else self._next(now, spec=spec)
+    @property
+    def is_submitted(self) -> bool:
+        """Whether it waits for an admin."""
+        return self.submission is not None and self.submission.waits
+
+    def edited(self, spec: MachineSpec, now: datetime, *, by_admin: bool = True) -> Machine:
+        """The machine with another spec; itself where nothing differs.
+
+        Where its publisher changes what waits for an admin, it waits no longer: admins publish what
+        they have seen.
+        """
+        if spec == self.spec:
+            return self
+        changed = self._next(now, spec=spec)
+        return changed if by_admin else changed.taken_back()
+
+    def pictured(
+        self, kind: PictureKind, picture: Picture | None, now: datetime, *, by_admin: bool
+    ) -> Machine:
+        """The machine with another picture, or without one; itself where nothing differs."""
+        if self.pictures.get(kind) == picture:
+            return self
+        pictures = {other: kept for other, kept in self.pictures.items() if other is not kind}
+        if picture is not None:
+            pictures[kind] = picture
+        changed = replace(self._next(now), pictures=pictures)
+        return changed if by_admin else changed.taken_back()
+
+    def taken_back(self) -> Machine:
+        """The machine, no longer waiting for an admin; what an admin said before stays."""
+        return replace(self, submission=None) if self.is_submitted else self
+
+    def submitted(self, now: datetime) -> Machine:
+        """The machine, waiting for an admin; itself where it does so already.
+
+        Raises:
+            MachineNotDraft: it is not a draft.
+        """
+        self.check_draft()
+        if self.is_submitted:
+            return self
+        return replace(self._next(now), submission=Submission(now))
+
+    def rejected(self, rejection: str, now: datetime) -> Machine:
+        """The machine, refused by an admin.
+
+        Raises:
+            MachineNotSubmitted: it does not wait for an admin.
+        """
+        if self.submission is None or not self.submission.waits:
+            raise MachineNotSubmitted(
+                f"{self.name} does not wait for an admin; only a draft that was submitted can be "
+                "rejected.",
+                machine=self.name,
+            )
+        refused = replace(self.submission, reject_time=now, rejection=rejection)
+        return replace(self._next(now), submission=refused)
+
+    def check_draft(self) -> None:
+        """Makes sure that it is a draft.
+
+        Raises:
+            MachineNotDraft: it is not.
+        """
+        if self.state is not State.DRAFT:
+            raise MachineNotDraft(
+                f"{self.name} is {self.state.value} and no draft any more; fork it, or ask an admin "
+                "to change it.",
+                machine=self.name,
+                state=self.state.value,
+            )
+
+    def disowned(self, now: datetime) -> Machine:
+        """The machine of a person who has gone."""
+        return replace(self._next(now), publisher=DELETED_PUBLISHER)
 
     def published(self, now: datetime) -> Machine:
         """The machine in the catalogue; itself where it is there already."""
-        return self if self.state is State.ACTIVE else self._next(now, state=State.ACTIVE)
+        if self.state is State.ACTIVE:
+            return self
+        return replace(self._next(now, state=State.ACTIVE), submission=None)
 
     def retired(self, now: datetime) -> Machine:
         """The machine out of the catalogue.

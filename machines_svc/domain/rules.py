@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from string import ascii_letters, digits
 
 from chassis.faults import FieldViolation
 from machines_svc.domain.expressions import ExpressionRefused, compiled
-from machines_svc.domain.faults import SpecInvalid, VariableInvalid
+from machines_svc.domain.faults import CommandAdminsOnly, SpecInvalid, VariableInvalid
 from machines_svc.domain.machine import (
     HttpProbe,
     LogProbe,
@@ -54,6 +56,36 @@ def check_spec(spec: MachineSpec) -> None:
     message = f"The machine is not valid: {'; '.join(f'{p.field}: {p.message}' for p in problems)}."
     fault = SpecInvalid if of_others else VariableInvalid
     raise fault(message, fields=problems)
+
+
+def check_by_people(spec: MachineSpec, kept: MachineSpec | None) -> MachineSpec:
+    """Makes sure that somebody who is no admin may offer a machine that is so.
+
+    Theirs run in containers only, as their image says: a command is an admin's, or one that was taken
+    over with a fork and never changed.
+
+    Args:
+        spec: how it shall be.
+        kept: how it is, or what it is forked from; None for one that is made from nothing.
+
+    Returns:
+        The spec; one with a command says that it needs its image.
+
+    Raises:
+        CommandAdminsOnly: they may not.
+    """
+    if not spec.image:
+        raise CommandAdminsOnly(
+            "Only admins offer machines without an image; name the image that it runs.",
+            fields=[FieldViolation("machine.image", "name an image")],
+        )
+    if spec.command and (kept is None or spec.command != kept.command):
+        raise CommandAdminsOnly(
+            "Only admins say what command a machine runs; leave it out, so that the image runs what "
+            "it runs by itself.",
+            fields=[FieldViolation("machine.command", "leave it out")],
+        )
+    return replace(spec, needs_image=bool(spec.command))
 
 
 def _other_problems(spec: MachineSpec) -> Iterator[FieldViolation]:
@@ -141,6 +173,7 @@ def _value_problems(path: str, variable: Variable) -> Iterator[FieldViolation]:
             )
         elif pattern and not pattern.fullmatch(choice):
             yield FieldViolation(f"{path}.choices[{place}]", "it does not match the pattern")
+    yield from _generation_problems(path, variable, pattern)
     default = variable.default_value
     if not default:
         return
@@ -154,3 +187,22 @@ def _value_problems(path: str, variable: Variable) -> Iterator[FieldViolation]:
         yield FieldViolation(f"{path}.default_value", "it is not among the choices")
     if pattern and not pattern.fullmatch(default):
         yield FieldViolation(f"{path}.default_value", "it does not match the pattern")
+
+
+def _generation_problems(
+    path: str, variable: Variable, pattern: re.Pattern[str] | None
+) -> Iterator[FieldViolation]:
+    length = variable.generated_length
+    if not length:
+        return
+    path = f"{path}.generated_length"
+    if not variable.secret:
+        yield FieldViolation(path, "only secret variables have a value made for them")
+    if variable.choices:
+        yield FieldViolation(path, "what is made is no choice; leave the choices out")
+    # What is made is any row of letters and digits: if these fit, hardly anything does not.
+    samples = (ascii_letters + digits, "a", "Z", "0", "9a", "Zz9")
+    if pattern and not all(pattern.fullmatch((s * length)[:length]) for s in samples):
+        yield FieldViolation(
+            path, f"{length} letters and digits do not always match the pattern; widen it"
+        )

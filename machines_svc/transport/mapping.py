@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from allocator.machines.v1 import machine_facts_pb2, machine_pb2, machine_service_pb2
-from google.protobuf import json_format
+from allocator.machines.v1 import machine_pb2
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.bus import Record
-from chassis.bus.facts import fact_records
 from chassis.clock import millis_of
 from chassis.listing import etag_of
-from chassis.rpc.chain import validate
 from machines_svc.domain.availability import Availability
-from machines_svc.domain.facts import (
-    Fact,
-    MachineCreated,
-    MachineDeleted,
-    MachinePublished,
-    MachineRetired,
-    MachineUpdated,
-)
 from machines_svc.domain.machine import (
     HttpProbe,
     LogProbe,
     Machine,
     MachineSpec,
     Money,
+    Picture,
     Port,
     Probe,
     Protocol,
@@ -70,6 +56,7 @@ def spec_of(message: machine_pb2.Machine) -> MachineSpec:
                 secret=variable.secret,
                 choices=tuple(variable.choices),
                 pattern=variable.pattern,
+                generated_length=variable.generated_length,
             )
             for variable in message.variables
         ),
@@ -84,6 +71,8 @@ def spec_of(message: machine_pb2.Machine) -> MachineSpec:
         labels=dict(message.labels),
         run_as=message.run_as,
         stop_grace=_span_of(message.stop_grace) if message.HasField("stop_grace") else None,
+        category=message.category,
+        tags=tuple(message.tags),
     )
 
 
@@ -133,6 +122,7 @@ def message_of(machine: Machine, availability: Availability) -> machine_pb2.Mach
                 secret=variable.secret,
                 choices=variable.choices,
                 pattern=variable.pattern,
+                generated_length=variable.generated_length,
             )
             for variable in spec.variables
         ],
@@ -147,6 +137,11 @@ def message_of(machine: Machine, availability: Availability) -> machine_pb2.Mach
         update_time=_timestamp(machine.update_time),
         availability=machine_pb2.Machine.Availability.Value(availability.value),
         run_as=spec.run_as,
+        category=spec.category,
+        tags=spec.tags,
+        average_rating=machine.standing.rating_hundredths / 100,
+        reviews=machine.standing.reviews,
+        rents=machine.standing.rents,
     )
     if spec.probe is not None:
         message.probe.CopyFrom(_probe_message(spec.probe))
@@ -155,7 +150,29 @@ def message_of(machine: Machine, availability: Availability) -> machine_pb2.Mach
         message.price_per_hour.minor_units = spec.price_per_hour.minor_units
     if spec.stop_grace is not None:
         message.stop_grace.FromTimedelta(spec.stop_grace)
+    for kind, picture in machine.pictures.items():
+        uri = f"/v1/{machine.name}/{kind.value}?digest={picture.digest}"
+        getattr(message, kind.value).CopyFrom(_picture_message(picture, uri))
+    if machine.forked_from is not None:
+        message.forked_from.machine = machine.forked_from.machine
+        message.forked_from.version = machine.forked_from.version
+    if machine.submission is not None:
+        message.submission.submit_time.CopyFrom(_timestamp(machine.submission.submit_time))
+        if machine.submission.reject_time is not None:
+            message.submission.reject_time.CopyFrom(_timestamp(machine.submission.reject_time))
+        message.submission.rejection = machine.submission.rejection
     return message
+
+
+def _picture_message(picture: Picture, uri: str) -> machine_pb2.Picture:
+    return machine_pb2.Picture(
+        uri=uri,
+        media_type=picture.media_type,
+        digest=picture.digest,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=picture.size_bytes,
+    )
 
 
 def _timestamp(instant: datetime) -> Timestamp:
@@ -177,55 +194,3 @@ def _probe_message(probe: Probe) -> machine_pb2.Probe:
     if probe.timeout is not None:
         message.timeout.FromTimedelta(probe.timeout)
     return message
-
-
-_FACTS: dict[type[Fact], type[Message]] = {
-    MachineCreated: machine_facts_pb2.MachineCreated,
-    MachineUpdated: machine_facts_pb2.MachineUpdated,
-    MachinePublished: machine_facts_pb2.MachinePublished,
-    MachineRetired: machine_facts_pb2.MachineRetired,
-}
-
-
-def records_of(fact: Fact) -> Sequence[Record]:
-    """A fact as it goes onto the bus: the fact itself, and what is then so.
-
-    What a runtime can run is a matter of the moment, so it is in neither.
-    """
-    machine = fact.machine
-    resource = message_of(machine, Availability.UNKNOWN)
-    if isinstance(fact, MachineDeleted):
-        return fact_records(
-            noun="machines",
-            source="machines_svc",
-            fact=machine_facts_pb2.MachineDeleted(name=machine.name),
-            resource=None,
-            key=machine.name,
-            version=machine.version + 1,
-            now=fact.time,
-        )
-    return fact_records(
-        noun="machines",
-        source="machines_svc",
-        fact=_FACTS[type(fact)](machine=resource),
-        resource=resource,
-        key=machine.name,
-        version=machine.version,
-        now=machine.update_time,
-    )
-
-
-def starter_of(written: Mapping[str, Any]) -> tuple[str, MachineSpec]:
-    """A machine that is written down in the contract's words: its name, and what it is.
-
-    Raises:
-        Invalid: it breaks the contract.
-        ValueError: something in it is not in the contract.
-    """
-    try:
-        message = json_format.ParseDict(dict(written), machine_pb2.Machine())
-    except json_format.ParseError as error:
-        raise ValueError(f"{written.get('name')}: {error}") from None
-    machine_id = message.name.removeprefix("machines/")
-    validate(machine_service_pb2.CreateMachineRequest(machine=message, machine_id=machine_id))
-    return message.name, spec_of(message)

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chassis.identity.caller import Caller
 from machines_svc.domain.facts import Fact
 from machines_svc.domain.faults import MachineChanged, changed_since, no_machine
-from machines_svc.domain.machine import Machine
+from machines_svc.domain.machine import Machine, State
 from machines_svc.ports import MachineStore
 
 LOST_RACES_BORNE = 5
 """How often a change that names no version is tried again when another one comes in between."""
+
+
+def sees(caller: Caller, machine: Machine) -> bool:
+    """Whether somebody sees a machine: a draft only its publisher, admins and peers."""
+    return (
+        machine.state is not State.DRAFT
+        or caller.sees_all
+        or (bool(caller.user) and caller.user == machine.publisher)
+    )
+
+
+def check_may_change(caller: Caller, machine: Machine) -> None:
+    """Makes sure that somebody may change a machine: admins any, others a draft of their own.
+
+    Raises:
+        MachineNotFound: it is somebody else's.
+        MachineNotDraft: it is their own, and no draft any more.
+    """
+    if caller.is_admin:
+        return
+    if not caller.user or machine.publisher != caller.user:
+        raise no_machine(machine.name)
+    machine.check_draft()
 
 
 async def read(store: MachineStore, name: str, version: int | None) -> Machine:

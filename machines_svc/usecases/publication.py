@@ -1,12 +1,18 @@
-"""What is in the catalogue: publish, retire."""
+"""What is in the catalogue: submit, reject, publish, retire."""
 
 from __future__ import annotations
 
 from chassis.clock import Clock
-from machines_svc.domain.facts import MachinePublished, MachineRetired
+from chassis.identity.caller import Caller
+from machines_svc.domain.facts import (
+    MachinePublished,
+    MachineRejected,
+    MachineRetired,
+    MachineSubmitted,
+)
 from machines_svc.domain.machine import Machine
 from machines_svc.ports import ImagePrefetch, MachineStore, RuntimeView
-from machines_svc.usecases.changing import change
+from machines_svc.usecases.changing import change, check_may_change
 
 
 class Publication:
@@ -27,6 +33,47 @@ class Publication:
         self._clock = clock
         self._runtime = runtime
         self._images = images
+
+    async def submit(self, name: str, version: int | None, caller: Caller) -> Machine:
+        """Shows a draft to the admins; one that waits for them already stays as it is.
+
+        Args:
+            name: `machines/{machine}`.
+            version: the one that was read; None for whatever is there.
+            caller: who asks: its publisher, or an admin.
+
+        Raises:
+            MachineNotFound: there is none of the name, or it is somebody else's.
+            MachineNotDraft: it is no draft any more.
+            MachineChanged: it is of another version.
+        """
+
+        def alter(machine: Machine) -> Machine:
+            check_may_change(caller, machine)
+            return machine.submitted(self._clock.now())
+
+        return await change(self._store, name, version, alter, MachineSubmitted)
+
+    async def reject(self, name: str, version: int | None, rejection: str) -> Machine:
+        """Refuses a draft that was submitted; it stays a draft.
+
+        Args:
+            name: `machines/{machine}`.
+            version: the one that was read; None for whatever is there.
+            rejection: why, for its publisher to read.
+
+        Raises:
+            MachineNotFound: there is none of the name.
+            MachineNotSubmitted: it does not wait for an admin.
+            MachineChanged: it is of another version.
+        """
+        return await change(
+            self._store,
+            name,
+            version,
+            lambda m: m.rejected(rejection, self._clock.now()),
+            MachineRejected,
+        )
 
     async def publish(self, name: str, version: int | None) -> Machine:
         """Puts a machine into the catalogue; one that is there already stays as it is.

@@ -35,7 +35,7 @@ from machines_svc.domain.machine import Machine
 from machines_svc.ports import MachineStore
 from machines_svc.schema.documents import COLLECTIONS
 from machines_svc.schema.tables import OUTBOX
-from machines_svc.transport.mapping import records_of
+from machines_svc.transport.facts import records_of
 from tests.conformance.test_machine_store import FULL, machine
 from tests.proxy import Proxy
 from tests.servers import drop_mongodb, mongodb_url

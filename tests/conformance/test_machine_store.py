@@ -45,7 +45,7 @@ from machines_svc.domain.machine import (
 )
 from machines_svc.ports import FORMER_VERSIONS_KEPT, MachineStore, page_key
 from machines_svc.schema.tables import METADATA, OUTBOX
-from machines_svc.transport.mapping import records_of
+from machines_svc.transport.facts import records_of
 from tests.sql_places import SqlPlace
 from tests.store_places import STORE_ENGINES
 

@@ -8,6 +8,7 @@ from typing import Any
 from chassis.listing import Condition, Once
 from machines_svc.domain.facts import Fact
 from machines_svc.domain.machine import Machine
+from machines_svc.domain.searching import Query
 from machines_svc.ports import MachineStore
 
 
@@ -60,9 +61,28 @@ class AnnouncingMachineStore:
         order: Sequence[tuple[str, bool]],
         after: tuple[Any, ...] | None,
         size: int,
+        query: Query | None = None,
     ) -> list[Machine]:
         """A page of the machines."""
-        return await self._store.list(conditions, order, after, size)
+        return await self._store.list(conditions, order, after, size, query)
+
+    async def versions(self, uid: str, before: int | None, size: int) -> Sequence[Machine]:
+        """The kept versions of a machine, the newest first."""
+        return await self._store.versions(uid, before, size)
+
+    async def tend(self) -> int:
+        """Makes anew what machines are searched by, where it is missing."""
+        try:
+            return await self._store.tend()
+        finally:
+            await self._changed()
+
+    async def disown_versions(self, publisher: str) -> int:
+        """Writes `users/deleted` for a publisher in all former versions."""
+        try:
+            return await self._store.disown_versions(publisher)
+        finally:
+            await self._changed()
 
     async def sow(self, machines: Sequence[tuple[Machine, Fact]]) -> bool:
         """Keeps the first machines of a new installation, once in the life of the store."""

@@ -9,14 +9,19 @@ from typing import Any
 from chassis.clock import instant_of, millis_of
 from machines_svc.domain.machine import (
     HttpProbe,
+    Lineage,
     LogProbe,
     Machine,
     MachineSpec,
     Money,
+    Picture,
+    PictureKind,
     Port,
     Probe,
     Protocol,
+    Standing,
     State,
+    Submission,
     TcpProbe,
     Variable,
 )
@@ -50,8 +55,10 @@ def document_of(machine: Machine) -> dict[str, Any]:
         "labels": dict(spec.labels),
         "run_as": spec.run_as,
         "stop_grace": _micros(spec.stop_grace),
+        "category": spec.category,
+        "tags": list(spec.tags),
     }
-    return {
+    document = {
         "name": machine.name,
         "uid": machine.uid,
         "spec": {
@@ -63,13 +70,31 @@ def document_of(machine: Machine) -> dict[str, Any]:
         "create_time": millis_of(machine.create_time),
         "update_time": millis_of(machine.update_time),
     }
+    if machine.pictures:
+        document["pictures"] = {
+            kind.value: {
+                "media_type": picture.media_type,
+                "digest": picture.digest,
+                "width": picture.width,
+                "height": picture.height,
+                "size_bytes": picture.size_bytes,
+            }
+            for kind, picture in machine.pictures.items()
+        }
+    if machine.forked_from is not None:
+        document["forked_from"] = [machine.forked_from.machine, machine.forked_from.version]
+    if machine.submission is not None:
+        document["submission"] = _submission(machine.submission)
+    return document
 
 
-def machine_of(document: Mapping[str, Any]) -> Machine:
-    """The machine of a document."""
+def machine_of(document: Mapping[str, Any], standing: Standing | None = None) -> Machine:
+    """The machine of a document; what others make of it stands beside its document."""
     spec = document["spec"]
     price = spec.get("price_per_hour")
     probe = spec.get("probe")
+    forked_from = document.get("forked_from")
+    submission = document.get("submission")
     return Machine(
         name=document["name"],
         uid=document["uid"],
@@ -91,12 +116,39 @@ def machine_of(document: Mapping[str, Any]) -> Machine:
             labels=spec.get("labels", {}),
             run_as=spec.get("run_as", ""),
             stop_grace=_span(spec.get("stop_grace")),
+            category=spec.get("category", ""),
+            tags=tuple(spec.get("tags", ())),
         ),
         state=State(document["state"]),
         publisher=document["publisher"],
         version=document["version"],
         create_time=instant_of(document["create_time"]),
         update_time=instant_of(document["update_time"]),
+        pictures={
+            PictureKind(kind): Picture(**picture)
+            for kind, picture in document.get("pictures", {}).items()
+        },
+        forked_from=None if forked_from is None else Lineage(*forked_from),
+        submission=None if submission is None else _submission_of(submission),
+        standing=standing or Standing(),
+    )
+
+
+def _submission(submission: Submission) -> dict[str, Any]:
+    rejected = submission.reject_time
+    return {
+        "submit_time": millis_of(submission.submit_time),
+        "reject_time": None if rejected is None else millis_of(rejected),
+        "rejection": submission.rejection,
+    }
+
+
+def _submission_of(written: Mapping[str, Any]) -> Submission:
+    rejected = written["reject_time"]
+    return Submission(
+        instant_of(written["submit_time"]),
+        None if rejected is None else instant_of(rejected),
+        written["rejection"],
     )
 
 
@@ -110,6 +162,7 @@ def _variable(variable: Variable) -> dict[str, Any]:
         "secret": variable.secret,
         "choices": list(variable.choices),
         "pattern": variable.pattern,
+        **({"generated_length": variable.generated_length} if variable.generated_length else {}),
     }
 
 

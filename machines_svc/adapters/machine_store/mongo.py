@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -20,21 +19,25 @@ from chassis.faults import Conflict, Unavailable
 from chassis.listing import Condition, Once
 from chassis.sql.once import KEPT
 from machines_svc.adapters.machine_store.document import document_of, machine_of
-from machines_svc.adapters.machine_store.row import row_of
+from machines_svc.adapters.machine_store.mongo_search import page_steps
+from machines_svc.adapters.machine_store.row import NEW, listed_words, row_of
 from machines_svc.domain.facts import Fact
 from machines_svc.domain.faults import changed_since, machine_exists, no_machine
-from machines_svc.domain.machine import Machine
+from machines_svc.domain.machine import DELETED_PUBLISHER, Machine, Standing
+from machines_svc.domain.searching import WORDS_VERSION, Query
 from machines_svc.ports import FORMER_VERSIONS_KEPT
 from machines_svc.schema.documents import LIVING, answer_key, settle
 
 _MACHINES = "machines"
 _VERSIONS = "machine_versions"
 _ONCE = "once"
+_PICTURES = "machine_pictures"
+_RENTS = "machine_rents"
 _MARKS = "marks"
 _SOWN = "sown"
 _TRIES = 5
 _SWEPT_AT_ONCE = 20
-_ORDERS = {"title": "title_folded", "create_time": "create_time", "update_time": "update_time"}
+_STANDING = ("rating", "reviews", "rents")
 _OF_THE_LIVING = (
     "uid",
     "version",
@@ -47,6 +50,15 @@ _OF_THE_LIVING = (
     "create_time",
     "update_time",
     "document",
+    "category",
+    "price",
+    "waiting",
+    "rating",
+    "reviews",
+    "rents",
+    "feed_version",
+    "indexed",
+    "words",
     "asked",
     "asked_key",
 )
@@ -106,7 +118,7 @@ class MongoMachineStore:
     async def replace(self, machine: Machine, expected_version: int, fact: Fact) -> None:
         """Keeps a changed machine, if the one that is kept is of the expected version."""
         change = {
-            "$set": row_of(machine, document_of(machine)),
+            "$set": _fields_of(machine),
             "$unset": {"asked": "", "asked_key": ""},
             **publishing(self._records_of(fact), self._clock.now()),
         }
@@ -127,11 +139,15 @@ class MongoMachineStore:
         }
         async with self._documents.work() as database:
             await self._change(database, machine, machine.version, change)
+            for collection in (_PICTURES, _RENTS):
+                await database[collection].delete_many({"uid": machine.uid})
 
     async def get(self, name: str) -> Machine | None:
         """The machine of a name; None where there is none."""
-        found = await self._documents.find_one(_MACHINES, {"_id": name, **LIVING}, "document")
-        return None if found is None else machine_of(found["document"])
+        found = await self._documents.find_one(
+            _MACHINES, {"_id": name, **LIVING}, "document", *_STANDING
+        )
+        return None if found is None else _machine_of(found)
 
     async def version(self, uid: str, version: int) -> Machine | None:
         """A machine as it was in one of its last versions."""
@@ -143,26 +159,65 @@ class MongoMachineStore:
                 return machine_of(found["document"])
         return None
 
+    async def versions(self, uid: str, before: int | None, size: int) -> Sequence[Machine]:
+        """The kept versions of a machine, the newest first."""
+        wanted: Document = {"uid": uid}
+        if before is not None:
+            wanted["version"] = {"$lt": before}
+        found: dict[int, Machine] = {}
+        # The present one stands in the first; it may have been copied to the former ones already.
+        for collection in (_MACHINES, _VERSIONS):
+            async with self._documents.work() as database:
+                page = database[collection].find(wanted, ["version", "document"])
+                for kept in await page.sort([("version", -1)]).limit(size).to_list():
+                    found.setdefault(kept["version"], machine_of(kept["document"]))
+        return [found[version] for version in sorted(found, reverse=True)[:size]]
+
     async def list(
         self,
         conditions: Sequence[Condition],
         order: Sequence[tuple[str, bool]],
         after: tuple[Any, ...] | None,
         size: int,
+        query: Query | None = None,
     ) -> list[Machine]:
         """A page of the machines."""
-        fields = [*((_ORDERS[field], descends) for field, descends in order), ("name", False)]
-        wanted: list[Document] = [dict(LIVING), *(_where(condition) for condition in conditions)]
-        if after is not None:
-            wanted.append(_beyond(fields, after))
+        found: list[Machine] = []
+        for wanted, sorting in page_steps(conditions, order, after, query):
+            async with self._documents.work() as database:
+                page = database[_MACHINES].find(wanted, ["document", *_STANDING])
+                page = page.sort(sorting).limit(size - len(found))
+                found += [_machine_of(one) for one in await page.to_list()]
+            if len(found) >= size:
+                break
+        return found
+
+    async def tend(self) -> int:
+        """Makes anew what machines are searched by, where it is missing."""
+        tended, after = 0, ""
+        while True:
+            wanted = {**LIVING, "indexed": {"$ne": WORDS_VERSION}, "_id": {"$gt": after}}
+            async with self._documents.work() as database:
+                page = database[_MACHINES].find(wanted, ["document"]).sort([("_id", 1)]).limit(100)
+                found = await page.to_list()
+                for one in found:
+                    machine = machine_of(one["document"])
+                    as_read = {"_id": one["_id"], "uid": machine.uid, "version": machine.version}
+                    await database[_MACHINES].update_one(
+                        {**as_read, **LIVING}, {"$set": _fields_of(machine)}
+                    )
+            if not found:
+                return tended
+            tended, after = tended + len(found), found[-1]["_id"]
+
+    async def disown_versions(self, publisher: str) -> int:
+        """Writes `users/deleted` for a publisher in all former versions."""
         async with self._documents.work() as database:
-            page = (
-                database[_MACHINES]
-                .find({"$and": wanted}, ["document"])
-                .sort([(field, -1 if descends else 1) for field, descends in fields])
-                .limit(size)
+            done = await database[_VERSIONS].update_many(
+                {"document.publisher": publisher},
+                {"$set": {"document.publisher": DELETED_PUBLISHER}},
             )
-            return [machine_of(found["document"]) for found in await page.to_list()]
+        return done.modified_count
 
     async def sow(self, machines: Sequence[tuple[Machine, Fact]]) -> bool:
         """Keeps the first machines of a new installation, once in the life of the store.
@@ -210,6 +265,14 @@ class MongoMachineStore:
         raise changed_since(machine.name)
 
 
+def _fields_of(machine: Machine) -> Document:
+    return {**row_of(machine, document_of(machine)), "words": listed_words(machine)}
+
+
+def _machine_of(found: Document) -> Machine:
+    return machine_of(found["document"], Standing(*(int(found.get(n, 0)) for n in _STANDING)))
+
+
 async def _living(database: AsyncDatabase[Document], name: str) -> Document | None:
     return await database[_MACHINES].find_one({"_id": name, **LIVING}, {"outbox": 0})
 
@@ -226,7 +289,7 @@ async def _insert(
     Raises:
         DuplicateKeyError: there is one of the name, or one that answers the request.
     """
-    row = {**row_of(machine, document_of(machine)), **LIVING}
+    row = {**_fields_of(machine), **NEW, **LIVING}
     if once is not None:
         row["asked"] = {**_asked(once), "fingerprint": once.fingerprint, "time": now}
         row["asked_key"] = _asked_key(once)
@@ -317,24 +380,3 @@ def _asked(once: Once) -> Document:
 
 def _asked_key(once: Once) -> str:
     return f"{once.method} {once.request_id} {once.caller}"
-
-
-def _where(condition: Condition) -> Document:
-    value = condition.value
-    if condition.op == ":":
-        # A pattern cannot hold the character zero itself.
-        wanted = re.escape(str(value).casefold()).replace("\0", "\\x00")
-        return {f"{condition.field}_folded": {"$regex": wanted}}
-    field = condition.field
-    if field == "title":
-        field, value = "title_folded", str(value).casefold()
-    return {field: value if condition.op == "=" else {"$ne": value}}
-
-
-def _beyond(fields: Sequence[tuple[str, bool]], after: tuple[Any, ...]) -> Document:
-    """Documents that come after a key, in an order whose parts ascend or descend each for itself."""
-    alternatives: list[Document] = []
-    for place, (field, descends) in enumerate(fields):
-        same: Document = {f: after[i] for i, (f, _) in enumerate(fields[:place])}
-        alternatives.append({**same, field: {"$lt" if descends else "$gt": after[place]}})
-    return {"$or": alternatives}

@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chassis.bus import Record
@@ -26,16 +15,27 @@ from chassis.listing import Condition, Once
 from chassis.sql import Database
 from chassis.sql.once import recall, remember
 from machines_svc.adapters.machine_store.document import document_of, machine_of
-from machines_svc.adapters.machine_store.row import row_of
+from machines_svc.adapters.machine_store.row import NEW, placed_words, row_of
+from machines_svc.adapters.machine_store.sql_search import STANDING, page_statement
 from machines_svc.domain.facts import Fact
 from machines_svc.domain.faults import MachineExists, changed_since, machine_exists, no_machine
-from machines_svc.domain.machine import Machine
+from machines_svc.domain.machine import DELETED_PUBLISHER, Machine, Standing
+from machines_svc.domain.searching import WORDS_VERSION, Query
 from machines_svc.ports import FORMER_VERSIONS_KEPT
-from machines_svc.schema.tables import MACHINES, MARKS, ONCE, OUTBOX, VERSIONS
+from machines_svc.schema.tables import (
+    MACHINES,
+    MARKS,
+    ONCE,
+    OUTBOX,
+    PICTURES,
+    RENTS,
+    VERSIONS,
+    WORDS,
+)
 
 _SOWN = "sown"
 _COLUMNS = MACHINES.c
-_BY_NAME = select(_COLUMNS.document).where(_COLUMNS.name == bindparam("name"))
+_BY_NAME = select(_COLUMNS.document, *STANDING).where(_COLUMNS.name == bindparam("name"))
 _BY_VERSION = select(VERSIONS.c.document).where(
     VERSIONS.c.uid == bindparam("uid"), VERSIONS.c.version == bindparam("version")
 )
@@ -55,11 +55,16 @@ _GONE = delete(MACHINES).where(_AS_READ)
 _OLD_VERSIONS = delete(VERSIONS).where(
     VERSIONS.c.uid == bindparam("of_uid"), VERSIONS.c.version <= bindparam("up_to")
 )
-_ORDERS: dict[str, ColumnElement[Any]] = {
-    "title": _COLUMNS.title_folded,
-    "create_time": _COLUMNS.create_time,
-    "update_time": _COLUMNS.update_time,
-}
+_NEW_WORDS = insert(WORDS)
+_OLD_WORDS = delete(WORDS).where(WORDS.c.name == bindparam("of_name"))
+_HAS_WORDS = select(WORDS.c.name).where(WORDS.c.name == _COLUMNS.name).exists()
+_UNTENDED = (
+    select(_COLUMNS.document)
+    # A machine always has a word, that of its name: without any, its words were not restored.
+    .where((_COLUMNS.indexed != WORDS_VERSION) | ~_HAS_WORDS)
+    .order_by(_COLUMNS.name)
+    .limit(100)
+)
 
 
 class SqlMachineStore:
@@ -117,6 +122,7 @@ class SqlMachineStore:
             )
             if changed.rowcount != 1:
                 _refuse(connection, machine.name)
+            _keep_words(connection, machine)
             _keep_version(connection, machine, document)
             append(connection, OUTBOX, records, now)
 
@@ -132,6 +138,9 @@ class SqlMachineStore:
             gone = connection.execute(_GONE, _as_read(machine, machine.version))
             if gone.rowcount != 1:
                 _refuse(connection, machine.name)
+            connection.execute(_OLD_WORDS, {"of_name": machine.name})
+            connection.execute(delete(PICTURES).where(PICTURES.c.uid == machine.uid))
+            connection.execute(delete(RENTS).where(RENTS.c.uid == machine.uid))
             append(connection, OUTBOX, records, now)
 
         await self._database.write(work)
@@ -142,7 +151,7 @@ class SqlMachineStore:
         row = await self._database.get(
             lambda connection: connection.execute(_BY_NAME, {"name": name}).first()
         )
-        return None if row is None else machine_of(row[0])
+        return None if row is None else machine_of(row[0], Standing(*row[1:]))
 
     async def version(self, uid: str, version: int) -> Machine | None:
         """A machine as it was in one of its last versions."""
@@ -153,30 +162,65 @@ class SqlMachineStore:
         )
         return None if row is None else machine_of(row[0])
 
+    async def versions(self, uid: str, before: int | None, size: int) -> Sequence[Machine]:
+        """The kept versions of a machine, the newest first."""
+        statement = select(VERSIONS.c.document).where(VERSIONS.c.uid == uid)
+        if before is not None:
+            statement = statement.where(VERSIONS.c.version < before)
+        statement = statement.order_by(VERSIONS.c.version.desc()).limit(size)
+        rows = await self._database.read(
+            lambda connection: connection.execute(statement).scalars().all()
+        )
+        return [machine_of(document) for document in rows]
+
     async def list(
         self,
         conditions: Sequence[Condition],
         order: Sequence[tuple[str, bool]],
         after: tuple[Any, ...] | None,
         size: int,
+        query: Query | None = None,
     ) -> list[Machine]:
         """A page of the machines."""
-        columns = [
-            *((_ORDERS[field], descends) for field, descends in order),
-            (_COLUMNS.name, False),
-        ]
-        statement = (
-            select(_COLUMNS.document)
-            .where(*(_where(condition) for condition in conditions))
-            .order_by(*(column.desc() if descends else column for column, descends in columns))
-            .limit(size)
+        statement = page_statement(conditions, order, after, size, query)
+        rows = await self._database.read(lambda connection: connection.execute(statement).all())
+        return [machine_of(document, Standing(*standing)) for document, *standing in rows]
+
+    async def tend(self) -> int:
+        """Makes anew what machines are searched by, where it is missing."""
+
+        def work(connection: Connection) -> int:
+            documents = connection.execute(_UNTENDED).scalars().all()
+            for document in documents:
+                machine = machine_of(document)
+                connection.execute(
+                    _CHANGED, {**row_of(machine, document), **_as_read(machine, machine.version)}
+                )
+                _keep_words(connection, machine)
+            return len(documents)
+
+        tended = 0
+        while done := await self._database.write(work):
+            tended += done
+        return tended
+
+    async def disown_versions(self, publisher: str) -> int:
+        """Writes `users/deleted` for a publisher in all former versions."""
+        theirs = select(VERSIONS).where(
+            func.instr(cast(VERSIONS.c.document, Text), f'"publisher":"{publisher}"') > 0
         )
-        if after is not None:
-            statement = statement.where(_beyond(columns, after))
-        rows = await self._database.read(
-            lambda connection: connection.execute(statement).scalars().all()
-        )
-        return [machine_of(document) for document in rows]
+
+        def work(connection: Connection) -> int:
+            rows = connection.execute(theirs).all()
+            for uid, version, document in rows:
+                connection.execute(
+                    update(VERSIONS)
+                    .where(VERSIONS.c.uid == uid, VERSIONS.c.version == version)
+                    .values(document={**document, "publisher": DELETED_PUBLISHER})
+                )
+            return len(rows)
+
+        return await self._database.write(work)
 
     async def sow(self, machines: Sequence[tuple[Machine, Fact]]) -> bool:
         """Keeps the first machines of a new installation, once in the life of the store."""
@@ -208,10 +252,22 @@ def _insert(connection: Connection, machine: Machine, document: dict[str, Any]) 
     if connection.execute(_KNOWN, {"name": machine.name}).first():
         raise machine_exists(machine.name)
     try:
-        connection.execute(_NEW, row_of(machine, document))
+        connection.execute(_NEW, {**row_of(machine, document), **NEW})
     except IntegrityError:
         raise machine_exists(machine.name) from None
+    _keep_words(connection, machine)
     _keep_version(connection, machine, document)
+
+
+def _keep_words(connection: Connection, machine: Machine) -> None:
+    connection.execute(_OLD_WORDS, {"of_name": machine.name})
+    connection.execute(
+        _NEW_WORDS,
+        [
+            {"name": machine.name, "word": word, "place": place}
+            for word, place in placed_words(machine).items()
+        ],
+    )
 
 
 def _keep_version(connection: Connection, machine: Machine, document: dict[str, Any]) -> None:
@@ -231,28 +287,3 @@ def _refuse(connection: Connection, name: str) -> None:
 
 def _as_read(machine: Machine, version: int) -> dict[str, Any]:
     return {"of_name": machine.name, "of_uid": machine.uid, "of_version": version}
-
-
-def _where(condition: Condition) -> ColumnElement[bool]:
-    folded = {"title": _COLUMNS.title_folded, "image": _COLUMNS.image_folded}
-    if condition.op == ":":
-        return func.instr(folded[condition.field], str(condition.value).casefold()) > 0
-    column: ColumnElement[Any]
-    value = condition.value
-    if condition.field == "title":
-        column, value = _COLUMNS.title_folded, str(value).casefold()
-    else:
-        column = _COLUMNS[condition.field]
-    return column == value if condition.op == "=" else column != value
-
-
-def _beyond(
-    columns: Sequence[tuple[ColumnElement[Any], bool]], after: tuple[Any, ...]
-) -> ColumnElement[bool]:
-    """Rows that come after a key, in an order whose parts ascend or descend each for itself."""
-    alternatives: list[ColumnElement[bool]] = []
-    for place, (column, descends) in enumerate(columns):
-        same = [c == value for (c, _), value in zip(columns[:place], after, strict=False)]
-        further = column < after[place] if descends else column > after[place]
-        alternatives.append(and_(*same, further))
-    return or_(*alternatives)

@@ -3,6 +3,8 @@
 The document of a machine has its name as `_id` and, beside the columns of the table:
 
 * `gone`: false, or true in a tombstone, which has nothing else but an outbox;
+* `words`: what it is found by, see `machines_svc.adapters.machine_store.row`; made when the service
+  starts where `indexed` says that it is not there;
 * `outbox` and `outbox_since`: what waits to be published, see `chassis.documents.outbox`;
 * `asked` and `asked_key`: while it is as it was made, the request that it answers: a row of `once`
   without the answer, which is the document itself.
@@ -25,9 +27,9 @@ from pymongo.errors import DuplicateKeyError
 
 from chassis.documents.collections import collection, key, outbox, pages
 from chassis.documents.documents import Document, Documents
-from machines_svc.schema.tables import MACHINES, MARKS, ONCE, OUTBOX, VERSIONS
+from machines_svc.schema.tables import MACHINES, MARKS, ONCE, OUTBOX, PICTURES, RENTS, VERSIONS
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision."""
 
 LIVING = {"gone": False}
@@ -70,8 +72,11 @@ async def _settle_all(documents: Documents) -> None:
 
 
 COLLECTIONS = (
-    collection(MACHINES, shown=LIVING, more=lambda _: dict(LIVING)),
+    # Its words are made when the service starts.
+    collection(MACHINES, shown=LIVING, more=lambda _: {**LIVING, "indexed": 0}),
     collection(VERSIONS, settle=_settle_all),
+    collection(RENTS),
+    collection(PICTURES),
     collection(MARKS),
     collection(ONCE, settle=_settle_all),
     outbox(OUTBOX, of=MACHINES.name),

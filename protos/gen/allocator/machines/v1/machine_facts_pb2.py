@@ -26,7 +26,7 @@ from allocator.machines.v1 import machine_pb2 as allocator_dot_machines_dot_v1_d
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)allocator/machines/v1/machine_facts.proto\x12\x15\x61llocator.machines.v1\x1a#allocator/machines/v1/machine.proto\x1a\x1fgoogle/api/field_behavior.proto\"P\n\x0eMachineCreated\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"P\n\x0eMachineUpdated\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"R\n\x10MachinePublished\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"P\n\x0eMachineRetired\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"*\n\x0eMachineDeleted\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x04nameb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)allocator/machines/v1/machine_facts.proto\x12\x15\x61llocator.machines.v1\x1a#allocator/machines/v1/machine.proto\x1a\x1fgoogle/api/field_behavior.proto\"P\n\x0eMachineCreated\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"P\n\x0eMachineUpdated\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"R\n\x10MachineSubmitted\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"Q\n\x0fMachineRejected\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"R\n\x10MachinePublished\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"P\n\x0eMachineRetired\x12>\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x07machine\"*\n\x0eMachineDeleted\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x04nameb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MACHINECREATED'].fields_by_name['machine']._serialized_options = b'\342A\001\003'
   _globals['_MACHINEUPDATED'].fields_by_name['machine']._loaded_options = None
   _globals['_MACHINEUPDATED'].fields_by_name['machine']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINESUBMITTED'].fields_by_name['machine']._loaded_options = None
+  _globals['_MACHINESUBMITTED'].fields_by_name['machine']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINEREJECTED'].fields_by_name['machine']._loaded_options = None
+  _globals['_MACHINEREJECTED'].fields_by_name['machine']._serialized_options = b'\342A\001\003'
   _globals['_MACHINEPUBLISHED'].fields_by_name['machine']._loaded_options = None
   _globals['_MACHINEPUBLISHED'].fields_by_name['machine']._serialized_options = b'\342A\001\003'
   _globals['_MACHINERETIRED'].fields_by_name['machine']._loaded_options = None
@@ -47,10 +51,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MACHINECREATED']._serialized_end=218
   _globals['_MACHINEUPDATED']._serialized_start=220
   _globals['_MACHINEUPDATED']._serialized_end=300
-  _globals['_MACHINEPUBLISHED']._serialized_start=302
-  _globals['_MACHINEPUBLISHED']._serialized_end=384
-  _globals['_MACHINERETIRED']._serialized_start=386
-  _globals['_MACHINERETIRED']._serialized_end=466
-  _globals['_MACHINEDELETED']._serialized_start=468
-  _globals['_MACHINEDELETED']._serialized_end=510
+  _globals['_MACHINESUBMITTED']._serialized_start=302
+  _globals['_MACHINESUBMITTED']._serialized_end=384
+  _globals['_MACHINEREJECTED']._serialized_start=386
+  _globals['_MACHINEREJECTED']._serialized_end=467
+  _globals['_MACHINEPUBLISHED']._serialized_start=469
+  _globals['_MACHINEPUBLISHED']._serialized_end=551
+  _globals['_MACHINERETIRED']._serialized_start=553
+  _globals['_MACHINERETIRED']._serialized_end=633
+  _globals['_MACHINEDELETED']._serialized_start=635
+  _globals['_MACHINEDELETED']._serialized_end=677
 # @@protoc_insertion_point(module_scope)

@@ -19,7 +19,7 @@ DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class MachineCreated(message.Message):
-    """An admin has added a machine."""
+    """Somebody has added a machine."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -41,7 +41,51 @@ class MachineCreated(message.Message):
 
 @typing.final
 class MachineUpdated(message.Message):
-    """An admin has changed a machine."""
+    """Somebody has changed a machine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MACHINE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def machine(self) -> machine_pb2.Machine:
+        """The machine as it was then."""
+
+    def __init__(
+        self,
+        *,
+        machine: machine_pb2.Machine | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["machine", b"machine"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["machine", b"machine"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MachineSubmitted(message.Message):
+    """A publisher has asked for a draft to be published."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MACHINE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def machine(self) -> machine_pb2.Machine:
+        """The machine as it was then."""
+
+    def __init__(
+        self,
+        *,
+        machine: machine_pb2.Machine | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["machine", b"machine"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["machine", b"machine"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MachineRejected(message.Message):
+    """An admin has refused to publish a draft; its submission says why."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -107,7 +151,7 @@ class MachineRetired(message.Message):
 
 @typing.final
 class MachineDeleted(message.Message):
-    """An admin has deleted a machine."""
+    """Somebody has deleted a machine."""
 
     DESCRIPTOR: descriptor.Descriptor
 

@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#allocator/machines/v1/machine.proto\x12\x15\x61llocator.machines.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x0e\n\x07Machine\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x16\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x03uid\x12#\n\x05title\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18PR\x05title\x12.\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x90NR\x0b\x64\x65scription\x12\x43\n\x05image\x18\x05 \x01(\tB-\xe2\x41\x01\x01\xbaH&r!\x18\xff\x01\x32\x1c^[a-z0-9][A-Za-z0-9._/:@-]*$\xd8\x01\x01R\x05image\x12-\n\x07\x63ommand\x18\x06 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10@\"\x05r\x03\x18\x80@R\x07\x63ommand\x12?\n\x05ports\x18\x07 \x03(\x0b\x32\x1b.allocator.machines.v1.PortB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x08R\x05ports\x12\xab\x01\n\tvariables\x18\x08 \x03(\x0b\x32\x1f.allocator.machines.v1.VariableBl\xe2\x41\x01\x01\xbaHe\x92\x01\x02\x10@\xba\x01]\n\x18machine.variables.unique\x12$each variable needs a key of its own\x1a\x1bthis.map(v, v.key).unique()R\tvariables\x12K\n\x0eresource_class\x18\t \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x18\x32\x16^[a-z][a-z0-9-]{0,30}$\xd8\x01\x01R\rresourceClass\x12\x38\n\x05probe\x18\n \x01(\x0b\x32\x1c.allocator.machines.v1.ProbeB\x04\xe2\x41\x01\x01R\x05probe\x12H\n\x0eprice_per_hour\x18\x0b \x01(\x0b\x32\x1c.allocator.machines.v1.MoneyB\x04\xe2\x41\x01\x01R\x0cpricePerHour\x12\"\n\tpublisher\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03R\tpublisher\x12!\n\x05stock\x18\r \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x05stock\x12@\n\x05state\x18\x0e \x01(\x0e\x32$.allocator.machines.v1.Machine.StateB\x04\xe2\x41\x01\x03R\x05state\x12\x1e\n\x07version\x18\x0f \x01(\x05\x42\x04\xe2\x41\x01\x03R\x07version\x12\x1f\n\x04\x65tag\x18\x10 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x80\x01\n\x06labels\x18\x11 \x03(\x0b\x32*.allocator.machines.v1.Machine.LabelsEntryB<\xe2\x41\x01\x01\xbaH5\x9a\x01\x32\x10@\"\'r%2#^[a-z]([a-z0-9._-]{0,61}[a-z0-9])?$*\x05r\x03\x18\xff\x01R\x06labels\x12\x41\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12U\n\x0c\x61vailability\x18\x14 \x01(\x0e\x32+.allocator.machines.v1.Machine.AvailabilityB\x04\xe2\x41\x01\x03R\x0c\x61vailability\x12K\n\x06run_as\x18\x15 \x01(\tB4\xe2\x41\x01\x01\xbaH-r(2&^[a-z0-9_-]{1,32}(:[a-z0-9_-]{1,32})?$\xd8\x01\x01R\x05runAs\x12M\n\nstop_grace\x18\x16 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x03\x08\xac\x02\x32\x02\x08\x01R\tstopGrace\x12%\n\x0bneeds_image\x18\x17 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nneedsImage\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"B\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\t\n\x05\x44RAFT\x10\x01\x12\n\n\x06\x41\x43TIVE\x10\x02\x12\x0b\n\x07RETIRED\x10\x03\"r\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x0c\n\x08RUNNABLE\x10\x01\x12\x1b\n\x17NEEDS_CONTAINER_RUNTIME\x10\x02\x12\x19\n\x15NEEDS_PROCESS_RUNTIME\x10\x03:\xa9\x01\xea\x41:\n\x11\x61llocator/Machine\x12\x12machines/{machine}*\x08machines2\x07machine\xbaHi\x1ag\n\x16machine.runs_something\x12!give an image, a command, or both\x1a*this.image != \'\' || size(this.command) > 0\"\x9a\x02\n\x04Port\x12\'\n\x06number\x18\x01 \x01(\x05\x42\x0f\xe2\x41\x01\x02\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01R\x06number\x12N\n\x08protocol\x18\x02 \x01(\x0e\x32$.allocator.machines.v1.Port.ProtocolB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x08protocol\x12!\n\x05title\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18(R\x05title\x12>\n\x06scheme\x18\x04 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1a\x32\x18^[a-z][a-z0-9+.-]{0,15}$\xd8\x01\x01R\x06scheme\"6\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x07\n\x03TCP\x10\x01\x12\x07\n\x03UDP\x10\x02\"\xe3\x02\n\x08Variable\x12:\n\x03key\x18\x01 \x01(\tB(\xe2\x41\x01\x02\xbaH!r\x1f\x32\x1d^[A-Za-z_][A-Za-z0-9_]{0,63}$R\x03key\x12!\n\x05title\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18PR\x05title\x12.\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12 \n\x08required\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x08required\x12\x31\n\rdefault_value\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 R\x0c\x64\x65\x66\x61ultValue\x12\x1c\n\x06secret\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06secret\x12-\n\x07\x63hoices\x18\x07 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\x80 R\x07\x63hoices\x12&\n\x07pattern\x18\x08 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03R\x07pattern\"\x8e\x02\n\x05Probe\x12\x39\n\x03tcp\x18\x01 \x01(\x0b\x32\x1f.allocator.machines.v1.TcpProbeB\x04\xe2\x41\x01\x01H\x00R\x03tcp\x12<\n\x04http\x18\x02 \x01(\x0b\x32 .allocator.machines.v1.HttpProbeB\x04\xe2\x41\x01\x01H\x00R\x04http\x12\x39\n\x03log\x18\x03 \x01(\x0b\x32\x1f.allocator.machines.v1.LogProbeB\x04\xe2\x41\x01\x01H\x00R\x03log\x12H\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x03\x08\xd8\x04\x32\x02\x08\x01R\x07timeoutB\x07\n\x05\x63heck\"/\n\x08TcpProbe\x12#\n\x04port\x18\x01 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00R\x04port\"`\n\tHttpProbe\x12#\n\x04port\x18\x01 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00R\x04port\x12.\n\x04path\x18\x02 \x01(\tB\x1a\xe2\x41\x01\x01\xbaH\x13r\x0e\x18\xf4\x03\x32\t^/[!-~]*$\xd8\x01\x01R\x04path\"4\n\x08LogProbe\x12(\n\x07pattern\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03R\x07pattern\"z\n\x05Money\x12:\n\rcurrency_code\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x0c\x63urrencyCode\x12\x35\n\x0bminor_units\x18\x02 \x01(\x03\x42\x14\xe2\x41\x01\x02\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\nminorUnitsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#allocator/machines/v1/machine.proto\x12\x15\x61llocator.machines.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x12\n\x07Machine\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x16\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x03uid\x12#\n\x05title\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18PR\x05title\x12.\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x90NR\x0b\x64\x65scription\x12\x43\n\x05image\x18\x05 \x01(\tB-\xe2\x41\x01\x01\xbaH&r!\x18\xff\x01\x32\x1c^[a-z0-9][A-Za-z0-9._/:@-]*$\xd8\x01\x01R\x05image\x12-\n\x07\x63ommand\x18\x06 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10@\"\x05r\x03\x18\x80@R\x07\x63ommand\x12?\n\x05ports\x18\x07 \x03(\x0b\x32\x1b.allocator.machines.v1.PortB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x08R\x05ports\x12\xab\x01\n\tvariables\x18\x08 \x03(\x0b\x32\x1f.allocator.machines.v1.VariableBl\xe2\x41\x01\x01\xbaHe\x92\x01\x02\x10@\xba\x01]\n\x18machine.variables.unique\x12$each variable needs a key of its own\x1a\x1bthis.map(v, v.key).unique()R\tvariables\x12K\n\x0eresource_class\x18\t \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x18\x32\x16^[a-z][a-z0-9-]{0,30}$\xd8\x01\x01R\rresourceClass\x12\x38\n\x05probe\x18\n \x01(\x0b\x32\x1c.allocator.machines.v1.ProbeB\x04\xe2\x41\x01\x01R\x05probe\x12H\n\x0eprice_per_hour\x18\x0b \x01(\x0b\x32\x1c.allocator.machines.v1.MoneyB\x04\xe2\x41\x01\x01R\x0cpricePerHour\x12\"\n\tpublisher\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03R\tpublisher\x12!\n\x05stock\x18\r \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x05stock\x12@\n\x05state\x18\x0e \x01(\x0e\x32$.allocator.machines.v1.Machine.StateB\x04\xe2\x41\x01\x03R\x05state\x12\x1e\n\x07version\x18\x0f \x01(\x05\x42\x04\xe2\x41\x01\x03R\x07version\x12\x1f\n\x04\x65tag\x18\x10 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x80\x01\n\x06labels\x18\x11 \x03(\x0b\x32*.allocator.machines.v1.Machine.LabelsEntryB<\xe2\x41\x01\x01\xbaH5\x9a\x01\x32\x10@\"\'r%2#^[a-z]([a-z0-9._-]{0,61}[a-z0-9])?$*\x05r\x03\x18\xff\x01R\x06labels\x12\x41\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12U\n\x0c\x61vailability\x18\x14 \x01(\x0e\x32+.allocator.machines.v1.Machine.AvailabilityB\x04\xe2\x41\x01\x03R\x0c\x61vailability\x12K\n\x06run_as\x18\x15 \x01(\tB4\xe2\x41\x01\x01\xbaH-r(2&^[a-z0-9_-]{1,32}(:[a-z0-9_-]{1,32})?$\xd8\x01\x01R\x05runAs\x12M\n\nstop_grace\x18\x16 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x03\x08\xac\x02\x32\x02\x08\x01R\tstopGrace\x12%\n\x0bneeds_image\x18\x17 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nneedsImage\x12@\n\x08\x63\x61tegory\x18\x18 \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x18\x32\x16^[a-z][a-z0-9-]{0,30}$\xd8\x01\x01R\x08\x63\x61tegory\x12\x44\n\x04tags\x18\x19 \x03(\tB0\xe2\x41\x01\x01\xbaH)\x92\x01&\x10\x10\x18\x01\" r\x1e\x32\x1c^[a-z0-9][a-z0-9+.#-]{0,30}$R\x04tags\x12\x38\n\x04icon\x18\x1a \x01(\x0b\x32\x1e.allocator.machines.v1.PictureB\x04\xe2\x41\x01\x03R\x04icon\x12<\n\x06\x62\x61nner\x18\x1b \x01(\x0b\x32\x1e.allocator.machines.v1.PictureB\x04\xe2\x41\x01\x03R\x06\x62\x61nner\x12\x45\n\x0b\x66orked_from\x18\x1c \x01(\x0b\x32\x1e.allocator.machines.v1.LineageB\x04\xe2\x41\x01\x03R\nforkedFrom\x12G\n\nsubmission\x18\x1d \x01(\x0b\x32!.allocator.machines.v1.SubmissionB\x04\xe2\x41\x01\x03R\nsubmission\x12+\n\x0e\x61verage_rating\x18\x1e \x01(\x01\x42\x04\xe2\x41\x01\x03R\raverageRating\x12\x1e\n\x07reviews\x18\x1f \x01(\x05\x42\x04\xe2\x41\x01\x03R\x07reviews\x12\x1a\n\x05rents\x18  \x01(\x05\x42\x04\xe2\x41\x01\x03R\x05rents\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"B\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\t\n\x05\x44RAFT\x10\x01\x12\n\n\x06\x41\x43TIVE\x10\x02\x12\x0b\n\x07RETIRED\x10\x03\"r\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x0c\n\x08RUNNABLE\x10\x01\x12\x1b\n\x17NEEDS_CONTAINER_RUNTIME\x10\x02\x12\x19\n\x15NEEDS_PROCESS_RUNTIME\x10\x03:\xa9\x01\xea\x41:\n\x11\x61llocator/Machine\x12\x12machines/{machine}*\x08machines2\x07machine\xbaHi\x1ag\n\x16machine.runs_something\x12!give an image, a command, or both\x1a*this.image != \'\' || size(this.command) > 0\"\xc3\x01\n\x07Picture\x12\x16\n\x03uri\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x03uri\x12#\n\nmedia_type\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\tmediaType\x12\x1c\n\x06\x64igest\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x06\x64igest\x12\x1a\n\x05width\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x05width\x12\x1c\n\x06height\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x06height\x12#\n\nsize_bytes\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03R\tsizeBytes\"I\n\x07Lineage\x12\x1e\n\x07machine\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x07machine\x12\x1e\n\x07version\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x07version\"\xb6\x01\n\nSubmission\x12\x41\n\x0bsubmit_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nsubmitTime\x12\x41\n\x0breject_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nrejectTime\x12\"\n\trejection\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\trejection\"\x9a\x02\n\x04Port\x12\'\n\x06number\x18\x01 \x01(\x05\x42\x0f\xe2\x41\x01\x02\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01R\x06number\x12N\n\x08protocol\x18\x02 \x01(\x0e\x32$.allocator.machines.v1.Port.ProtocolB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x08protocol\x12!\n\x05title\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18(R\x05title\x12>\n\x06scheme\x18\x04 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1a\x32\x18^[a-z][a-z0-9+.-]{0,15}$\xd8\x01\x01R\x06scheme\"6\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x07\n\x03TCP\x10\x01\x12\x07\n\x03UDP\x10\x02\"\xa1\x03\n\x08Variable\x12:\n\x03key\x18\x01 \x01(\tB(\xe2\x41\x01\x02\xbaH!r\x1f\x32\x1d^[A-Za-z_][A-Za-z0-9_]{0,63}$R\x03key\x12!\n\x05title\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18PR\x05title\x12.\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12 \n\x08required\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x08required\x12\x31\n\rdefault_value\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 R\x0c\x64\x65\x66\x61ultValue\x12\x1c\n\x06secret\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06secret\x12-\n\x07\x63hoices\x18\x07 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\x80 R\x07\x63hoices\x12&\n\x07pattern\x18\x08 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03R\x07pattern\x12<\n\x10generated_length\x18\t \x01(\x05\x42\x11\xe2\x41\x01\x01\xbaH\n\x1a\x05\x18\x80\x01(\x0c\xd8\x01\x01R\x0fgeneratedLength\"\x8e\x02\n\x05Probe\x12\x39\n\x03tcp\x18\x01 \x01(\x0b\x32\x1f.allocator.machines.v1.TcpProbeB\x04\xe2\x41\x01\x01H\x00R\x03tcp\x12<\n\x04http\x18\x02 \x01(\x0b\x32 .allocator.machines.v1.HttpProbeB\x04\xe2\x41\x01\x01H\x00R\x04http\x12\x39\n\x03log\x18\x03 \x01(\x0b\x32\x1f.allocator.machines.v1.LogProbeB\x04\xe2\x41\x01\x01H\x00R\x03log\x12H\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x03\x08\xd8\x04\x32\x02\x08\x01R\x07timeoutB\x07\n\x05\x63heck\"/\n\x08TcpProbe\x12#\n\x04port\x18\x01 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00R\x04port\"`\n\tHttpProbe\x12#\n\x04port\x18\x01 \x01(\x05\x42\x0f\xe2\x41\x01\x01\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00R\x04port\x12.\n\x04path\x18\x02 \x01(\tB\x1a\xe2\x41\x01\x01\xbaH\x13r\x0e\x18\xf4\x03\x32\t^/[!-~]*$\xd8\x01\x01R\x04path\"4\n\x08LogProbe\x12(\n\x07pattern\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03R\x07pattern\"z\n\x05Money\x12:\n\rcurrency_code\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x0c\x63urrencyCode\x12\x35\n\x0bminor_units\x18\x02 \x01(\x03\x42\x14\xe2\x41\x01\x02\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\nminorUnitsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -84,8 +84,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MACHINE'].fields_by_name['stop_grace']._serialized_options = b'\342A\001\001\272H\014\252\001\t\"\003\010\254\0022\002\010\001'
   _globals['_MACHINE'].fields_by_name['needs_image']._loaded_options = None
   _globals['_MACHINE'].fields_by_name['needs_image']._serialized_options = b'\342A\001\001'
+  _globals['_MACHINE'].fields_by_name['category']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['category']._serialized_options = b'\342A\001\001\272H\035r\0302\026^[a-z][a-z0-9-]{0,30}$\330\001\001'
+  _globals['_MACHINE'].fields_by_name['tags']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['tags']._serialized_options = b'\342A\001\001\272H)\222\001&\020\020\030\001\" r\0362\034^[a-z0-9][a-z0-9+.#-]{0,30}$'
+  _globals['_MACHINE'].fields_by_name['icon']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['icon']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINE'].fields_by_name['banner']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['banner']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINE'].fields_by_name['forked_from']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['forked_from']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINE'].fields_by_name['submission']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['submission']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINE'].fields_by_name['average_rating']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['average_rating']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINE'].fields_by_name['reviews']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['reviews']._serialized_options = b'\342A\001\003'
+  _globals['_MACHINE'].fields_by_name['rents']._loaded_options = None
+  _globals['_MACHINE'].fields_by_name['rents']._serialized_options = b'\342A\001\003'
   _globals['_MACHINE']._loaded_options = None
   _globals['_MACHINE']._serialized_options = b'\352A:\n\021allocator/Machine\022\022machines/{machine}*\010machines2\007machine\272Hi\032g\n\026machine.runs_something\022!give an image, a command, or both\032*this.image != \'\' || size(this.command) > 0'
+  _globals['_PICTURE'].fields_by_name['uri']._loaded_options = None
+  _globals['_PICTURE'].fields_by_name['uri']._serialized_options = b'\342A\001\003'
+  _globals['_PICTURE'].fields_by_name['media_type']._loaded_options = None
+  _globals['_PICTURE'].fields_by_name['media_type']._serialized_options = b'\342A\001\003'
+  _globals['_PICTURE'].fields_by_name['digest']._loaded_options = None
+  _globals['_PICTURE'].fields_by_name['digest']._serialized_options = b'\342A\001\003'
+  _globals['_PICTURE'].fields_by_name['width']._loaded_options = None
+  _globals['_PICTURE'].fields_by_name['width']._serialized_options = b'\342A\001\003'
+  _globals['_PICTURE'].fields_by_name['height']._loaded_options = None
+  _globals['_PICTURE'].fields_by_name['height']._serialized_options = b'\342A\001\003'
+  _globals['_PICTURE'].fields_by_name['size_bytes']._loaded_options = None
+  _globals['_PICTURE'].fields_by_name['size_bytes']._serialized_options = b'\342A\001\003'
+  _globals['_LINEAGE'].fields_by_name['machine']._loaded_options = None
+  _globals['_LINEAGE'].fields_by_name['machine']._serialized_options = b'\342A\001\003'
+  _globals['_LINEAGE'].fields_by_name['version']._loaded_options = None
+  _globals['_LINEAGE'].fields_by_name['version']._serialized_options = b'\342A\001\003'
+  _globals['_SUBMISSION'].fields_by_name['submit_time']._loaded_options = None
+  _globals['_SUBMISSION'].fields_by_name['submit_time']._serialized_options = b'\342A\001\003'
+  _globals['_SUBMISSION'].fields_by_name['reject_time']._loaded_options = None
+  _globals['_SUBMISSION'].fields_by_name['reject_time']._serialized_options = b'\342A\001\003'
+  _globals['_SUBMISSION'].fields_by_name['rejection']._loaded_options = None
+  _globals['_SUBMISSION'].fields_by_name['rejection']._serialized_options = b'\342A\001\003'
   _globals['_PORT'].fields_by_name['number']._loaded_options = None
   _globals['_PORT'].fields_by_name['number']._serialized_options = b'\342A\001\002\272H\010\032\006\030\377\377\003(\001'
   _globals['_PORT'].fields_by_name['protocol']._loaded_options = None
@@ -110,6 +150,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VARIABLE'].fields_by_name['choices']._serialized_options = b'\342A\001\001\272H\014\222\001\t\020d\"\005r\003\030\200 '
   _globals['_VARIABLE'].fields_by_name['pattern']._loaded_options = None
   _globals['_VARIABLE'].fields_by_name['pattern']._serialized_options = b'\342A\001\001\272H\005r\003\030\364\003'
+  _globals['_VARIABLE'].fields_by_name['generated_length']._loaded_options = None
+  _globals['_VARIABLE'].fields_by_name['generated_length']._serialized_options = b'\342A\001\001\272H\n\032\005\030\200\001(\014\330\001\001'
   _globals['_PROBE'].fields_by_name['tcp']._loaded_options = None
   _globals['_PROBE'].fields_by_name['tcp']._serialized_options = b'\342A\001\001'
   _globals['_PROBE'].fields_by_name['http']._loaded_options = None
@@ -131,27 +173,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MONEY'].fields_by_name['minor_units']._loaded_options = None
   _globals['_MONEY'].fields_by_name['minor_units']._serialized_options = b'\342A\001\002\272H\r\"\013\030\200\200\232\246\352\257\343\001(\000'
   _globals['_MACHINE']._serialized_start=217
-  _globals['_MACHINE']._serialized_end=2089
-  _globals['_MACHINE_LABELSENTRY']._serialized_start=1676
-  _globals['_MACHINE_LABELSENTRY']._serialized_end=1733
-  _globals['_MACHINE_STATE']._serialized_start=1735
-  _globals['_MACHINE_STATE']._serialized_end=1801
-  _globals['_MACHINE_AVAILABILITY']._serialized_start=1803
-  _globals['_MACHINE_AVAILABILITY']._serialized_end=1917
-  _globals['_PORT']._serialized_start=2092
-  _globals['_PORT']._serialized_end=2374
-  _globals['_PORT_PROTOCOL']._serialized_start=2320
-  _globals['_PORT_PROTOCOL']._serialized_end=2374
-  _globals['_VARIABLE']._serialized_start=2377
-  _globals['_VARIABLE']._serialized_end=2732
-  _globals['_PROBE']._serialized_start=2735
-  _globals['_PROBE']._serialized_end=3005
-  _globals['_TCPPROBE']._serialized_start=3007
-  _globals['_TCPPROBE']._serialized_end=3054
-  _globals['_HTTPPROBE']._serialized_start=3056
-  _globals['_HTTPPROBE']._serialized_end=3152
-  _globals['_LOGPROBE']._serialized_start=3154
-  _globals['_LOGPROBE']._serialized_end=3206
-  _globals['_MONEY']._serialized_start=3208
-  _globals['_MONEY']._serialized_end=3330
+  _globals['_MACHINE']._serialized_end=2594
+  _globals['_MACHINE_LABELSENTRY']._serialized_start=2181
+  _globals['_MACHINE_LABELSENTRY']._serialized_end=2238
+  _globals['_MACHINE_STATE']._serialized_start=2240
+  _globals['_MACHINE_STATE']._serialized_end=2306
+  _globals['_MACHINE_AVAILABILITY']._serialized_start=2308
+  _globals['_MACHINE_AVAILABILITY']._serialized_end=2422
+  _globals['_PICTURE']._serialized_start=2597
+  _globals['_PICTURE']._serialized_end=2792
+  _globals['_LINEAGE']._serialized_start=2794
+  _globals['_LINEAGE']._serialized_end=2867
+  _globals['_SUBMISSION']._serialized_start=2870
+  _globals['_SUBMISSION']._serialized_end=3052
+  _globals['_PORT']._serialized_start=3055
+  _globals['_PORT']._serialized_end=3337
+  _globals['_PORT_PROTOCOL']._serialized_start=3283
+  _globals['_PORT_PROTOCOL']._serialized_end=3337
+  _globals['_VARIABLE']._serialized_start=3340
+  _globals['_VARIABLE']._serialized_end=3757
+  _globals['_PROBE']._serialized_start=3760
+  _globals['_PROBE']._serialized_end=4030
+  _globals['_TCPPROBE']._serialized_start=4032
+  _globals['_TCPPROBE']._serialized_end=4079
+  _globals['_HTTPPROBE']._serialized_start=4081
+  _globals['_HTTPPROBE']._serialized_end=4177
+  _globals['_LOGPROBE']._serialized_start=4179
+  _globals['_LOGPROBE']._serialized_end=4231
+  _globals['_MONEY']._serialized_start=4233
+  _globals['_MONEY']._serialized_end=4355
 # @@protoc_insertion_point(module_scope)

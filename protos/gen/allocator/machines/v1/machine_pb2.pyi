@@ -36,7 +36,7 @@ class Machine(message.Message):
         STATE_UNSPECIFIED: Machine._State.ValueType  # 0
         """Never sent."""
         DRAFT: Machine._State.ValueType  # 1
-        """Being prepared: only admins see it, and nobody can rent it."""
+        """Being prepared: only its publisher and admins see it, and nobody can rent it."""
         ACTIVE: Machine._State.ValueType  # 2
         """In the catalogue."""
         RETIRED: Machine._State.ValueType  # 3
@@ -48,7 +48,7 @@ class Machine(message.Message):
     STATE_UNSPECIFIED: Machine.State.ValueType  # 0
     """Never sent."""
     DRAFT: Machine.State.ValueType  # 1
-    """Being prepared: only admins see it, and nobody can rent it."""
+    """Being prepared: only its publisher and admins see it, and nobody can rent it."""
     ACTIVE: Machine.State.ValueType  # 2
     """In the catalogue."""
     RETIRED: Machine.State.ValueType  # 3
@@ -128,6 +128,15 @@ class Machine(message.Message):
     RUN_AS_FIELD_NUMBER: builtins.int
     STOP_GRACE_FIELD_NUMBER: builtins.int
     NEEDS_IMAGE_FIELD_NUMBER: builtins.int
+    CATEGORY_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    ICON_FIELD_NUMBER: builtins.int
+    BANNER_FIELD_NUMBER: builtins.int
+    FORKED_FROM_FIELD_NUMBER: builtins.int
+    SUBMISSION_FIELD_NUMBER: builtins.int
+    AVERAGE_RATING_FIELD_NUMBER: builtins.int
+    REVIEWS_FIELD_NUMBER: builtins.int
+    RENTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `machines/{machine}`, chosen at creation and never changed."""
     uid: builtins.str
@@ -141,11 +150,13 @@ class Machine(message.Message):
     resource_class: builtins.str
     """How much of the host it may use: `nano`, `small`, `medium`, `large`; `small` by default."""
     publisher: builtins.str
-    """Who made it: `users/{user}`."""
+    """Who made it: `users/{user}`; empty for the allocator itself, `users/deleted` where the person has
+    gone.
+    """
     stock: builtins.int
     """How many may be allocated at once; 0 for no limit."""
     state: Machine.State.ValueType
-    """Changed only by PublishMachine and RetireMachine."""
+    """Changed only by PublishMachine and RetireMachine; see `submission` for what waits for an admin."""
     version: builtins.int
     """Counts the changes, from 1. An allocation remembers which one it was made from."""
     etag: builtins.str
@@ -158,6 +169,14 @@ class Machine(message.Message):
     """True where the program of `command` comes with the image, so that a runtime that runs commands
     only cannot run it.
     """
+    category: builtins.str
+    """What kind of thing it is, in one word: `database`, `development`; empty for none."""
+    average_rating: builtins.float
+    """The mean of the stars of its reviews, 1 to 5, to a hundredth; 0 without reviews. Some seconds old."""
+    reviews: builtins.int
+    """How many reviews it has. Some seconds old."""
+    rents: builtins.int
+    """How often it was rented. Some seconds old."""
     @builtins.property
     def command(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The program and its arguments. Empty for what the image runs by itself. `PORT` and each
@@ -198,6 +217,26 @@ class Machine(message.Message):
     def stop_grace(self) -> duration_pb2.Duration:
         """How long it may take to stop by itself before it is killed: 1 s to 5 min, 10 s by default."""
 
+    @builtins.property
+    def tags(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Words to find it by: `sql`, `key-value`; at most 16, each once."""
+
+    @builtins.property
+    def icon(self) -> Picture:
+        """A small square picture; unset where there is none. Set by SetMachinePicture."""
+
+    @builtins.property
+    def banner(self) -> Picture:
+        """A wide picture; unset where there is none. Set by SetMachinePicture."""
+
+    @builtins.property
+    def forked_from(self) -> Lineage:
+        """What it was forked from; unset for one that was made from nothing. Never changed."""
+
+    @builtins.property
+    def submission(self) -> Submission:
+        """What came of showing a draft to the admins; unset where that was not done."""
+
     def __init__(
         self,
         *,
@@ -224,10 +263,117 @@ class Machine(message.Message):
         run_as: builtins.str = ...,
         stop_grace: duration_pb2.Duration | None = ...,
         needs_image: builtins.bool = ...,
+        category: builtins.str = ...,
+        tags: abc.Iterable[builtins.str] | None = ...,
+        icon: Picture | None = ...,
+        banner: Picture | None = ...,
+        forked_from: Lineage | None = ...,
+        submission: Submission | None = ...,
+        average_rating: builtins.float = ...,
+        reviews: builtins.int = ...,
+        rents: builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "price_per_hour", b"price_per_hour", "probe", b"probe", "stop_grace", b"stop_grace", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["banner", b"banner", "create_time", b"create_time", "forked_from", b"forked_from", "icon", b"icon", "price_per_hour", b"price_per_hour", "probe", b"probe", "stop_grace", b"stop_grace", "submission", b"submission", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "resource_class", b"resource_class", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "average_rating", b"average_rating", "banner", b"banner", "category", b"category", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "forked_from", b"forked_from", "icon", b"icon", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "rents", b"rents", "resource_class", b"resource_class", "reviews", b"reviews", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "submission", b"submission", "tags", b"tags", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Picture(message.Message):
+    """A picture of a machine, without its bytes: GetMachinePicture has them."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    URI_FIELD_NUMBER: builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    WIDTH_FIELD_NUMBER: builtins.int
+    HEIGHT_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    uri: builtins.str
+    """Where a browser finds it, beside the address of the API: `/v1/machines/redis/icon?digest=…`. What
+    is there never changes: another picture has another digest.
+    """
+    media_type: builtins.str
+    """`image/png`, `image/jpeg` or `image/webp`, by its content."""
+    digest: builtins.str
+    """The SHA-256 of its bytes, in hexadecimal digits."""
+    width: builtins.int
+    """How wide it is, in pixels."""
+    height: builtins.int
+    """How high it is, in pixels."""
+    size_bytes: builtins.int
+    """How large it is, in bytes."""
+    def __init__(
+        self,
+        *,
+        uri: builtins.str = ...,
+        media_type: builtins.str = ...,
+        digest: builtins.str = ...,
+        width: builtins.int = ...,
+        height: builtins.int = ...,
+        size_bytes: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "height", b"height", "media_type", b"media_type", "size_bytes", b"size_bytes", "uri", b"uri", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Lineage(message.Message):
+    """Where a fork comes from."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MACHINE_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    machine: builtins.str
+    """The machine that it was made from: `machines/{machine}`. It may be gone by now."""
+    version: builtins.int
+    """The version of that machine."""
+    def __init__(
+        self,
+        *,
+        machine: builtins.str = ...,
+        version: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["machine", b"machine", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Submission(message.Message):
+    """A draft that was shown to the admins. It waits for them while it has no reject_time."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SUBMIT_TIME_FIELD_NUMBER: builtins.int
+    REJECT_TIME_FIELD_NUMBER: builtins.int
+    REJECTION_FIELD_NUMBER: builtins.int
+    rejection: builtins.str
+    """Why the admin said no."""
+    @builtins.property
+    def submit_time(self) -> timestamp_pb2.Timestamp:
+        """When its publisher asked for it to be published."""
+
+    @builtins.property
+    def reject_time(self) -> timestamp_pb2.Timestamp:
+        """When an admin said no."""
+
+    def __init__(
+        self,
+        *,
+        submit_time: timestamp_pb2.Timestamp | None = ...,
+        reject_time: timestamp_pb2.Timestamp | None = ...,
+        rejection: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["reject_time", b"reject_time", "submit_time", b"submit_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["reject_time", b"reject_time", "rejection", b"rejection", "submit_time", b"submit_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -300,6 +446,7 @@ class Variable(message.Message):
     SECRET_FIELD_NUMBER: builtins.int
     CHOICES_FIELD_NUMBER: builtins.int
     PATTERN_FIELD_NUMBER: builtins.int
+    GENERATED_LENGTH_FIELD_NUMBER: builtins.int
     key: builtins.str
     """The name of the environment variable. Names that the loader or the shell obeys are refused."""
     title: builtins.str
@@ -314,6 +461,10 @@ class Variable(message.Message):
     """Whether its value is stored encrypted and never shown again."""
     pattern: builtins.str
     """A regular expression (RE2 syntax) that the whole value matches; empty for any."""
+    generated_length: builtins.int
+    """How many letters and digits a value has that is made for whoever gives none, 12 to 128; 0 for no
+    such value. Only for secret variables; it is told once, in the answer to CreateAllocation.
+    """
     @builtins.property
     def choices(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The values that it may have; empty for any."""
@@ -329,10 +480,11 @@ class Variable(message.Message):
         secret: builtins.bool = ...,
         choices: abc.Iterable[builtins.str] | None = ...,
         pattern: builtins.str = ...,
+        generated_length: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["choices", b"choices", "default_value", b"default_value", "description", b"description", "key", b"key", "pattern", b"pattern", "required", b"required", "secret", b"secret", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["choices", b"choices", "default_value", b"default_value", "description", b"description", "generated_length", b"generated_length", "key", b"key", "pattern", b"pattern", "required", b"required", "secret", b"secret", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,12 +27,13 @@ from allocator.machines.v1 import machine_pb2 as allocator_dot_machines_dot_v1_d
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+allocator/machines/v1/machine_service.proto\x12\x15\x61llocator.machines.v1\x1a allocator/access/v1/access.proto\x1a#allocator/machines/v1/machine.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\"\xd9\x01\n\x14\x43reateMachineRequest\x12\x44\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07machine\x12K\n\nmachine_id\x18\x02 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\tmachineId\x12.\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"t\n\x11GetMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\"\xbb\x01\n\x13ListMachinesRequest\x12(\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12$\n\x06\x66ilter\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\x06\x66ilter\x12\'\n\x08order_by\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x07orderBy\"\x86\x01\n\x14ListMachinesResponse\x12@\n\x08machines\x18\x01 \x03(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x08machines\x12,\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\rnextPageToken\"\x9f\x01\n\x14UpdateMachineRequest\x12\x44\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03R\x07machine\x12\x41\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01R\nupdateMask\"\x98\x01\n\x14\x44\x65leteMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\x99\x01\n\x15PublishMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\x98\x01\n\x14RetireMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag2\xe7\x07\n\x0eMachineService\x12\x81\x01\n\rCreateMachine\x12+.allocator.machines.v1.CreateMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"#\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\x17\"\x0c/v1/machines:\x07machine\x12\x93\x01\n\nGetMachine\x12(.allocator.machines.v1.GetMachineRequest\x1a\x1e.allocator.machines.v1.Machine\";\xaa\xbb\x18\x1a\x08\x01\x12\x0e\x61llocation_svc\x12\x06\x62roker\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/{name=machines/*}\x12\x8b\x01\n\x0cListMachines\x12*.allocator.machines.v1.ListMachinesRequest\x1a+.allocator.machines.v1.ListMachinesResponse\"\"\xaa\xbb\x18\n\x08\x01\x12\x06\x62roker\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/machines\x12\x92\x01\n\rUpdateMachine\x12+.allocator.machines.v1.UpdateMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"4\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02(2\x1d/v1/{machine.name=machines/*}:\x07machine\x12y\n\rDeleteMachine\x12+.allocator.machines.v1.DeleteMachineRequest\x1a\x16.google.protobuf.Empty\"#\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\x17*\x15/v1/{name=machines/*}\x12\x8e\x01\n\x0ePublishMachine\x12,.allocator.machines.v1.PublishMachineRequest\x1a\x1e.allocator.machines.v1.Machine\".\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\"\"\x1d/v1/{name=machines/*}:publish:\x01*\x12\x8b\x01\n\rRetireMachine\x12+.allocator.machines.v1.RetireMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"-\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=machines/*}:retire:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+allocator/machines/v1/machine_service.proto\x12\x15\x61llocator.machines.v1\x1a allocator/access/v1/access.proto\x1a#allocator/machines/v1/machine.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\"\xd9\x01\n\x14\x43reateMachineRequest\x12\x44\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07machine\x12K\n\nmachine_id\x18\x02 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\tmachineId\x12.\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"\x9b\x01\n\x11GetMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12%\n\x07version\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x07version\"\xdf\x01\n\x13ListMachinesRequest\x12(\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12$\n\x06\x66ilter\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\x06\x66ilter\x12\'\n\x08order_by\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x07orderBy\x12\"\n\x05query\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x05query\"\x86\x01\n\x14ListMachinesResponse\x12@\n\x08machines\x18\x01 \x03(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x08machines\x12,\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\rnextPageToken\"\x9f\x01\n\x14UpdateMachineRequest\x12\x44\n\x07machine\x18\x01 \x01(\x0b\x32\x1e.allocator.machines.v1.MachineB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03R\x07machine\x12\x41\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01R\nupdateMask\"\x98\x01\n\x14\x44\x65leteMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\x99\x01\n\x15PublishMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\x98\x01\n\x14RetireMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\xd8\x01\n\x1aListMachineVersionsRequest\x12\x63\n\x06parent\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x06parent\x12(\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\"\x8d\x01\n\x1bListMachineVersionsResponse\x12@\n\x08versions\x18\x01 \x03(\x0b\x32\x1e.allocator.machines.v1.MachineB\x04\xe2\x41\x01\x03R\x08versions\x12,\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\rnextPageToken\"\xc1\x01\n\x16RollbackMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12%\n\x07version\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x01R\x07version\x12\x1f\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\x8c\x02\n\x12\x46orkMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12K\n\nmachine_id\x18\x02 \x01(\tB,\xe2\x41\x01\x02\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\tmachineId\x12%\n\x07version\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x07version\x12!\n\x05title\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18PR\x05title\"\x98\x01\n\x14SubmitMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\xc6\x01\n\x14RejectMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12,\n\trejection\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xe8\x07R\trejection\x12\x1f\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\xd0\x01\n\x18SetMachinePictureRequest\x12W\n\x04name\x18\x01 \x01(\tBC\xe2\x41\x01\x02\xbaH<r:28^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/(icon|banner)$R\x04name\x12:\n\x07picture\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07picture\x12\x1f\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\xa9\x01\n\x18GetMachinePictureRequest\x12W\n\x04name\x18\x01 \x01(\tBC\xe2\x41\x01\x02\xbaH<r:28^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/(icon|banner)$R\x04name\x12\x34\n\x06\x64igest\x18\x02 \x01(\tB\x1c\xe2\x41\x01\x01\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01R\x06\x64igest\"\x97\x01\n\x1b\x44\x65leteMachinePictureRequest\x12W\n\x04name\x18\x01 \x01(\tBC\xe2\x41\x01\x02\xbaH<r:28^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/(icon|banner)$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\x9e\x01\n\x14\x45xportMachineRequest\x12_\n\x04name\x18\x01 \x01(\tBK\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12%\n\x07version\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x07version\"\x89\x01\n\x14ImportMachineRequest\x12@\n\ndefinition\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\ndefinition\x12/\n\x10replace_existing\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0freplaceExisting2\xfd\x13\n\x0eMachineService\x12\x81\x01\n\rCreateMachine\x12+.allocator.machines.v1.CreateMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"#\xaa\xbb\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x17\"\x0c/v1/machines:\x07machine\x12\x93\x01\n\nGetMachine\x12(.allocator.machines.v1.GetMachineRequest\x1a\x1e.allocator.machines.v1.Machine\";\xaa\xbb\x18\x1a\x08\x01\x12\x0e\x61llocation_svc\x12\x06\x62roker\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/{name=machines/*}\x12\x8b\x01\n\x0cListMachines\x12*.allocator.machines.v1.ListMachinesRequest\x1a+.allocator.machines.v1.ListMachinesResponse\"\"\xaa\xbb\x18\n\x08\x01\x12\x06\x62roker\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/machines\x12\xac\x01\n\x13ListMachineVersions\x12\x31.allocator.machines.v1.ListMachineVersionsRequest\x1a\x32.allocator.machines.v1.ListMachineVersionsResponse\".\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=machines/*}/versions\x12\x92\x01\n\rUpdateMachine\x12+.allocator.machines.v1.UpdateMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"4\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02(2\x1d/v1/{machine.name=machines/*}:\x07machine\x12\x91\x01\n\x0fRollbackMachine\x12-.allocator.machines.v1.RollbackMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"/\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02#\"\x1e/v1/{name=machines/*}:rollback:\x01*\x12\x85\x01\n\x0b\x46orkMachine\x12).allocator.machines.v1.ForkMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"+\xaa\xbb\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/{name=machines/*}:fork:\x01*\x12y\n\rDeleteMachine\x12+.allocator.machines.v1.DeleteMachineRequest\x1a\x16.google.protobuf.Empty\"#\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x17*\x15/v1/{name=machines/*}\x12\x8b\x01\n\rSubmitMachine\x12+.allocator.machines.v1.SubmitMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"-\xaa\xbb\x18\x02\x08\x03\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=machines/*}:submit:\x01*\x12\x8b\x01\n\rRejectMachine\x12+.allocator.machines.v1.RejectMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"-\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=machines/*}:reject:\x01*\x12\x8e\x01\n\x0ePublishMachine\x12,.allocator.machines.v1.PublishMachineRequest\x1a\x1e.allocator.machines.v1.Machine\".\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\"\"\x1d/v1/{name=machines/*}:publish:\x01*\x12\x8b\x01\n\rRetireMachine\x12+.allocator.machines.v1.RetireMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"-\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=machines/*}:retire:\x01*\x12\xc0\x01\n\x11SetMachinePicture\x12/.allocator.machines.v1.SetMachinePictureRequest\x1a\x1e.allocator.machines.v1.Machine\"Z\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02N\x1a\x1a/v1/{name=machines/*/icon}:\x07pictureZ\'\x1a\x1c/v1/{name=machines/*/banner}:\x07picture\x12\xa4\x01\n\x11GetMachinePicture\x12/.allocator.machines.v1.GetMachinePictureRequest\x1a\x14.google.api.HttpBody\"H\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02<\x12\x1a/v1/{name=machines/*/icon}Z\x1e\x12\x1c/v1/{name=machines/*/banner}\x12\xb4\x01\n\x14\x44\x65leteMachinePicture\x12\x32.allocator.machines.v1.DeleteMachinePictureRequest\x1a\x1e.allocator.machines.v1.Machine\"H\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02<*\x1a/v1/{name=machines/*/icon}Z\x1e*\x1c/v1/{name=machines/*/banner}\x12~\n\rExportMachine\x12+.allocator.machines.v1.ExportMachineRequest\x1a\x14.google.api.HttpBody\"*\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/{name=machines/*}:export\x12\x8b\x01\n\rImportMachine\x12+.allocator.machines.v1.ImportMachineRequest\x1a\x1e.allocator.machines.v1.Machine\"-\xaa\xbb\x18\x02\x08\x03\x82\xd3\xe4\x93\x02!\"\x13/v1/machines:import:\ndefinitionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEMACHINEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETMACHINEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_GETMACHINEREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_GETMACHINEREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTMACHINESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTMACHINESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTMACHINESREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -55,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMACHINESREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001\272H\005r\003\030\350\007'
   _globals['_LISTMACHINESREQUEST'].fields_by_name['order_by']._loaded_options = None
   _globals['_LISTMACHINESREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
+  _globals['_LISTMACHINESREQUEST'].fields_by_name['query']._loaded_options = None
+  _globals['_LISTMACHINESREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
   _globals['_LISTMACHINESRESPONSE'].fields_by_name['machines']._loaded_options = None
   _globals['_LISTMACHINESRESPONSE'].fields_by_name['machines']._serialized_options = b'\342A\001\003'
   _globals['_LISTMACHINESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -75,36 +80,134 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETIREMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
   _globals['_RETIREMACHINEREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_RETIREMACHINEREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTMACHINEVERSIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\350\007'
+  _globals['_LISTMACHINEVERSIONSRESPONSE'].fields_by_name['versions']._loaded_options = None
+  _globals['_LISTMACHINEVERSIONSRESPONSE'].fields_by_name['versions']._serialized_options = b'\342A\001\003'
+  _globals['_LISTMACHINEVERSIONSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTMACHINEVERSIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_ROLLBACKMACHINEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_ROLLBACKMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_ROLLBACKMACHINEREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_ROLLBACKMACHINEREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\002\272H\004\032\002(\001'
+  _globals['_ROLLBACKMACHINEREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_ROLLBACKMACHINEREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['machine_id']._loaded_options = None
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['machine_id']._serialized_options = b'\342A\001\002\272H%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['title']._loaded_options = None
+  _globals['_FORKMACHINEREQUEST'].fields_by_name['title']._serialized_options = b'\342A\001\001\272H\004r\002\030P'
+  _globals['_SUBMITMACHINEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_SUBMITMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_SUBMITMACHINEREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SUBMITMACHINEREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_REJECTMACHINEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_REJECTMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_REJECTMACHINEREQUEST'].fields_by_name['rejection']._loaded_options = None
+  _globals['_REJECTMACHINEREQUEST'].fields_by_name['rejection']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\350\007'
+  _globals['_REJECTMACHINEREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_REJECTMACHINEREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_SETMACHINEPICTUREREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_SETMACHINEPICTUREREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H<r:28^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/(icon|banner)$'
+  _globals['_SETMACHINEPICTUREREQUEST'].fields_by_name['picture']._loaded_options = None
+  _globals['_SETMACHINEPICTUREREQUEST'].fields_by_name['picture']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_SETMACHINEPICTUREREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SETMACHINEPICTUREREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_GETMACHINEPICTUREREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETMACHINEPICTUREREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H<r:28^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/(icon|banner)$'
+  _globals['_GETMACHINEPICTUREREQUEST'].fields_by_name['digest']._loaded_options = None
+  _globals['_GETMACHINEPICTUREREQUEST'].fields_by_name['digest']._serialized_options = b'\342A\001\001\272H\025r\0202\016^[0-9a-f]{64}$\330\001\001'
+  _globals['_DELETEMACHINEPICTUREREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEMACHINEPICTUREREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H<r:28^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/(icon|banner)$'
+  _globals['_DELETEMACHINEPICTUREREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETEMACHINEPICTUREREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_EXPORTMACHINEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_EXPORTMACHINEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\023\n\021allocator/Machine\272H.r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_EXPORTMACHINEREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_EXPORTMACHINEREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_IMPORTMACHINEREQUEST'].fields_by_name['definition']._loaded_options = None
+  _globals['_IMPORTMACHINEREQUEST'].fields_by_name['definition']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_IMPORTMACHINEREQUEST'].fields_by_name['replace_existing']._loaded_options = None
+  _globals['_IMPORTMACHINEREQUEST'].fields_by_name['replace_existing']._serialized_options = b'\342A\001\001'
   _globals['_MACHINESERVICE'].methods_by_name['CreateMachine']._loaded_options = None
-  _globals['_MACHINESERVICE'].methods_by_name['CreateMachine']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002\027\"\014/v1/machines:\007machine'
+  _globals['_MACHINESERVICE'].methods_by_name['CreateMachine']._serialized_options = b'\252\273\030\002\010\003\202\323\344\223\002\027\"\014/v1/machines:\007machine'
   _globals['_MACHINESERVICE'].methods_by_name['GetMachine']._loaded_options = None
   _globals['_MACHINESERVICE'].methods_by_name['GetMachine']._serialized_options = b'\252\273\030\032\010\001\022\016allocation_svc\022\006broker\202\323\344\223\002\027\022\025/v1/{name=machines/*}'
   _globals['_MACHINESERVICE'].methods_by_name['ListMachines']._loaded_options = None
   _globals['_MACHINESERVICE'].methods_by_name['ListMachines']._serialized_options = b'\252\273\030\n\010\001\022\006broker\202\323\344\223\002\016\022\014/v1/machines'
+  _globals['_MACHINESERVICE'].methods_by_name['ListMachineVersions']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['ListMachineVersions']._serialized_options = b'\252\273\030\002\010\001\202\323\344\223\002\"\022 /v1/{parent=machines/*}/versions'
   _globals['_MACHINESERVICE'].methods_by_name['UpdateMachine']._loaded_options = None
-  _globals['_MACHINESERVICE'].methods_by_name['UpdateMachine']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002(2\035/v1/{machine.name=machines/*}:\007machine'
+  _globals['_MACHINESERVICE'].methods_by_name['UpdateMachine']._serialized_options = b'\252\273\030\002\010\004\202\323\344\223\002(2\035/v1/{machine.name=machines/*}:\007machine'
+  _globals['_MACHINESERVICE'].methods_by_name['RollbackMachine']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['RollbackMachine']._serialized_options = b'\252\273\030\002\010\004\202\323\344\223\002#\"\036/v1/{name=machines/*}:rollback:\001*'
+  _globals['_MACHINESERVICE'].methods_by_name['ForkMachine']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['ForkMachine']._serialized_options = b'\252\273\030\002\010\003\202\323\344\223\002\037\"\032/v1/{name=machines/*}:fork:\001*'
   _globals['_MACHINESERVICE'].methods_by_name['DeleteMachine']._loaded_options = None
-  _globals['_MACHINESERVICE'].methods_by_name['DeleteMachine']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002\027*\025/v1/{name=machines/*}'
+  _globals['_MACHINESERVICE'].methods_by_name['DeleteMachine']._serialized_options = b'\252\273\030\002\010\004\202\323\344\223\002\027*\025/v1/{name=machines/*}'
+  _globals['_MACHINESERVICE'].methods_by_name['SubmitMachine']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['SubmitMachine']._serialized_options = b'\252\273\030\002\010\003\202\323\344\223\002!\"\034/v1/{name=machines/*}:submit:\001*'
+  _globals['_MACHINESERVICE'].methods_by_name['RejectMachine']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['RejectMachine']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002!\"\034/v1/{name=machines/*}:reject:\001*'
   _globals['_MACHINESERVICE'].methods_by_name['PublishMachine']._loaded_options = None
   _globals['_MACHINESERVICE'].methods_by_name['PublishMachine']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002\"\"\035/v1/{name=machines/*}:publish:\001*'
   _globals['_MACHINESERVICE'].methods_by_name['RetireMachine']._loaded_options = None
   _globals['_MACHINESERVICE'].methods_by_name['RetireMachine']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002!\"\034/v1/{name=machines/*}:retire:\001*'
-  _globals['_CREATEMACHINEREQUEST']._serialized_start=324
-  _globals['_CREATEMACHINEREQUEST']._serialized_end=541
-  _globals['_GETMACHINEREQUEST']._serialized_start=543
-  _globals['_GETMACHINEREQUEST']._serialized_end=659
-  _globals['_LISTMACHINESREQUEST']._serialized_start=662
-  _globals['_LISTMACHINESREQUEST']._serialized_end=849
-  _globals['_LISTMACHINESRESPONSE']._serialized_start=852
-  _globals['_LISTMACHINESRESPONSE']._serialized_end=986
-  _globals['_UPDATEMACHINEREQUEST']._serialized_start=989
-  _globals['_UPDATEMACHINEREQUEST']._serialized_end=1148
-  _globals['_DELETEMACHINEREQUEST']._serialized_start=1151
-  _globals['_DELETEMACHINEREQUEST']._serialized_end=1303
-  _globals['_PUBLISHMACHINEREQUEST']._serialized_start=1306
-  _globals['_PUBLISHMACHINEREQUEST']._serialized_end=1459
-  _globals['_RETIREMACHINEREQUEST']._serialized_start=1462
-  _globals['_RETIREMACHINEREQUEST']._serialized_end=1614
-  _globals['_MACHINESERVICE']._serialized_start=1617
-  _globals['_MACHINESERVICE']._serialized_end=2616
+  _globals['_MACHINESERVICE'].methods_by_name['SetMachinePicture']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['SetMachinePicture']._serialized_options = b'\252\273\030\002\010\004\202\323\344\223\002N\032\032/v1/{name=machines/*/icon}:\007pictureZ\'\032\034/v1/{name=machines/*/banner}:\007picture'
+  _globals['_MACHINESERVICE'].methods_by_name['GetMachinePicture']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['GetMachinePicture']._serialized_options = b'\252\273\030\002\010\001\202\323\344\223\002<\022\032/v1/{name=machines/*/icon}Z\036\022\034/v1/{name=machines/*/banner}'
+  _globals['_MACHINESERVICE'].methods_by_name['DeleteMachinePicture']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['DeleteMachinePicture']._serialized_options = b'\252\273\030\002\010\004\202\323\344\223\002<*\032/v1/{name=machines/*/icon}Z\036*\034/v1/{name=machines/*/banner}'
+  _globals['_MACHINESERVICE'].methods_by_name['ExportMachine']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['ExportMachine']._serialized_options = b'\252\273\030\002\010\001\202\323\344\223\002\036\022\034/v1/{name=machines/*}:export'
+  _globals['_MACHINESERVICE'].methods_by_name['ImportMachine']._loaded_options = None
+  _globals['_MACHINESERVICE'].methods_by_name['ImportMachine']._serialized_options = b'\252\273\030\002\010\003\202\323\344\223\002!\"\023/v1/machines:import:\ndefinition'
+  _globals['_CREATEMACHINEREQUEST']._serialized_start=351
+  _globals['_CREATEMACHINEREQUEST']._serialized_end=568
+  _globals['_GETMACHINEREQUEST']._serialized_start=571
+  _globals['_GETMACHINEREQUEST']._serialized_end=726
+  _globals['_LISTMACHINESREQUEST']._serialized_start=729
+  _globals['_LISTMACHINESREQUEST']._serialized_end=952
+  _globals['_LISTMACHINESRESPONSE']._serialized_start=955
+  _globals['_LISTMACHINESRESPONSE']._serialized_end=1089
+  _globals['_UPDATEMACHINEREQUEST']._serialized_start=1092
+  _globals['_UPDATEMACHINEREQUEST']._serialized_end=1251
+  _globals['_DELETEMACHINEREQUEST']._serialized_start=1254
+  _globals['_DELETEMACHINEREQUEST']._serialized_end=1406
+  _globals['_PUBLISHMACHINEREQUEST']._serialized_start=1409
+  _globals['_PUBLISHMACHINEREQUEST']._serialized_end=1562
+  _globals['_RETIREMACHINEREQUEST']._serialized_start=1565
+  _globals['_RETIREMACHINEREQUEST']._serialized_end=1717
+  _globals['_LISTMACHINEVERSIONSREQUEST']._serialized_start=1720
+  _globals['_LISTMACHINEVERSIONSREQUEST']._serialized_end=1936
+  _globals['_LISTMACHINEVERSIONSRESPONSE']._serialized_start=1939
+  _globals['_LISTMACHINEVERSIONSRESPONSE']._serialized_end=2080
+  _globals['_ROLLBACKMACHINEREQUEST']._serialized_start=2083
+  _globals['_ROLLBACKMACHINEREQUEST']._serialized_end=2276
+  _globals['_FORKMACHINEREQUEST']._serialized_start=2279
+  _globals['_FORKMACHINEREQUEST']._serialized_end=2547
+  _globals['_SUBMITMACHINEREQUEST']._serialized_start=2550
+  _globals['_SUBMITMACHINEREQUEST']._serialized_end=2702
+  _globals['_REJECTMACHINEREQUEST']._serialized_start=2705
+  _globals['_REJECTMACHINEREQUEST']._serialized_end=2903
+  _globals['_SETMACHINEPICTUREREQUEST']._serialized_start=2906
+  _globals['_SETMACHINEPICTUREREQUEST']._serialized_end=3114
+  _globals['_GETMACHINEPICTUREREQUEST']._serialized_start=3117
+  _globals['_GETMACHINEPICTUREREQUEST']._serialized_end=3286
+  _globals['_DELETEMACHINEPICTUREREQUEST']._serialized_start=3289
+  _globals['_DELETEMACHINEPICTUREREQUEST']._serialized_end=3440
+  _globals['_EXPORTMACHINEREQUEST']._serialized_start=3443
+  _globals['_EXPORTMACHINEREQUEST']._serialized_end=3601
+  _globals['_IMPORTMACHINEREQUEST']._serialized_start=3604
+  _globals['_IMPORTMACHINEREQUEST']._serialized_end=3741
+  _globals['_MACHINESERVICE']._serialized_start=3744
+  _globals['_MACHINESERVICE']._serialized_end=6301
 # @@protoc_insertion_point(module_scope)

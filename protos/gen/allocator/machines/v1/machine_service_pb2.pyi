@@ -5,6 +5,7 @@ isort:skip_file
 
 from allocator.machines.v1 import machine_pb2 as machine_pb2
 from collections import abc as abc
+from google.api import httpbody_pb2 as httpbody_pb2
 from google.protobuf import descriptor as descriptor
 from google.protobuf import field_mask_pb2 as field_mask_pb2
 from google.protobuf import message as message
@@ -59,16 +60,20 @@ class GetMachineRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`machines/{machine}`."""
+    version: builtins.int
+    """Which version of it; 0 for the present one."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
+        version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,14 +87,25 @@ class ListMachinesRequest(message.Message):
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     FILTER_FIELD_NUMBER: builtins.int
     ORDER_BY_FIELD_NUMBER: builtins.int
+    QUERY_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """How many at most: 50 by default, 1000 at most."""
     page_token: builtins.str
     """The token of the page before, for the next one; the other fields must be the same as then."""
     filter: builtins.str
-    """Which ones: `state = ACTIVE`, `title : "redis"` (contains), `resource_class = "small"`, joined by AND."""
+    """Which ones, conditions joined by AND: `state = ACTIVE`, `title : "redis"` (contains), `image`,
+    `resource_class`, `category`, `tags : "sql"` (has the tag), `publisher = "users/me"`,
+    `price <= 100` (an hour, in the smallest unit of the currency), `submitted = true` (waits for an
+    admin).
+    """
     order_by: builtins.str
-    """In which order: `title`, `create_time`, `update_time`, each with ` desc` if wished; `title` by default."""
+    """In which order: `title`, `create_time`, `update_time`, `price`, `rating`, `rents`, each with
+    ` desc` if wished; `title` by default, and with a query `relevance desc`.
+    """
+    query: builtins.str
+    """Words to look for, in titles, names, categories, tags and descriptions: each must be there, the last
+    one as the beginning of a word. Case and accents do not count. At most 200 characters.
+    """
     def __init__(
         self,
         *,
@@ -97,10 +113,11 @@ class ListMachinesRequest(message.Message):
         page_token: builtins.str = ...,
         filter: builtins.str = ...,
         order_by: builtins.str = ...,
+        query: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,5 +244,299 @@ class RetireMachineRequest(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListMachineVersionsRequest(message.Message):
+    """Asks for the versions of a machine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """`machines/{machine}`."""
+    page_size: builtins.int
+    """How many at most: 50 by default, 1000 at most."""
+    page_token: builtins.str
+    """The token of the page before, for the next one; the other fields must be the same as then."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListMachineVersionsResponse(message.Message):
+    """A page of the versions of a machine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """For the next page; empty at the end."""
+    @builtins.property
+    def versions(self) -> containers.RepeatedCompositeFieldContainer[machine_pb2.Machine]:
+        """The machine as it was in each version, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        versions: abc.Iterable[machine_pb2.Machine] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RollbackMachineRequest(message.Message):
+    """Asks to make a machine again what it was."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}`."""
+    version: builtins.int
+    """Which version of it."""
+    etag: builtins.str
+    """The etag that the machine was read with; empty to roll back whatever is there."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        version: builtins.int = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "name", b"name", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ForkMachineRequest(message.Message):
+    """Asks to make a machine from another one."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MACHINE_ID_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}`."""
+    machine_id: builtins.str
+    """The last part of the new machine's name: lower-case letters, digits and hyphens, at most 63."""
+    version: builtins.int
+    """Which version of it; 0 for the present one."""
+    title: builtins.str
+    """What people read first of the new machine; empty for the same title."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        machine_id: builtins.str = ...,
+        version: builtins.int = ...,
+        title: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["machine_id", b"machine_id", "name", b"name", "title", b"title", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SubmitMachineRequest(message.Message):
+    """Asks the admins to publish a draft."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}`."""
+    etag: builtins.str
+    """The etag that the machine was read with; empty to submit whatever is there."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RejectMachineRequest(message.Message):
+    """Asks to refuse a draft."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REJECTION_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}`."""
+    rejection: builtins.str
+    """Why, for its publisher to read: 1 to 1000 characters."""
+    etag: builtins.str
+    """The etag that the machine was read with; empty to reject whatever is there."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        rejection: builtins.str = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "name", b"name", "rejection", b"rejection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SetMachinePictureRequest(message.Message):
+    """Asks to give a machine a picture."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    PICTURE_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}/icon` or `machines/{machine}/banner`."""
+    etag: builtins.str
+    """The etag that the machine was read with; empty to change whatever is there."""
+    @builtins.property
+    def picture(self) -> httpbody_pb2.HttpBody:
+        """The picture itself; what its content type says is not read."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        picture: httpbody_pb2.HttpBody | None = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["picture", b"picture"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "name", b"name", "picture", b"picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetMachinePictureRequest(message.Message):
+    """Asks for a picture."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}/icon` or `machines/{machine}/banner`."""
+    digest: builtins.str
+    """The digest of the picture: an answer for it may be kept for ever. Empty for the present one."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        digest: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["digest", b"digest", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteMachinePictureRequest(message.Message):
+    """Asks to take a picture away."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}/icon` or `machines/{machine}/banner`."""
+    etag: builtins.str
+    """The etag that the machine was read with; empty to change whatever is there."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ExportMachineRequest(message.Message):
+    """Asks for a machine as YAML."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`machines/{machine}`."""
+    version: builtins.int
+    """Which version of it; 0 for the present one."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        version: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportMachineRequest(message.Message):
+    """Asks to make or change a machine as a document says."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: builtins.int
+    REPLACE_EXISTING_FIELD_NUMBER: builtins.int
+    replace_existing: builtins.bool
+    """Whether a machine of the name that is there already is changed to what the document says."""
+    @builtins.property
+    def definition(self) -> httpbody_pb2.HttpBody:
+        """The document, YAML in UTF-8, at most 256 KiB; what its content type says is not read."""
+
+    def __init__(
+        self,
+        *,
+        definition: httpbody_pb2.HttpBody | None = ...,
+        replace_existing: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["definition", b"definition", "replace_existing", b"replace_existing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -5,6 +5,7 @@ import warnings
 
 from allocator.machines.v1 import machine_pb2 as allocator_dot_machines_dot_v1_dot_machine__pb2
 from allocator.machines.v1 import machine_service_pb2 as allocator_dot_machines_dot_v1_dot_machine__service__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -52,15 +53,40 @@ class MachineServiceStub:
                 request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachinesRequest.SerializeToString,
                 response_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachinesResponse.FromString,
                 _registered_method=True)
+        self.ListMachineVersions = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/ListMachineVersions',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachineVersionsRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachineVersionsResponse.FromString,
+                _registered_method=True)
         self.UpdateMachine = channel.unary_unary(
                 '/allocator.machines.v1.MachineService/UpdateMachine',
                 request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.UpdateMachineRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+                _registered_method=True)
+        self.RollbackMachine = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/RollbackMachine',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.RollbackMachineRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+                _registered_method=True)
+        self.ForkMachine = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/ForkMachine',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ForkMachineRequest.SerializeToString,
                 response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
                 _registered_method=True)
         self.DeleteMachine = channel.unary_unary(
                 '/allocator.machines.v1.MachineService/DeleteMachine',
                 request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.DeleteMachineRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.SubmitMachine = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/SubmitMachine',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.SubmitMachineRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+                _registered_method=True)
+        self.RejectMachine = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/RejectMachine',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.RejectMachineRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
                 _registered_method=True)
         self.PublishMachine = channel.unary_unary(
                 '/allocator.machines.v1.MachineService/PublishMachine',
@@ -72,6 +98,31 @@ class MachineServiceStub:
                 request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.RetireMachineRequest.SerializeToString,
                 response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
                 _registered_method=True)
+        self.SetMachinePicture = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/SetMachinePicture',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.SetMachinePictureRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+                _registered_method=True)
+        self.GetMachinePicture = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/GetMachinePicture',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.GetMachinePictureRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.DeleteMachinePicture = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/DeleteMachinePicture',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.DeleteMachinePictureRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+                _registered_method=True)
+        self.ExportMachine = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/ExportMachine',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ExportMachineRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.ImportMachine = channel.unary_unary(
+                '/allocator.machines.v1.MachineService/ImportMachine',
+                request_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ImportMachineRequest.SerializeToString,
+                response_deserializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+                _registered_method=True)
 
 
 class MachineServiceServicer:
@@ -79,40 +130,91 @@ class MachineServiceServicer:
     """
 
     def CreateMachine(self, request, context):
-        """Adds a machine, as a DRAFT.
-        Fails with MACHINE_EXISTS, VARIABLE_INVALID.
+        """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
+        has a bounded number of drafts.
+        Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMachine(self, request, context):
-        """Reads one machine. Drafts are visible to admins only.
-        Fails with MACHINE_NOT_FOUND.
+        """Reads one machine, as it is or as it was in one of its last 50 versions. Drafts, and versions from
+        when it was one, are visible to its publisher and to admins only.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMachines(self, request, context):
-        """Lists the catalogue: ACTIVE machines; for admins every one.
+        """Lists the catalogue: ACTIVE machines; for admins every one, and whoever filters by
+        `publisher = "users/me"` gets all of their own.
         Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMachineVersions(self, request, context):
+        """Lists the versions of a machine that are kept, the newest first, at most 50; as far as GetMachine
+        shows them.
+        Fails with MACHINE_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateMachine(self, request, context):
-        """Changes a machine. Allocations of it keep the version that they were made from.
-        Fails with MACHINE_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, VARIABLE_INVALID.
+        """Changes a machine: admins any, others a DRAFT of their own, which takes back what they submitted.
+        Allocations of it keep the version that they were made from.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE, FIELD_NOT_UPDATABLE,
+        VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackMachine(self, request, context):
+        """Makes a machine again what it was in a former version, as its next version. Its state and its
+        pictures stay as they are. Who may update it may do this.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE,
+        VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkMachine(self, request, context):
+        """Makes a DRAFT of the caller's from a machine that they see. It keeps where it comes from. Who is
+        no admin may keep a command that comes with an image, and not change it.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_EXISTS, COMMAND_ADMINS_ONLY,
+        DRAFTS_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMachine(self, request, context):
-        """Deletes a machine that is not in the catalogue: a DRAFT or a RETIRED one.
-        Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, ETAG_STALE.
+        """Deletes a machine that is not in the catalogue: admins a DRAFT or a RETIRED one, others a DRAFT of
+        their own.
+        Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, MACHINE_NOT_DRAFT, ETAG_STALE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitMachine(self, request, context):
+        """Asks the admins to publish a DRAFT. Asking again while they have not answered changes nothing.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectMachine(self, request, context):
+        """Refuses to publish a draft that was submitted, and says why; it stays a DRAFT.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_SUBMITTED, ETAG_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,6 +231,53 @@ class MachineServiceServicer:
     def RetireMachine(self, request, context):
         """Takes a machine out of the catalogue; allocations of it go on.
         Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, ETAG_STALE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMachinePicture(self, request, context):
+        """Gives a machine an icon or a banner, in place of the one that it has: the body is the picture
+        itself. PNG, JPEG and WebP are taken, by their content. An icon is square, of 16 to 1024 pixels
+        and at most 256 KiB; a banner is 200 to 4096 pixels wide, not higher than wide, at most 900 KiB.
+        Who may update the machine may do this.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_INVALID, PICTURES_EXHAUSTED, ETAG_STALE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMachinePicture(self, request, context):
+        """Reads the icon or the banner of a machine, for browsers. Pictures of drafts are for their
+        publisher and admins, and for whoever knows the digest.
+        Fails with MACHINE_NOT_FOUND, PICTURE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteMachinePicture(self, request, context):
+        """Takes the icon or the banner of a machine away. Who may update the machine may do this.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_NOT_FOUND, ETAG_STALE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportMachine(self, request, context):
+        """Writes a machine as a YAML document that ImportMachine reads, here or elsewhere: what its
+        publisher says of it, without pictures and without what the server says.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportMachine(self, request, context):
+        """Adds a machine as a DRAFT from a YAML document, or changes one: the body is the document itself,
+        one machine by the schema that the reference has. Who may create or update it may do this.
+        Fails with DEFINITION_INVALID, MACHINE_EXISTS, MACHINE_NOT_DRAFT, VARIABLE_INVALID,
+        COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,15 +301,40 @@ def add_MachineServiceServicer_to_server(servicer, server):
                     request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachinesRequest.FromString,
                     response_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachinesResponse.SerializeToString,
             ),
+            'ListMachineVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMachineVersions,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachineVersionsRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachineVersionsResponse.SerializeToString,
+            ),
             'UpdateMachine': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateMachine,
                     request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.UpdateMachineRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
+            ),
+            'RollbackMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackMachine,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.RollbackMachineRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
+            ),
+            'ForkMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkMachine,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ForkMachineRequest.FromString,
                     response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
             ),
             'DeleteMachine': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteMachine,
                     request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.DeleteMachineRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'SubmitMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitMachine,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.SubmitMachineRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
+            ),
+            'RejectMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectMachine,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.RejectMachineRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
             ),
             'PublishMachine': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishMachine,
@@ -170,6 +344,31 @@ def add_MachineServiceServicer_to_server(servicer, server):
             'RetireMachine': grpc.unary_unary_rpc_method_handler(
                     servicer.RetireMachine,
                     request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.RetireMachineRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
+            ),
+            'SetMachinePicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMachinePicture,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.SetMachinePictureRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
+            ),
+            'GetMachinePicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMachinePicture,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.GetMachinePictureRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'DeleteMachinePicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMachinePicture,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.DeleteMachinePictureRequest.FromString,
+                    response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
+            ),
+            'ExportMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportMachine,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ExportMachineRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ImportMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportMachine,
+                    request_deserializer=allocator_dot_machines_dot_v1_dot_machine__service__pb2.ImportMachineRequest.FromString,
                     response_serializer=allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.SerializeToString,
             ),
     }
@@ -266,6 +465,33 @@ class MachineService:
             _registered_method=True)
 
     @staticmethod
+    def ListMachineVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/ListMachineVersions',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachineVersionsRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.ListMachineVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UpdateMachine(request,
             target,
             options=(),
@@ -281,6 +507,60 @@ class MachineService:
             target,
             '/allocator.machines.v1.MachineService/UpdateMachine',
             allocator_dot_machines_dot_v1_dot_machine__service__pb2.UpdateMachineRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/RollbackMachine',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.RollbackMachineRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/ForkMachine',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.ForkMachineRequest.SerializeToString,
             allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
             options,
             channel_credentials,
@@ -309,6 +589,60 @@ class MachineService:
             '/allocator.machines.v1.MachineService/DeleteMachine',
             allocator_dot_machines_dot_v1_dot_machine__service__pb2.DeleteMachineRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/SubmitMachine',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.SubmitMachineRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/RejectMachine',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.RejectMachineRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
             options,
             channel_credentials,
             insecure,
@@ -362,6 +696,141 @@ class MachineService:
             target,
             '/allocator.machines.v1.MachineService/RetireMachine',
             allocator_dot_machines_dot_v1_dot_machine__service__pb2.RetireMachineRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMachinePicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/SetMachinePicture',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.SetMachinePictureRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMachinePicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/GetMachinePicture',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.GetMachinePictureRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteMachinePicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/DeleteMachinePicture',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.DeleteMachinePictureRequest.SerializeToString,
+            allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/ExportMachine',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.ExportMachineRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.machines.v1.MachineService/ImportMachine',
+            allocator_dot_machines_dot_v1_dot_machine__service__pb2.ImportMachineRequest.SerializeToString,
             allocator_dot_machines_dot_v1_dot_machine__pb2.Machine.FromString,
             options,
             channel_credentials,

@@ -6,6 +6,7 @@ isort:skip_file
 from allocator.machines.v1 import machine_pb2 as _machine_pb2
 from allocator.machines.v1 import machine_service_pb2 as _machine_service_pb2
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -36,24 +37,55 @@ class MachineServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MachineServiceAsyncStub: ...
     CreateMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.CreateMachineRequest, _machine_pb2.Machine]
-    """Adds a machine, as a DRAFT.
-    Fails with MACHINE_EXISTS, VARIABLE_INVALID.
+    """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
+    has a bounded number of drafts.
+    Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
     """
     GetMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.GetMachineRequest, _machine_pb2.Machine]
-    """Reads one machine. Drafts are visible to admins only.
-    Fails with MACHINE_NOT_FOUND.
+    """Reads one machine, as it is or as it was in one of its last 50 versions. Drafts, and versions from
+    when it was one, are visible to its publisher and to admins only.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
     """
     ListMachines: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.ListMachinesRequest, _machine_service_pb2.ListMachinesResponse]
-    """Lists the catalogue: ACTIVE machines; for admins every one.
+    """Lists the catalogue: ACTIVE machines; for admins every one, and whoever filters by
+    `publisher = "users/me"` gets all of their own.
     Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
     """
+    ListMachineVersions: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.ListMachineVersionsRequest, _machine_service_pb2.ListMachineVersionsResponse]
+    """Lists the versions of a machine that are kept, the newest first, at most 50; as far as GetMachine
+    shows them.
+    Fails with MACHINE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
     UpdateMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.UpdateMachineRequest, _machine_pb2.Machine]
-    """Changes a machine. Allocations of it keep the version that they were made from.
-    Fails with MACHINE_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, VARIABLE_INVALID.
+    """Changes a machine: admins any, others a DRAFT of their own, which takes back what they submitted.
+    Allocations of it keep the version that they were made from.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE, FIELD_NOT_UPDATABLE,
+    VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+    """
+    RollbackMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.RollbackMachineRequest, _machine_pb2.Machine]
+    """Makes a machine again what it was in a former version, as its next version. Its state and its
+    pictures stay as they are. Who may update it may do this.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE,
+    VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+    """
+    ForkMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.ForkMachineRequest, _machine_pb2.Machine]
+    """Makes a DRAFT of the caller's from a machine that they see. It keeps where it comes from. Who is
+    no admin may keep a command that comes with an image, and not change it.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_EXISTS, COMMAND_ADMINS_ONLY,
+    DRAFTS_EXCEEDED.
     """
     DeleteMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.DeleteMachineRequest, _empty_pb2.Empty]
-    """Deletes a machine that is not in the catalogue: a DRAFT or a RETIRED one.
-    Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, ETAG_STALE.
+    """Deletes a machine that is not in the catalogue: admins a DRAFT or a RETIRED one, others a DRAFT of
+    their own.
+    Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, MACHINE_NOT_DRAFT, ETAG_STALE.
+    """
+    SubmitMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.SubmitMachineRequest, _machine_pb2.Machine]
+    """Asks the admins to publish a DRAFT. Asking again while they have not answered changes nothing.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE.
+    """
+    RejectMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.RejectMachineRequest, _machine_pb2.Machine]
+    """Refuses to publish a draft that was submitted, and says why; it stays a DRAFT.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_SUBMITTED, ETAG_STALE.
     """
     PublishMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.PublishMachineRequest, _machine_pb2.Machine]
     """Puts a machine into the catalogue. Publishing an ACTIVE one changes nothing.
@@ -63,6 +95,33 @@ class MachineServiceStub:
     """Takes a machine out of the catalogue; allocations of it go on.
     Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, ETAG_STALE.
     """
+    SetMachinePicture: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.SetMachinePictureRequest, _machine_pb2.Machine]
+    """Gives a machine an icon or a banner, in place of the one that it has: the body is the picture
+    itself. PNG, JPEG and WebP are taken, by their content. An icon is square, of 16 to 1024 pixels
+    and at most 256 KiB; a banner is 200 to 4096 pixels wide, not higher than wide, at most 900 KiB.
+    Who may update the machine may do this.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_INVALID, PICTURES_EXHAUSTED, ETAG_STALE.
+    """
+    GetMachinePicture: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.GetMachinePictureRequest, _httpbody_pb2.HttpBody]
+    """Reads the icon or the banner of a machine, for browsers. Pictures of drafts are for their
+    publisher and admins, and for whoever knows the digest.
+    Fails with MACHINE_NOT_FOUND, PICTURE_NOT_FOUND.
+    """
+    DeleteMachinePicture: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.DeleteMachinePictureRequest, _machine_pb2.Machine]
+    """Takes the icon or the banner of a machine away. Who may update the machine may do this.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_NOT_FOUND, ETAG_STALE.
+    """
+    ExportMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.ExportMachineRequest, _httpbody_pb2.HttpBody]
+    """Writes a machine as a YAML document that ImportMachine reads, here or elsewhere: what its
+    publisher says of it, without pictures and without what the server says.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
+    """
+    ImportMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.ImportMachineRequest, _machine_pb2.Machine]
+    """Adds a machine as a DRAFT from a YAML document, or changes one: the body is the document itself,
+    one machine by the schema that the reference has. Who may create or update it may do this.
+    Fails with DEFINITION_INVALID, MACHINE_EXISTS, MACHINE_NOT_DRAFT, VARIABLE_INVALID,
+    COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
+    """
 
 @_typing.type_check_only
 class MachineServiceAsyncStub(MachineServiceStub):
@@ -70,24 +129,55 @@ class MachineServiceAsyncStub(MachineServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.CreateMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
-    """Adds a machine, as a DRAFT.
-    Fails with MACHINE_EXISTS, VARIABLE_INVALID.
+    """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
+    has a bounded number of drafts.
+    Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
     """
     GetMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.GetMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
-    """Reads one machine. Drafts are visible to admins only.
-    Fails with MACHINE_NOT_FOUND.
+    """Reads one machine, as it is or as it was in one of its last 50 versions. Drafts, and versions from
+    when it was one, are visible to its publisher and to admins only.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
     """
     ListMachines: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.ListMachinesRequest, _machine_service_pb2.ListMachinesResponse]  # type: ignore[assignment]
-    """Lists the catalogue: ACTIVE machines; for admins every one.
+    """Lists the catalogue: ACTIVE machines; for admins every one, and whoever filters by
+    `publisher = "users/me"` gets all of their own.
     Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
     """
+    ListMachineVersions: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.ListMachineVersionsRequest, _machine_service_pb2.ListMachineVersionsResponse]  # type: ignore[assignment]
+    """Lists the versions of a machine that are kept, the newest first, at most 50; as far as GetMachine
+    shows them.
+    Fails with MACHINE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
     UpdateMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.UpdateMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
-    """Changes a machine. Allocations of it keep the version that they were made from.
-    Fails with MACHINE_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, VARIABLE_INVALID.
+    """Changes a machine: admins any, others a DRAFT of their own, which takes back what they submitted.
+    Allocations of it keep the version that they were made from.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE, FIELD_NOT_UPDATABLE,
+    VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+    """
+    RollbackMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.RollbackMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
+    """Makes a machine again what it was in a former version, as its next version. Its state and its
+    pictures stay as they are. Who may update it may do this.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE,
+    VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+    """
+    ForkMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.ForkMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
+    """Makes a DRAFT of the caller's from a machine that they see. It keeps where it comes from. Who is
+    no admin may keep a command that comes with an image, and not change it.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_EXISTS, COMMAND_ADMINS_ONLY,
+    DRAFTS_EXCEEDED.
     """
     DeleteMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.DeleteMachineRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Deletes a machine that is not in the catalogue: a DRAFT or a RETIRED one.
-    Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, ETAG_STALE.
+    """Deletes a machine that is not in the catalogue: admins a DRAFT or a RETIRED one, others a DRAFT of
+    their own.
+    Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, MACHINE_NOT_DRAFT, ETAG_STALE.
+    """
+    SubmitMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.SubmitMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
+    """Asks the admins to publish a DRAFT. Asking again while they have not answered changes nothing.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE.
+    """
+    RejectMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.RejectMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
+    """Refuses to publish a draft that was submitted, and says why; it stays a DRAFT.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_SUBMITTED, ETAG_STALE.
     """
     PublishMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.PublishMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
     """Puts a machine into the catalogue. Publishing an ACTIVE one changes nothing.
@@ -96,6 +186,33 @@ class MachineServiceAsyncStub(MachineServiceStub):
     RetireMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.RetireMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
     """Takes a machine out of the catalogue; allocations of it go on.
     Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, ETAG_STALE.
+    """
+    SetMachinePicture: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.SetMachinePictureRequest, _machine_pb2.Machine]  # type: ignore[assignment]
+    """Gives a machine an icon or a banner, in place of the one that it has: the body is the picture
+    itself. PNG, JPEG and WebP are taken, by their content. An icon is square, of 16 to 1024 pixels
+    and at most 256 KiB; a banner is 200 to 4096 pixels wide, not higher than wide, at most 900 KiB.
+    Who may update the machine may do this.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_INVALID, PICTURES_EXHAUSTED, ETAG_STALE.
+    """
+    GetMachinePicture: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.GetMachinePictureRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Reads the icon or the banner of a machine, for browsers. Pictures of drafts are for their
+    publisher and admins, and for whoever knows the digest.
+    Fails with MACHINE_NOT_FOUND, PICTURE_NOT_FOUND.
+    """
+    DeleteMachinePicture: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.DeleteMachinePictureRequest, _machine_pb2.Machine]  # type: ignore[assignment]
+    """Takes the icon or the banner of a machine away. Who may update the machine may do this.
+    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_NOT_FOUND, ETAG_STALE.
+    """
+    ExportMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.ExportMachineRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Writes a machine as a YAML document that ImportMachine reads, here or elsewhere: what its
+    publisher says of it, without pictures and without what the server says.
+    Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
+    """
+    ImportMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.ImportMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
+    """Adds a machine as a DRAFT from a YAML document, or changes one: the body is the document itself,
+    one machine by the schema that the reference has. Who may create or update it may do this.
+    Fails with DEFINITION_INVALID, MACHINE_EXISTS, MACHINE_NOT_DRAFT, VARIABLE_INVALID,
+    COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
     """
 
 class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,8 +224,9 @@ class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _machine_service_pb2.CreateMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
-        """Adds a machine, as a DRAFT.
-        Fails with MACHINE_EXISTS, VARIABLE_INVALID.
+        """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
+        has a bounded number of drafts.
+        Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -117,8 +235,9 @@ class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _machine_service_pb2.GetMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
-        """Reads one machine. Drafts are visible to admins only.
-        Fails with MACHINE_NOT_FOUND.
+        """Reads one machine, as it is or as it was in one of its last 50 versions. Drafts, and versions from
+        when it was one, are visible to its publisher and to admins only.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -127,8 +246,20 @@ class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _machine_service_pb2.ListMachinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_machine_service_pb2.ListMachinesResponse, _abc.Awaitable[_machine_service_pb2.ListMachinesResponse]]:
-        """Lists the catalogue: ACTIVE machines; for admins every one.
+        """Lists the catalogue: ACTIVE machines; for admins every one, and whoever filters by
+        `publisher = "users/me"` gets all of their own.
         Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMachineVersions(
+        self,
+        request: _machine_service_pb2.ListMachineVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_service_pb2.ListMachineVersionsResponse, _abc.Awaitable[_machine_service_pb2.ListMachineVersionsResponse]]:
+        """Lists the versions of a machine that are kept, the newest first, at most 50; as far as GetMachine
+        shows them.
+        Fails with MACHINE_NOT_FOUND, PAGE_TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -137,8 +268,34 @@ class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _machine_service_pb2.UpdateMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
-        """Changes a machine. Allocations of it keep the version that they were made from.
-        Fails with MACHINE_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, VARIABLE_INVALID.
+        """Changes a machine: admins any, others a DRAFT of their own, which takes back what they submitted.
+        Allocations of it keep the version that they were made from.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE, FIELD_NOT_UPDATABLE,
+        VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackMachine(
+        self,
+        request: _machine_service_pb2.RollbackMachineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
+        """Makes a machine again what it was in a former version, as its next version. Its state and its
+        pictures stay as they are. Who may update it may do this.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE,
+        VARIABLE_INVALID, COMMAND_ADMINS_ONLY.
+        """
+
+    @_abc_1.abstractmethod
+    def ForkMachine(
+        self,
+        request: _machine_service_pb2.ForkMachineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
+        """Makes a DRAFT of the caller's from a machine that they see. It keeps where it comes from. Who is
+        no admin may keep a command that comes with an image, and not change it.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND, MACHINE_EXISTS, COMMAND_ADMINS_ONLY,
+        DRAFTS_EXCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -147,8 +304,29 @@ class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _machine_service_pb2.DeleteMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Deletes a machine that is not in the catalogue: a DRAFT or a RETIRED one.
-        Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, ETAG_STALE.
+        """Deletes a machine that is not in the catalogue: admins a DRAFT or a RETIRED one, others a DRAFT of
+        their own.
+        Fails with MACHINE_NOT_FOUND, MACHINE_ACTIVE, MACHINE_NOT_DRAFT, ETAG_STALE.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitMachine(
+        self,
+        request: _machine_service_pb2.SubmitMachineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
+        """Asks the admins to publish a DRAFT. Asking again while they have not answered changes nothing.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, ETAG_STALE.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectMachine(
+        self,
+        request: _machine_service_pb2.RejectMachineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
+        """Refuses to publish a draft that was submitted, and says why; it stays a DRAFT.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_SUBMITTED, ETAG_STALE.
         """
 
     @_abc_1.abstractmethod
@@ -169,6 +347,63 @@ class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
         """Takes a machine out of the catalogue; allocations of it go on.
         Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, ETAG_STALE.
+        """
+
+    @_abc_1.abstractmethod
+    def SetMachinePicture(
+        self,
+        request: _machine_service_pb2.SetMachinePictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
+        """Gives a machine an icon or a banner, in place of the one that it has: the body is the picture
+        itself. PNG, JPEG and WebP are taken, by their content. An icon is square, of 16 to 1024 pixels
+        and at most 256 KiB; a banner is 200 to 4096 pixels wide, not higher than wide, at most 900 KiB.
+        Who may update the machine may do this.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_INVALID, PICTURES_EXHAUSTED, ETAG_STALE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMachinePicture(
+        self,
+        request: _machine_service_pb2.GetMachinePictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Reads the icon or the banner of a machine, for browsers. Pictures of drafts are for their
+        publisher and admins, and for whoever knows the digest.
+        Fails with MACHINE_NOT_FOUND, PICTURE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteMachinePicture(
+        self,
+        request: _machine_service_pb2.DeleteMachinePictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
+        """Takes the icon or the banner of a machine away. Who may update the machine may do this.
+        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_DRAFT, PICTURE_NOT_FOUND, ETAG_STALE.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportMachine(
+        self,
+        request: _machine_service_pb2.ExportMachineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Writes a machine as a YAML document that ImportMachine reads, here or elsewhere: what its
+        publisher says of it, without pictures and without what the server says.
+        Fails with MACHINE_NOT_FOUND, MACHINE_VERSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportMachine(
+        self,
+        request: _machine_service_pb2.ImportMachineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
+        """Adds a machine as a DRAFT from a YAML document, or changes one: the body is the document itself,
+        one machine by the schema that the reference has. Who may create or update it may do this.
+        Fails with DEFINITION_INVALID, MACHINE_EXISTS, MACHINE_NOT_DRAFT, VARIABLE_INVALID,
+        COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
         """
 
 def add_MachineServiceServicer_to_server(servicer: MachineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,129 @@
+"""Pages of machines in SQL: which ones, in which order, and which words they have."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from chassis.listing import Condition
+from machines_svc.adapters.machine_store.row import TAGGED
+from machines_svc.domain.searching import Query
+from machines_svc.schema.tables import MACHINES, WORDS
+
+_COLUMNS = MACHINES.c
+STANDING = (_COLUMNS.rating, _COLUMNS.reviews, _COLUMNS.rents)
+"""What others make of a machine, in the order of `Standing`."""
+
+_ORDERS: dict[str, ColumnElement[Any]] = {
+    "title": _COLUMNS.title_folded,
+    "create_time": _COLUMNS.create_time,
+    "update_time": _COLUMNS.update_time,
+    "price": _COLUMNS.price,
+    "rating": _COLUMNS.rating,
+    "rents": _COLUMNS.rents,
+}
+_COMPARED: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+}
+_LAST_SIGN = chr(0x10FFFF)
+
+
+def page_statement(
+    conditions: Sequence[Condition],
+    order: Sequence[tuple[str, bool]],
+    after: tuple[Any, ...] | None,
+    size: int,
+    query: Query | None,
+) -> Select[Any]:
+    """What reads a page: the document, and what others make of it; see `MachineStore.list`.
+
+    The page is found by its names first, so that no document is read or sorted that is not on it.
+    """
+    found = _found(query) if query is not None else None
+    orders = dict(_ORDERS)
+    if found is not None:
+        orders["relevance"] = found.c.relevance
+    columns = [*((orders[field], descends) for field, descends in order), (_COLUMNS.name, False)]
+    names = select(_COLUMNS.name, *(c.label(f"key_{i}") for i, (c, _) in enumerate(columns[:-1])))
+    if found is not None:
+        names = names.join(found, found.c.name == _COLUMNS.name)
+    names = names.where(*(_where(condition) for condition in conditions))
+    if after is not None:
+        names = names.where(_beyond(columns, after))
+    names = names.order_by(*(c.desc() if descends else c for c, descends in columns)).limit(size)
+    page = names.subquery("page")
+    keys = [page.c[f"key_{i}"] for i in range(len(columns) - 1)]
+    return (
+        select(_COLUMNS.document, *STANDING)
+        .join(page, page.c.name == _COLUMNS.name)
+        .order_by(
+            *(k.desc() if descends else k for k, (_, descends) in zip(keys, columns, strict=False)),
+            page.c.name,
+        )
+    )
+
+
+def _found(query: Query) -> Subquery:
+    """The names of the machines that have every word, and how well they answer the query."""
+    begun = (
+        select(WORDS.c.name, func.max(WORDS.c.place).label("place"))
+        .where(WORDS.c.word >= query.beginning, WORDS.c.word < query.beginning + _LAST_SIGN)
+        .group_by(WORDS.c.name)
+    )
+    whole = [select(WORDS.c.name, WORDS.c.place).where(WORDS.c.word == w) for w in query.words]
+    each = union_all(*whole, begun).subquery("each_word") if whole else begun.subquery("each_word")
+    return (
+        select(each.c.name, func.min(each.c.place).label("relevance"))
+        .group_by(each.c.name)
+        .having(func.count() == len(query.words) + 1)
+        .subquery("found")
+    )
+
+
+def _where(condition: Condition) -> ColumnElement[bool]:
+    field, value = condition.field, condition.value
+    if field == "tags":
+        tagged = and_(WORDS.c.name == _COLUMNS.name, WORDS.c.word == f"{TAGGED}{value}")
+        return exists(select(literal(1)).where(tagged))
+    folded = {"title": _COLUMNS.title_folded, "image": _COLUMNS.image_folded}
+    if condition.op == ":":
+        return func.instr(folded[field], str(value).casefold()) > 0
+    column: ColumnElement[Any]
+    if field == "title":
+        column, value = _COLUMNS.title_folded, str(value).casefold()
+    elif field == "submitted":
+        column, value = _COLUMNS.waiting, int(bool(value))
+    else:
+        column = _COLUMNS[field]
+    return _COMPARED[condition.op](column, value)
+
+
+def _beyond(
+    columns: Sequence[tuple[ColumnElement[Any], bool]], after: tuple[Any, ...]
+) -> ColumnElement[bool]:
+    """Rows that come after a key, in an order whose parts ascend or descend each for itself."""
+    alternatives: list[ColumnElement[bool]] = []
+    for place, (column, descends) in enumerate(columns):
+        same = [c == value for (c, _), value in zip(columns[:place], after, strict=False)]
+        further = column < after[place] if descends else column > after[place]
+        alternatives.append(and_(*same, further))
+    return or_(*alternatives)

@@ -1,0 +1,1 @@
+"""What others make of machines, beside the machines."""
