@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
@@ -12,22 +14,43 @@ from chassis.sql.leases import SqlLeases
 from notifier.adapters.delivery_store.sql import SqlDeliveryStore
 from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
 from notifier.adapters.mail_channel.smtp import SmtpMailChannel
+from notifier.adapters.sms_channel.folder import FolderSmsChannel
+from notifier.adapters.sms_channel.http import HttpSmsChannel
+from notifier.adapters.sms_channel.twilio import TwilioSmsChannel
 from notifier.adapters.templates.files import FileTemplates
-from notifier.domain.delivery import Delivery, Persistence
+from notifier.adapters.webhook_channel.http import HttpWebhookChannel
+from notifier.adapters.webhook_store.sql import SqlWebhookStore
+from notifier.domain.delivery import Channel, Delivery, Persistence
 from notifier.domain.kind import Letters
 from notifier.domain.mail_server import SmtpServer, read_mail_url
-from notifier.ports import MailChannel
+from notifier.domain.pacing import Bounds
+from notifier.domain.sms_gateway import HttpGateway, TwilioGateway
+from notifier.domain.webhook import Webhook
+from notifier.ports import MailChannel, SmsChannel
 from notifier.schema.tables import LEASES
 from notifier.settings import Settings
 from notifier.transport.servicer import DeliveryServicer
+from notifier.transport.webhook_servicer import WebhookServicer
+from notifier.usecases.accepting import Accepting
 from notifier.usecases.delivering import Delivering
 from notifier.usecases.posting import Posting
+from notifier.usecases.sending import MailSending, Sending, SmsSending, WebhookSending
+from notifier.usecases.sweeping import Sweeping
+from notifier.usecases.webhooks import Webhooks
 
 MAILBOX = "mailbox"
 """The folder of mails in the data folder, where no mail server is set."""
 
+SMS = "sms"
+"""The folder of text messages in the data folder, where no gateway is set."""
+
 _SPREAD = 0.3
 _STEPS_OF_A_CONVERSATION = 8
+# One request has a limit of its own; a lease is twice what an attempt may take, and a little more.
+_ONE_REQUEST = 3
+# A day ends it before.
+_WEBHOOK_ATTEMPTS = 100
+_LONGEST_WEBHOOK_PAUSE = timedelta(hours=2)
 
 
 PUBLISHES: tuple[str, ...] = ()
@@ -50,12 +73,10 @@ async def compose(platform: Platform) -> Service:
     settings = platform.settings(Settings)
     log = platform.log()
 
-    # store and channel
+    # store
     database = await platform.database(stores(platform.loaded)[0])
     store = SqlDeliveryStore(database, platform.vault)
     leadership = platform.leadership(None if database.is_sqlite else SqlLeases(database, LEASES))
-    channel = _channel(settings, platform.process.data_dir)
-
     templates = FileTemplates(
         resources.files("notifier.templates"),
         [kind.value for kind in Letters],
@@ -69,37 +90,146 @@ async def compose(platform: Platform) -> Service:
             "delivery", outcome=outcome, delivery=delivery.id, attempt=delivery.attempts, why=reason
         )
 
-    persistence = Persistence(
+    def waits() -> None:
+        leadership.wake()
+
+    async def suspended(webhook: Webhook, why: str) -> None:
+        log.warning("webhook suspended", webhook=webhook.name, why=why)
+
+    webhook_store = SqlWebhookStore(database, platform.vault)
+    web = HttpWebhookChannel(
+        settings.webhook_seconds,
+        platform.clock,
+        allow_http=settings.webhook_allow_http,
+        allow_private=settings.webhook_allow_private,
+    )
+    sms = _sms_channel(settings, platform)
+    for one in (web, sms):
+        platform.exits.push_async_callback(one.close)
+    accepting = Accepting(store, most_waiting=settings.most_waiting, waits=waits)
+    webhooks = Webhooks(
+        webhook_store,
+        store,
+        web,
+        kinds=[],
+        most_each=settings.webhooks_each,
+        most_waiting=settings.webhook_most_waiting,
+        clock=platform.clock,
+        waits=waits,
+    )
+    sendings: dict[Channel, Sending] = {
+        Channel.EMAIL: MailSending(_mail_channel(settings, platform.data_dir), platform.clock),
+        Channel.SMS: SmsSending(sms, platform.clock),
+        Channel.WEBHOOK: WebhookSending(
+            web,
+            webhook_store,
+            suspended_after=timedelta(days=settings.webhook_suspended_after_days),
+            clock=platform.clock,
+            suspended=suspended,
+        ),
+    }
+    pace = _pace(settings)
+    workers = {
+        channel: Delivering(
+            store,
+            channel,
+            sending,
+            persistence=pace[channel].persistence,
+            bounds=pace[channel].bounds,
+            lease=timedelta(seconds=pace[channel].lease_seconds),
+            clock=platform.clock,
+            told=told,
+        )
+        for channel, sending in sendings.items()
+    }
+    for worker in workers.values():
+        leadership.on_wake(lambda _keys, worker=worker: worker.wake())  # type: ignore[misc]
+    return Service(
+        name="notifier",
+        servicers={
+            "allocator.notifications.v1.DeliveryService": DeliveryServicer(
+                Posting(accepting, templates, platform.clock)
+            ),
+            "allocator.notifications.v1.WebhookService": WebhookServicer(webhooks),
+        },
+        tasks=led(
+            leadership,
+            *(
+                Task(f"notifier.{channel.value.lower()}", worker.run)
+                for channel, worker in workers.items()
+            ),
+            Task("notifier.sweeping", Sweeping(store, platform.clock).run),
+        ),
+        notes={
+            "mail": _where_mail_goes(settings, platform.data_dir),
+            "sms": _where_sms_go(settings, platform.data_dir),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How a channel is sent over."""
+
+    persistence: Persistence
+    bounds: Bounds
+    lease_seconds: float
+
+
+def _pace(settings: Settings) -> dict[Channel, _Pace]:
+    messages = Persistence(
         settings.most_attempts,
         timedelta(seconds=settings.first_pause_seconds),
         timedelta(seconds=settings.longest_pause_seconds),
         _SPREAD,
     )
-    delivering = Delivering(
-        store,
-        channel,
-        persistence=persistence,
-        most_waiting=settings.most_waiting,
-        at_once=settings.sent_at_once,
-        lease=timedelta(seconds=settings.mail_seconds * _STEPS_OF_A_CONVERSATION),
-        clock=platform.clock,
-        told=told,
-        waits=leadership.wake,
+    webhooks = Persistence(
+        _WEBHOOK_ATTEMPTS,
+        timedelta(seconds=settings.webhook_first_pause_seconds),
+        _LONGEST_WEBHOOK_PAUSE,
+        _SPREAD,
     )
-    leadership.on_wake(lambda _keys: delivering.wake())
-    return Service(
-        name="notifier",
-        servicers={
-            "allocator.notifications.v1.DeliveryService": DeliveryServicer(
-                Posting(delivering, templates, platform.clock)
-            )
-        },
-        tasks=led(leadership, Task("notifier.delivering", delivering.run)),
-        notes={"mail": _where_mail_goes(settings, platform.process.data_dir)},
-    )
+    return {
+        Channel.EMAIL: _Pace(
+            messages,
+            Bounds(settings.sent_at_once),
+            settings.mail_seconds * _STEPS_OF_A_CONVERSATION,
+        ),
+        Channel.SMS: _Pace(
+            messages, Bounds(settings.sms_at_once), settings.sms_seconds * _ONE_REQUEST
+        ),
+        Channel.WEBHOOK: _Pace(
+            webhooks,
+            Bounds(settings.webhooks_at_once, settings.webhook_at_once),
+            settings.webhook_seconds * _ONE_REQUEST,
+        ),
+    }
 
 
-def _channel(settings: Settings, data_dir: Path) -> MailChannel:
+def _sms_channel(settings: Settings, platform: Platform) -> SmsChannel:
+    """The channel that the SMS URL chooses."""
+    gateway = settings.sms_gateway() or platform.data_dir / SMS
+    match gateway:
+        case Path():
+            return FolderSmsChannel(gateway)
+        case TwilioGateway():
+            return TwilioSmsChannel(gateway, settings.sms_seconds, platform.clock)
+        case HttpGateway():
+            return HttpSmsChannel(gateway, settings.sms_seconds, platform.clock)
+
+
+def _where_sms_go(settings: Settings, data_dir: Path) -> str:
+    """For the person who starts it; without what the gateway is shown."""
+    match settings.sms_gateway():
+        case None:
+            return f"{data_dir / SMS}  (no gateway is set: text messages are files here)"
+        case Path() as folder:
+            return f"{folder}  (text messages are files here)"
+        case gateway:
+            return f"by {urlsplit(gateway.url).netloc}"
+
+
+def _mail_channel(settings: Settings, data_dir: Path) -> MailChannel:
     """The channel that the mail URL chooses."""
     where = _where(settings, data_dir)
     if isinstance(where, Path):

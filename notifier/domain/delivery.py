@@ -52,7 +52,7 @@ class Delivery:
         id: a UUID, so that the same message is stored once.
         channel: how it travels.
         destination: where to: an address, a number in E.164 form, or the name of a webhook.
-        content: None once it has been sent or has failed.
+        content: None once it has been sent or has failed; that of a webhook is kept, to be replayed.
         fact_id: what it tells of; of one fact, a destination gets one message.
         accept_time: when it was stored.
         due_time: when it is to be tried next; in state LEASED when the lease ends.
@@ -61,6 +61,9 @@ class Delivery:
         user: whom it is for, `users/…`; empty where that is not known.
         attempts: how often it was tried.
         lease: which worker's attempt it is; empty unless LEASED.
+        response_code: the HTTP status that the last attempt was answered with; 0 without one.
+        error: why the last attempt failed, in words that hold no secret; empty where it did not.
+        attempt_time: when it was last tried; None before the first attempt.
     """
 
     id: str
@@ -76,6 +79,14 @@ class Delivery:
     state: State = State.PENDING
     attempts: int = 0
     lease: str = ""
+    response_code: int = 0
+    error: str = ""
+    attempt_time: datetime | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is not tried any more."""
+        return self.state in (State.SENT, State.FAILED)
 
 
 def delivery_id(fact_id: str, channel: Channel, destination: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.faults import Exhausted, Invalid, Unavailable
+from chassis.faults import Conflict, Exhausted, Invalid, NotFound, Unavailable, WrongState
 
 
 class DeliveryQueueFull(Exhausted):
@@ -12,12 +12,58 @@ class DeliveryQueueFull(Exhausted):
 
 
 class ChannelUnavailable(Unavailable):
-    """The mail cannot be sent at present: later it may."""
+    """A message cannot be sent at present: later it may."""
 
     reason = "DEPENDENCY_UNAVAILABLE"
 
 
-class MailRefused(Invalid):
-    """The mail was refused for good: trying again does not help."""
+class MessageRefused(Invalid):
+    """A message was refused for good: trying again does not help."""
 
     reason = "REQUEST_INVALID"
+
+
+class MailRefused(MessageRefused):
+    """The mail was refused for good: trying again does not help."""
+
+
+class WebhookUrlRefused(Invalid):
+    """Nothing is posted to this URL."""
+
+    reason = "WEBHOOK_URL_REFUSED"
+
+
+class WebhookNotFound(NotFound):
+    """There is no such webhook, or it is somebody else's."""
+
+    reason = "WEBHOOK_NOT_FOUND"
+
+
+class TooManyWebhooks(Exhausted):
+    """The person has as many webhooks as they may."""
+
+    reason = "TOO_MANY_WEBHOOKS"
+
+
+class WebhookOff(WrongState):
+    """The webhook is switched off."""
+
+    reason = "WEBHOOK_OFF"
+
+
+class WebhookChanged(Conflict):
+    """The webhook was changed since it was read."""
+
+    reason = "ETAG_STALE"
+
+
+class DeliveryNotFound(NotFound):
+    """The webhook has no such delivery, or not any more."""
+
+    reason = "DELIVERY_NOT_FOUND"
+
+
+class DeliveryNotEnded(WrongState):
+    """The delivery is still being tried."""
+
+    reason = "DELIVERY_NOT_ENDED"

@@ -1,4 +1,4 @@
 """The tables of notifier and their migrations."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision."""

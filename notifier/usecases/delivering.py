@@ -1,4 +1,4 @@
-"""Accepting messages, and sending them until they have arrived or it was tried often enough."""
+"""Sending over one channel, until it has arrived or it was tried often enough."""
 
 from __future__ import annotations
 
@@ -6,79 +6,70 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chassis.clock import Clock
 from chassis.faults import Fault
 from notifier.domain.delivery import Channel, Delivery, Persistence
-from notifier.domain.faults import MailRefused
-from notifier.domain.mail import mail_of
-from notifier.ports import DeliveryStore, MailChannel
+from notifier.domain.faults import MessageRefused
+from notifier.domain.pacing import Bounds, Pacing
+from notifier.ports import DeliveryStore
+from notifier.usecases.sending import Sending, status_of
+
+Told = Callable[[str, Delivery, str], None]
+"""Is told what became of each attempt (`sent`, `postponed`, `failed`, `outlived`, `unsettled`), of which
+delivery, and for which reason."""
 
 _LONGEST_NAP = 30.0
+_LONGEST_REST = timedelta(minutes=5)
 _STORE_AWAY_PAUSE = 1.0
-_KEPT = timedelta(days=7)
-_CLOCKS_APART = timedelta(minutes=5)
-_SWEEP_EVERY = timedelta(hours=1)
 
 
 class Delivering:
-    """Stores messages, and sends them by mail.
+    """Sends what is to be sent over one channel.
 
-    A message is stored before it is acknowledged, and leased while it is being sent. A process that
-    dies loses none: the lease ends, and the message is sent again. So a message arrives at least
-    once; the second copy, should there be one, carries the same Message-ID.
+    A message is leased while it is being sent. A process that dies loses none: the lease ends, and the
+    message is sent again. So a message is handed over at least once; the second time, should there be
+    one, under the same identifier (the Message-ID of a mail, the `webhook-id`, the key of a text
+    message), so that whoever gets it can tell. Each channel has its own of these, and so its own places:
+    one whose server is away or slow delays no other.
     """
 
     def __init__(
         self,
         store: DeliveryStore,
-        channel: MailChannel,
+        channel: Channel,
+        sending: Sending,
         *,
         persistence: Persistence,
-        most_waiting: int,
-        at_once: int,
+        bounds: Bounds,
         lease: timedelta,
         clock: Clock,
-        told: Callable[[str, Delivery, str], None],
-        waits: Callable[[], None],
+        told: Told,
     ) -> None:
         """Takes what it needs.
 
         Args:
             store: keeps the messages.
-            channel: sends them.
-            persistence: how long it is tried.
-            most_waiting: how many messages may wait.
-            at_once: how many are sent at the same moment.
+            channel: whose are sent.
+            sending: sends one.
+            persistence: how long it is tried; also how long a destination rests after failures, up to
+                five minutes.
+            bounds: how many are sent at the same moment.
             lease: how long one attempt may take before another worker may try.
             clock: the time.
-            told: is told what became of each attempt (`sent`, `postponed`, `failed`, `outlived`,
-                `unsettled`), of which delivery, and for which reason.
-            waits: is called when a message was stored: whoever sends shall be woken.
+            told: what became of each attempt.
         """
         self._store = store
         self._channel = channel
+        self._sending = sending
         self._persistence = persistence
-        self._most_waiting = most_waiting
-        self._at_once = at_once
         self._lease = lease
         self._clock = clock
         self._told = told
-        self._waits = waits
+        rests = replace(persistence, longest_pause=min(persistence.longest_pause, _LONGEST_REST))
+        self._pacing = Pacing(bounds, rests)
         self._wanted = asyncio.Event()
-        self._swept = clock.now()
-
-    async def accept(self, delivery: Delivery) -> None:
-        """Stores a message; the same identifier again changes nothing.
-
-        Raises:
-            DeliveryQueueFull: as many of its channel wait as may.
-        """
-        # Due for whoever sends it, also where their clock is behind ours.
-        due = replace(delivery, due_time=delivery.accept_time - _CLOCKS_APART)
-        if await self._store.accept(due, self._most_waiting):
-            self._waits()
 
     def wake(self) -> None:
         """Has what is due sent at once, where `run` runs."""
@@ -90,20 +81,20 @@ class Delivering:
         What somebody else was about to send is due at once: whoever had it has gone.
         """
         reclaimed = False
-        while True:
-            self._wanted.clear()
-            try:
-                if not reclaimed:
-                    await self._store.reclaim(self._clock.now())
-                    reclaimed = True
-                if await self.send_due():
-                    continue
-                await self._sweep()
-                nap = await self._nap()
-            except Fault:
-                # The store is away, which its own check reports.
-                nap = _STORE_AWAY_PAUSE
-            await self._rest(nap)
+        async with asyncio.TaskGroup() as under_way:
+            while True:
+                self._wanted.clear()
+                try:
+                    if not reclaimed:
+                        await self._store.reclaim(self._channel, self._clock.now())
+                        reclaimed = True
+                    if await self._begin(under_way):
+                        continue
+                    nap = await self._nap()
+                except Fault:
+                    # The store is away, which its own check reports.
+                    nap = _STORE_AWAY_PAUSE
+                await self._rest(nap)
 
     async def send_due(self) -> int:
         """Sends what is due, as many as may be sent at once; returns how many were due.
@@ -111,58 +102,100 @@ class Delivering:
         Raises:
             Unavailable: the store does not answer.
         """
+        async with asyncio.TaskGroup() as under_way:
+            return await self._begin(under_way)
+
+    async def _begin(self, under_way: asyncio.TaskGroup) -> int:
+        """Begins to send what is due, as far as there are places; returns how many it was."""
+        leased = []
         now = self._clock.now()
-        leased = await self._store.lease(Channel.EMAIL, now, now + self._lease, self._at_once)
-        async with asyncio.TaskGroup() as group:
-            for delivery in leased:
-                group.create_task(self._try(delivery), name=f"notifier.delivery.{delivery.id}")
+        if self._pacing.by_destination:
+            self._pacing.rested(now)
+            free = self._pacing.free
+            left_out = self._pacing.left_out(now)
+            due = (
+                await self._store.destinations_due(self._channel, now, left_out, free)
+                if free > 0
+                else []
+            )
+            for destination in due:
+                # One that has failed may use the place that another has just taken.
+                if destination not in self._pacing.left_out(now):
+                    leased += await self._leased(under_way, now, destination)
+        else:
+            leased = await self._leased(under_way, now, "")
         return len(leased)
+
+    async def _leased(
+        self, under_way: asyncio.TaskGroup, now: datetime, destination: str
+    ) -> list[Delivery]:
+        places = self._pacing.places(destination)
+        if places <= 0:
+            return []
+        leased = await self._store.lease(self._channel, now, now + self._lease, places, destination)
+        for delivery in leased:
+            self._pacing.began(delivery.destination)
+            under_way.create_task(self._try(delivery), name=f"notifier.delivery.{delivery.id}")
+        return leased
 
     async def _try(self, delivery: Delivery) -> None:
         """One attempt; it ends in good time before the lease does."""
         try:
-            await self._send(delivery)
+            await self._attempt(delivery)
         except Fault as fault:
             # The store is away. When the lease ends the delivery is due again.
             self._told("unsettled", delivery, fault.reason)
+        finally:
+            self._pacing.ended(delivery.destination)
+            self._wanted.set()
 
-    async def _send(self, delivery: Delivery) -> None:
-        mail = mail_of(delivery, self._clock.now())
-        if mail is None:
-            await self._store.failed(delivery)
+    async def _attempt(self, delivery: Delivery) -> None:
+        if self._clock.now() >= delivery.expire_time:
+            await self._store.failed(delivery, delivery.error or "It was too late to send it.")
             self._told("outlived", delivery, "")
             return
         try:
             async with asyncio.timeout(self._lease.total_seconds() / 2):
-                await self._channel.send(mail)
-        except MailRefused as fault:
-            await self._store.failed(delivery)
+                status = await self._sending.send(delivery)
+        except MessageRefused as fault:
+            self._pacing.well(delivery.destination)
+            await self._store.failed(delivery, fault.message, status_of(fault))
             self._told("failed", delivery, fault.message)
-        except (Fault, TimeoutError) as error:
-            why = error.message if isinstance(error, Fault) else "the channel took too long"
-            if delivery.attempts >= self._persistence.most_attempts:
-                await self._store.failed(delivery)
-                self._told("failed", delivery, why)
-                return
-            # No secret depends on it: the pauses of many shall differ.
-            pause = self._persistence.pause(delivery.attempts, random.random())  # noqa: S311
-            await self._store.postpone(delivery, self._clock.now() + pause)
-            self._told("postponed", delivery, why)
+        except Fault as fault:
+            await self._try_later(delivery, fault.message, status_of(fault), fault.retry_after)
+        except TimeoutError:
+            await self._try_later(delivery, "The attempt took too long.", 0, None)
         else:
-            await self._store.sent(delivery)
+            self._pacing.well(delivery.destination)
+            await self._store.sent(delivery, status)
             self._told("sent", delivery, "")
 
-    async def _sweep(self) -> None:
+    async def _try_later(
+        self, delivery: Delivery, why: str, status: int, retry_after: float | None
+    ) -> None:
         now = self._clock.now()
-        if now - self._swept >= _SWEEP_EVERY:
-            await self._store.sweep(now - _KEPT)
-            self._swept = now
+        wished = timedelta(seconds=retry_after or 0.0)
+        self._pacing.failed(delivery.destination, now, wished)
+        # No secret depends on it: the pauses of many shall differ.
+        pause = self._persistence.pause(delivery.attempts, random.random())  # noqa: S311
+        due = now + max(pause, wished)
+        if delivery.attempts >= self._persistence.most_attempts or due >= delivery.expire_time:
+            await self._store.failed(delivery, why, status)
+            self._told("failed", delivery, why)
+        else:
+            await self._store.postpone(delivery, due, why, status)
+            self._told("postponed", delivery, why)
 
     async def _nap(self) -> float:
-        due = await self._store.next_due(Channel.EMAIL)
-        if due is None:
+        if self._pacing.free <= 0:
             return _LONGEST_NAP
-        return min(max((due - self._clock.now()).total_seconds(), 0.0), _LONGEST_NAP)
+        now = self._clock.now()
+        due = await self._store.next_due(self._channel, self._pacing.left_out(now))
+        rested = self._pacing.next_rested(now)
+        times = [time for time in (due, rested) if time is not None]
+        if not times:
+            return _LONGEST_NAP
+        return min(max((min(times) - now).total_seconds(), 0.0), _LONGEST_NAP)
 
     async def _rest(self, seconds: float) -> None:
         woken = asyncio.ensure_future(self._wanted.wait())

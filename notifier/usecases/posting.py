@@ -10,7 +10,7 @@ from chassis.clock import Clock
 from notifier.domain.delivery import Channel, Content, Delivery
 from notifier.domain.wording import Words
 from notifier.ports import Templates
-from notifier.usecases.delivering import Delivering
+from notifier.usecases.accepting import Accepting
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class Letter:
 class Posting:
     """Accepts letters, whatever the preferences of people are."""
 
-    def __init__(self, delivering: Delivering, templates: Templates, clock: Clock) -> None:
+    def __init__(self, accepting: Accepting, templates: Templates, clock: Clock) -> None:
         """Takes what it needs.
 
         Args:
-            delivering: stores and sends them.
+            accepting: stores them.
             templates: their words.
             clock: from which lifetimes count.
         """
-        self._delivering = delivering
+        self._accepting = accepting
         self._templates = templates
         self._clock = clock
 
@@ -60,7 +60,7 @@ class Posting:
         """
         words = self._templates.render(letter.kind, letter.language, letter.values)
         now = self._clock.now()
-        await self._delivering.accept(
+        await self._accepting.accept(
             Delivery(
                 id=letter.id,
                 channel=letter.channel,

@@ -36,6 +36,9 @@ def message_of(mail: Mail, sender: str) -> EmailMessage:
     # RFC 3834: nobody's holiday replies to it.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
+    if mail.html:
+        # The last part is what mail programs prefer (RFC 2046, 5.1.4).
+        message.add_alternative(mail.html, subtype="html")
     return message
 
 

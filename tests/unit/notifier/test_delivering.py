@@ -25,9 +25,12 @@ from notifier.domain.delivery import Channel, Delivery, Persistence, State
 from notifier.domain.faults import DeliveryQueueFull
 from notifier.domain.kind import Letters
 from notifier.domain.mail import mail_of
+from notifier.domain.pacing import Bounds
 from notifier.schema.tables import METADATA
+from notifier.usecases.accepting import Accepting
 from notifier.usecases.delivering import Delivering
 from notifier.usecases.posting import Letter, Posting
+from notifier.usecases.sending import MailSending
 
 PERSISTENCE = Persistence(4, timedelta(seconds=1), timedelta(seconds=60), 0.0)
 
@@ -98,19 +101,19 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
     delivering = Delivering(
         store,
-        MailboxMailChannel(mailbox, "Allocator <no-reply@allocator.local>"),
+        Channel.EMAIL,
+        MailSending(MailboxMailChannel(mailbox, "Allocator <no-reply@allocator.local>"), clock),
         persistence=PERSISTENCE,
-        most_waiting=3,
-        at_once=2,
+        bounds=Bounds(2),
         lease=timedelta(seconds=120),
         clock=clock,
         told=tell,
-        waits=lambda: delivering.wake(),  # noqa: PLW0108 - it is not bound yet
     )
+    accepting = Accepting(store, most_waiting=3, waits=delivering.wake)
     templates = FileTemplates(
         resources.files("notifier.templates"), [kind.value for kind in Letters]
     )
-    posting = Posting(delivering, templates, clock)
+    posting = Posting(accepting, templates, clock)
     yield World(clock, database, store, delivering, posting, mailbox, told, outcomes)
     await database.close()
 
