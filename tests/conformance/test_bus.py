@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kafka_topics import own_kafka
 
-from chassis.bus import MAX_VALUE, Bus, DeadLetter, Effect, Record, open_bus
+from chassis.bus import MAX_VALUE, Bus, DeadLetter, Effect, EffectOfMany, Record, open_bus
 from chassis.clock import SystemClock
 from chassis.faults import Invalid, Unavailable
 
@@ -532,6 +532,109 @@ async def test_a_replay_waits_for_its_group(opening: Opening) -> None:
 
 async def test_there_is_nothing_to_replay_under_an_unknown_id(bus: Bus) -> None:
     assert not await bus.replay(12345)
+
+
+@asynccontextmanager
+async def consuming_many(
+    bus: Bus, effect: EffectOfMany, topics: Iterable[str] = (FACTS,)
+) -> AsyncIterator[None]:
+    """Consumes many at once meanwhile."""
+    task = asyncio.create_task(bus.consume_many("readers", list(topics), effect))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_many_at_once_come_in_order_and_once_where_nothing_fails(bus: Bus) -> None:
+    reader = Reader()
+
+    async def effect(records: Sequence[Record]) -> None:
+        assert records
+        for record in records:
+            await reader(record)
+
+    await bus.publish([fact(number) for number in range(700)])
+    async with consuming_many(bus, effect):
+        await reader.until(700)
+        await bus.publish([fact(700)])
+        had = await reader.until(701)
+    assert [int(record.value) for record in had] == list(range(701))
+
+
+async def test_of_many_at_once_only_the_bad_one_becomes_a_dead_letter(bus: Bus) -> None:
+    had: set[bytes] = set()
+
+    async def effect(records: Sequence[Record]) -> None:
+        if any(record.value == b"5" for record in records):
+            raise Invalid("That is no book.")
+        had.update(record.value for record in records)
+
+    await bus.publish([fact(number) for number in range(10)])
+    async with consuming_many(bus, effect):
+        [letter] = await until_letters(bus, bool)
+        async with asyncio.timeout(PATIENCE):
+            while len(had) < 9:  # noqa: ASYNC110 - an effect that tells nobody
+                await asyncio.sleep(0.01)
+    assert (letter.record.value, letter.attempts) == (b"5", 5)
+    assert b"5" not in had
+
+
+async def test_many_at_once_wait_for_what_is_unavailable(bus: Bus) -> None:
+    reader, faults = Reader(), [Unavailable("Away.") for _ in range(3)]
+
+    async def effect(records: Sequence[Record]) -> None:
+        if faults:
+            raise faults.pop()
+        for record in records:
+            await reader(record)
+
+    await bus.publish([fact(1), fact(2)])
+    async with consuming_many(bus, effect):
+        await reader.until(2)
+    assert await bus.dead_letters(10) == []
+
+
+async def test_dead_letters_are_counted_and_discarded(bus: Bus) -> None:
+    assert await bus.count_dead_letters() == 0
+    reader = Reader(*[ValueError("no")] * 10)
+    async with consuming(bus, reader):
+        await bus.publish([fact(1), fact(2), fact(3)])
+        await reader.until(1)
+    first, second = await until_letters(bus, lambda found: len(found) == 2)
+    assert await bus.count_dead_letters() == 2
+    assert await bus.discard(first.id)
+    await until_letters(bus, lambda found: len(found) == 1)
+    assert not await bus.discard(first.id)
+    assert not await bus.replay(first.id)
+    assert [letter.id for letter in await bus.dead_letters(10)] == [second.id]
+    assert await bus.count_dead_letters() == 1
+
+
+async def test_the_dead_letters_of_a_key_are_erased(bus: Bus) -> None:
+    async def effect(record: Record) -> None:
+        raise ValueError(record.value)
+
+    async with consuming(bus, effect):
+        await bus.publish([fact(1), fact(2, "books/b"), fact(3)])
+        await until_letters(bus, lambda found: len(found) == 3)
+    assert await bus.erase("books/none") == 0
+    # In a file, the facts too.
+    assert await bus.erase("books/a") >= 2
+    letters = await until_letters(bus, lambda found: len(found) == 1)
+    assert [letter.record.key for letter in letters] == ["books/b"]
+
+
+async def test_a_log_in_a_file_forgets_the_facts_of_a_key_but_one(tmp_path: Path) -> None:
+    bus = await open_bus(f"sqlite:///{tmp_path}/bus.sqlite3", SystemClock())
+    await bus.publish([fact(1), fact(2, "books/b"), state(3, "books/a"), fact(4), fact(5)])
+    assert await bus.erase("books/a", but="5") == 2
+    reader = Reader()
+    async with consuming(bus, reader, topics=(FACTS, STATE)):
+        had = await reader.until(3)
+    assert sorted(record.value for record in had) == [b"2", b"3", b"5"]
+    await bus.close()
 
 
 async def test_it_can_be_closed_twice(opening: Opening) -> None:

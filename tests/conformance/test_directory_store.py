@@ -141,6 +141,68 @@ async def test_the_order_of_arrival_does_not_matter(store: DirectoryStore) -> No
         assert await store.get(Kind.MACHINE, name) == replace(news[4], name=name), order
 
 
+async def test_many_are_learnt_as_each_would_be(store: DirectoryStore) -> None:
+    news = [
+        entry("machines/x", 1),
+        entry("machines/x", 2),
+        ended("machines/x", T0 + 5 * MILLISECOND),
+        entry("machines/x", 1, T0 + 7 * MILLISECOND),
+        entry("machines/x", 2, T0 + 7 * MILLISECOND),
+    ]
+    for place, order in enumerate(permutations(news)):
+        name = f"machines/x{place}"
+        told = [replace(one, name=name) for one in order]
+        # Some of it at once, some that is known already, and some by itself.
+        await store.learn(told[:2])
+        await store.learn(told[1:4])
+        await store.learn(told[4:] + told[:1])
+        assert await store.get(Kind.MACHINE, name) == replace(news[4], name=name), order
+    await store.learn([])
+
+
+async def test_many_of_many_kinds_are_learnt_in_every_directory(store: DirectoryStore) -> None:
+    await store.put(entry("machines/a", 3))
+    number = await store.begin_rebuild()
+    news = [
+        entry("machines/a", 2),
+        entry("users/a"),
+        entry("allocations/aaaa", owner="users/a"),
+        ended("machines/b", T0),
+    ]
+    await store.learn(news)
+    assert await store.get(Kind.MACHINE, "machines/a") == entry("machines/a", 3)
+    await store.finish_rebuild(number)
+    assert await store.get(Kind.MACHINE, "machines/a") == entry("machines/a", 2)
+    assert await store.get(Kind.USER, "users/a") == entry("users/a")
+    assert await store.allocations("users/a", "", "", 9) == [news[2]]
+    assert await store.get(Kind.MACHINE, "machines/b") == ended("machines/b", T0)
+
+
+async def test_of_many_that_are_learnt_by_several_at_once_the_newest_stay(
+    store: DirectoryStore, opening: Opening
+) -> None:
+    stores = [store, await opening()]
+    names = [f"machines/m{n:02}" for n in range(30)]
+    await asyncio.gather(
+        *(stores[v % 2].learn([entry(name, v) for name in names]) for v in range(1, 9))
+    )
+    for name in names:
+        assert await store.get(Kind.MACHINE, name) == entry(name, 8)
+
+
+async def test_an_entry_is_rewritten_if_it_is_the_very_one(store: DirectoryStore) -> None:
+    kept = entry("allocations/abcd", 3, owner="users/a", machine="machines/b")
+    other = replace(kept, owner="users/deleted", message=b"less")
+    assert not await store.rewrite(kept, other)
+    await store.put(replace(kept, version=4))
+    assert not await store.rewrite(kept, other)
+    await store.put(replace(kept, version=5))
+    assert await store.rewrite(replace(kept, version=5), replace(other, version=5))
+    assert await store.get(kept.kind, kept.name) == replace(other, version=5)
+    assert await store.allocations("users/a", "", "", 9) == []
+    assert not await store.put(replace(kept, version=5))
+
+
 async def test_ends_are_forgotten_after_a_week(store: DirectoryStore) -> None:
     await store.end(ended("machines/old"))
     await store.end(ended("machines/kept", T0 + timedelta(days=2)))

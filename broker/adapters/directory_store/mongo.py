@@ -10,6 +10,7 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from broker.adapters.directory_store.rows import end_row, entry_row
 from broker.domain.entry import Ended, Entry, Kind
 from broker.ports import ENDED_KEPT
 from broker.schema.documents import more_of
@@ -183,16 +184,7 @@ async def _read_number(database: AsyncDatabase[Document]) -> int:
 
 def _put_of(entry: Entry) -> tuple[Document, list[Document]]:
     """The fields of an entry, and what is true of those that it replaces."""
-    row = {
-        "kind": entry.kind.value,
-        "name": entry.name,
-        "version": entry.version,
-        "create_time": entry.create_time,
-        "message": entry.message,
-        "owner": entry.owner,
-        "machine": entry.machine,
-        "write_time": entry.write_time,
-    }
+    row = entry_row(entry)
     older: list[Document] = [
         {"create_time": {"$lt": entry.create_time}},
         {"create_time": entry.create_time, "version": {"$lt": entry.version}},
@@ -202,17 +194,7 @@ def _put_of(entry: Entry) -> tuple[Document, list[Document]]:
 
 def _end_of(ended: Ended) -> tuple[Document, list[Document]]:
     """The fields of an end, and what is true of those that it replaces."""
-    row = {
-        "kind": ended.kind.value,
-        "name": ended.name,
-        # No version of what was made by then is newer, every version of what comes after is.
-        "version": 0,
-        "create_time": ended.end_time,
-        "message": None,
-        "owner": "",
-        "machine": "",
-        "write_time": ended.end_time,
-    }
+    row = end_row(ended)
     older: list[Document] = [
         {"create_time": {"$lt": ended.end_time}},
         {"create_time": ended.end_time, "message": {"$ne": None}},

@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from broker.adapters.directory_store.rows import end_row, entry_row
+from broker.adapters.directory_store.together import learn_together
 from broker.domain.entry import Ended, Entry, Kind
 from broker.ports import ENDED_KEPT
 from broker.schema.tables import DIRECTORIES, ENTRIES
@@ -113,17 +115,13 @@ class SqlDirectoryStore:
 
     async def learn(self, news: Sequence[Entry | Ended]) -> None:
         """Puts and ends many at once."""
-
-        def work(connection: Connection) -> None:
-            directories = _written(connection)
-            for one in news:
-                if isinstance(one, Entry):
-                    _put_entry(connection, one, directories)
-                else:
-                    _end_name(connection, one, directories)
-
-        if news:
-            await self._database.write(work)
+        if not news:
+            return
+        try:
+            await self._database.write(lambda connection: learn_together(connection, news))
+        except IntegrityError:
+            # Another replica has put one of them in between: each is decided about by itself.
+            await self._database.write(lambda connection: _learn_each(connection, news))
 
     async def rewrite(self, entry: Entry, other: Entry) -> bool:
         """Puts another entry in the place of one that is kept."""
@@ -134,7 +132,7 @@ class SqlDirectoryStore:
                 _written(connection),
                 lambda d: (
                     connection.execute(
-                        _REWRITE, {**_row(other), **known, "of_directory": d}
+                        _REWRITE, {**entry_row(other), **known, "of_directory": d}
                     ).rowcount
                     > 0
                 ),
@@ -199,6 +197,15 @@ class SqlDirectoryStore:
         return await self._database.write(work)
 
 
+def _learn_each(connection: Connection, news: Sequence[Entry | Ended]) -> None:
+    directories = _written(connection)
+    for one in news:
+        if isinstance(one, Entry):
+            _put_entry(connection, one, directories)
+        else:
+            _end_name(connection, one, directories)
+
+
 def _written(connection: Connection) -> Sequence[int]:
     """The numbers of the directories that are written."""
     return connection.execute(_WRITTEN).scalars().all()
@@ -213,22 +220,12 @@ def _in_each(directories: Sequence[int], change: Callable[[int], bool]) -> bool:
 
 
 def _put_entry(connection: Connection, entry: Entry, directories: Sequence[int]) -> bool:
-    row, known = _row(entry), _known(entry.kind, entry.name, entry)
+    row, known = entry_row(entry), _known(entry.kind, entry.name, entry)
     return _in_each(directories, lambda d: _put(connection, d, row, known))
 
 
 def _end_name(connection: Connection, ended: Ended, directories: Sequence[int]) -> bool:
-    row = {
-        "kind": ended.kind.value,
-        "name": ended.name,
-        # No version of what was made by then is newer, every version of what comes after is.
-        "version": 0,
-        "create_time": ended.end_time,
-        "message": None,
-        "owner": "",
-        "machine": "",
-        "write_time": ended.end_time,
-    }
+    row = end_row(ended)
     known = {"of_kind": ended.kind.value, "of_name": ended.name, "of_time": ended.end_time}
 
     def end_in(directory: int) -> bool:
@@ -263,19 +260,6 @@ def _insert(connection: Connection, row: Mapping[str, Any]) -> bool:
     except IntegrityError:
         return False
     return True
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    return {
-        "kind": entry.kind.value,
-        "name": entry.name,
-        "version": entry.version,
-        "create_time": entry.create_time,
-        "message": entry.message,
-        "owner": entry.owner,
-        "machine": entry.machine,
-        "write_time": entry.write_time,
-    }
 
 
 def _known(kind: Kind, name: str, entry: Entry) -> dict[str, Any]:

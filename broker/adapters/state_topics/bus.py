@@ -30,13 +30,17 @@ class BusStateTopics:
 
     async def replay(self, group: str) -> int:
         """Has everything that the topics keep learnt again."""
-        learnt = 0
+        learnt = under_way = 0
         came = asyncio.Event()
 
         async def effect(records: Sequence[Record]) -> None:
-            nonlocal learnt
+            nonlocal learnt, under_way
+            under_way += 1
             came.set()
-            await self._learn(records)
+            try:
+                await self._learn(records)
+            finally:
+                under_way -= 1
             learnt += len(records)
             came.set()
 
@@ -49,7 +53,7 @@ class BusStateTopics:
                     timeout=self._quiet_seconds,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                if waiting.cancel():
+                if waiting.cancel() and not under_way:
                     break
         finally:
             consuming.cancel()
