@@ -9,6 +9,7 @@ from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
 from allocation_svc.adapters.catalogue.grpc import GrpcCatalogue
 from allocation_svc.adapters.engine.grpc import GrpcEngine
+from allocation_svc.adapters.machine_versions.grpc import GrpcMachineVersions
 from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserver
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.schema.tables import LEASES, OUTBOX
@@ -72,7 +73,9 @@ async def compose(platform: Platform) -> Service:
 
     # Its peers
     engine = GrpcEngine(platform.channel("docker_svc"), remove_seconds=settings.deleting_seconds)
-    catalogue = GrpcCatalogue(platform.channel("machines_svc"))
+    machines_svc = platform.channel("machines_svc")
+    catalogue = GrpcCatalogue(machines_svc)
+    versions = GrpcMachineVersions(machines_svc, platform.bus, clock)
 
     # What it does by itself
     observer = TelemetryStepObserver(platform.log("reconciler"))
@@ -130,6 +133,7 @@ async def compose(platform: Platform) -> Service:
         Lifecycle(store, watch, clock, kick),
         Reading(store, engine, watch),
         Watching(store, feed, clock),
+        versions,
     )
     tasks = [
         *led(
@@ -138,6 +142,7 @@ async def compose(platform: Platform) -> Service:
             Task("allocation_svc.reconciler", reconciler.run),
         ),
         Task("allocation_svc.engine_watch", watch.run),
+        Task("allocation_svc.machine_versions", versions.run),
         Task("allocation_svc.feed", end_feed),
     ]
     if leases is not None:

@@ -163,6 +163,22 @@ class Catalogue(Protocol):
         ...
 
 
+class MachineVersions(Protocol):
+    """Knows, of late, which versions of machines can be rented."""
+
+    def newer(self, machine: str, version: int) -> int:
+        """The version of a machine that would be rented now, without asking.
+
+        Args:
+            machine: `machines/{machine}`.
+            version: the one that was rented.
+
+        Returns:
+            0 where it is not newer, is not known, or where the machine cannot be rented any more.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EngineEvent:
     """What the engine tells.

@@ -25,8 +25,8 @@ from machines_svc.adapters.starter_catalogue.files import FileStarterCatalogue
 from machines_svc.ports import ImagePrefetch, MachineStore, PictureStore, StandingStore
 from machines_svc.schema.tables import LEASES, OUTBOX
 from machines_svc.settings import Settings
+from machines_svc.transport import definition
 from machines_svc.transport.consumer import GROUP, RATINGS, TOPICS, FollowingConsumer
-from machines_svc.transport.definition import definition_of
 from machines_svc.transport.facts import records_of
 from machines_svc.transport.servicer import CATALOGUE, MachineServicer
 from machines_svc.usecases.browsing import Browsing
@@ -102,7 +102,7 @@ async def compose(platform: Platform) -> Service:
         images = prefetch
 
     if settings.starter_catalogue:
-        starters = FileStarterCatalogue(resources.files("machines_svc.catalogue"), definition_of)
+        starters = FileStarterCatalogue(resources.files("machines_svc.catalogue"), definition.read)
         sown = await Sowing(store, starters, clock, settings.default_resource_class).sow()
         if sown:
             log.info("starter catalogue added", machines=sown)

@@ -30,6 +30,8 @@ class Variable:
         choices: the values that it may have; empty for any.
         pattern: a regular expression that the whole value matches; empty for any. machines_svc
             accepts only those that Python's `re` reads as RE2 does, and that end in time.
+        generated_length: how many letters and digits a value has that is made where none is given; 0
+            where none is made.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Variable:
     secret: bool = False
     choices: tuple[str, ...] = ()
     pattern: str = ""
+    generated_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)

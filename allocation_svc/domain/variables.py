@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from string import ascii_letters, digits
 
 from allocation_svc.domain.allocation import VariableValue
 from allocation_svc.domain.faults import VariableInvalid, VariableMissing, VariableUnknown
 from allocation_svc.domain.machine import Variable
 from chassis.faults import FieldViolation
 
+_ALPHABET = ascii_letters + digits
+
 MOST_BYTES = 256 * 1024
 """How large the values of one allocation may be together: they are all handed to one program."""
+
+
+def generated_values(variables: Sequence[Variable], given: Mapping[str, str]) -> dict[str, str]:
+    """Values for the variables that have one made where none is given, by key.
+
+    Args:
+        variables: of the machine.
+        given: the values by key; an empty one counts as not given.
+    """
+    return {
+        v.key: "".join(secrets.choice(_ALPHABET) for _ in range(v.generated_length))
+        for v in variables
+        if v.generated_length and not given.get(v.key)
+    }
 
 
 def chosen_values(

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2
 
-from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.allocation import Allocation, Desired
+from allocation_svc.ports import MachineVersions
 from allocation_svc.transport.mapping import inspection_of, message_of
 from allocation_svc.usecases.admission import Admission, Wish
 from allocation_svc.usecases.lifecycle import Lifecycle
@@ -23,9 +24,15 @@ class AllocationServicer:
     """Serves `allocator.allocations.v1.AllocationService`."""
 
     def __init__(
-        self, admission: Admission, lifecycle: Lifecycle, reading: Reading, watching: Watching
+        self,
+        admission: Admission,
+        lifecycle: Lifecycle,
+        reading: Reading,
+        watching: Watching,
+        versions: MachineVersions,
     ) -> None:
-        """Passes calls on to the use cases."""
+        """Passes calls on to the use cases; says where a newer version of a machine is to be had."""
+        self._versions = versions
         self._admission = admission
         self._lifecycle = lifecycle
         self._reading = reading
@@ -44,13 +51,23 @@ class AllocationServicer:
             labels=dict(wanted.labels),
             request_id=request.request_id,
         )
-        return message_of(await self._admission.rent(call.caller, wish))
+        rented, made = await self._admission.rent(call.caller, wish)
+        message = self._message(rented)
+        for value in message.variables:
+            value.value = made.get(value.key, value.value)
+        return message
 
     async def GetAllocation(
         self, request: allocation_service_pb2.GetAllocationRequest, call: Call
     ) -> bytes:
         """Reads one allocation, as the wire has it."""
-        return self._written.of(await self._reading.one(call.caller, request.name))
+        found = await self._reading.one(call.caller, request.name)
+        newer = self._newer(found)
+        if not newer:
+            return self._written.of(found)
+        # Written messages that follow each other are one message.
+        further = allocation_pb2.Allocation(newer_machine_version=newer)
+        return self._written.of(found) + further.SerializeToString()
 
     async def ListAllocations(
         self, request: allocation_service_pb2.ListAllocationsRequest, call: Call
@@ -60,7 +77,7 @@ class AllocationServicer:
             call.caller, request.parent, request.filter, request.page_size, request.page_token
         )
         return allocation_service_pb2.ListAllocationsResponse(
-            allocations=map(message_of, found), next_page_token=token
+            allocations=map(self._message, found), next_page_token=token
         )
 
     async def UpdateAllocation(
@@ -77,20 +94,20 @@ class AllocationServicer:
             display_name=wanted.display_name if "display_name" in chosen else None,
             labels=dict(wanted.labels) if "labels" in chosen else None,
         )
-        return message_of(updated)
+        return self._message(updated)
 
     async def DeleteAllocation(
         self, request: allocation_service_pb2.DeleteAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
         """Has an allocation removed."""
         version = version_of(request.etag)
-        return message_of(await self._lifecycle.delete(call.caller, request.name, version))
+        return self._message(await self._lifecycle.delete(call.caller, request.name, version))
 
     async def StartAllocation(
         self, request: allocation_service_pb2.StartAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
         """Has an allocation run."""
-        return message_of(
+        return self._message(
             await self._lifecycle.start(call.caller, request.name, request.request_id)
         )
 
@@ -98,13 +115,13 @@ class AllocationServicer:
         self, request: allocation_service_pb2.StopAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
         """Has an allocation not run."""
-        return message_of(await self._lifecycle.stop(call.caller, request.name))
+        return self._message(await self._lifecycle.stop(call.caller, request.name))
 
     async def RestartAllocation(
         self, request: allocation_service_pb2.RestartAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
         """Has the program of an allocation end and start again."""
-        return message_of(
+        return self._message(
             await self._lifecycle.restart(call.caller, request.name, request.request_id)
         )
 
@@ -122,12 +139,21 @@ class AllocationServicer:
         if request.name and not request.parent and call.caller.sees_all:
             owner = ""
         async for told in self._watching.stream(owner, request.name):
-            yield _watch_response(told)
+            yield self._watch_response(told)
 
+    def _watch_response(
+        self, told: Allocation | Sign
+    ) -> allocation_service_pb2.WatchAllocationsResponse:
+        if isinstance(told, Allocation):
+            return allocation_service_pb2.WatchAllocationsResponse(allocation=self._message(told))
+        return allocation_service_pb2.WatchAllocationsResponse(complete=told is Sign.COMPLETE)
 
-def _watch_response(
-    told: Allocation | Sign,
-) -> allocation_service_pb2.WatchAllocationsResponse:
-    if isinstance(told, Allocation):
-        return allocation_service_pb2.WatchAllocationsResponse(allocation=message_of(told))
-    return allocation_service_pb2.WatchAllocationsResponse(complete=told is Sign.COMPLETE)
+    def _newer(self, allocation: Allocation) -> int:
+        if allocation.desired is Desired.DELETED:
+            return 0
+        return self._versions.newer(allocation.machine, allocation.machine_version)
+
+    def _message(self, allocation: Allocation) -> allocation_pb2.Allocation:
+        message = message_of(allocation)
+        message.newer_machine_version = self._newer(allocation)
+        return message

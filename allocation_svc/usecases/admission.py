@@ -13,7 +13,7 @@ from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.faults import MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly
 from allocation_svc.domain.instance import Limits, Node
 from allocation_svc.domain.machine import Machine
-from allocation_svc.domain.variables import chosen_values
+from allocation_svc.domain.variables import chosen_values, generated_values
 from allocation_svc.ports import AllocationStore, Catalogue, Claim, SecretBox
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock
@@ -85,11 +85,12 @@ class Admission:
         self._quota = quota
         self._provisioning_seconds = provisioning_seconds
 
-    async def rent(self, caller: Caller, wish: Wish) -> Allocation:
+    async def rent(self, caller: Caller, wish: Wish) -> tuple[Allocation, Mapping[str, str]]:
         """Rents a machine; the instance is made afterwards.
 
         Returns:
-            The allocation, PROVISIONING, with its address.
+            The allocation, PROVISIONING, with its address; and the secrets that were made for it, by
+            key, which nobody is told again: a request that comes twice has none the second time.
 
         Raises:
             EngineUnavailable: the engine is away; nothing was rented.
@@ -109,12 +110,13 @@ class Admission:
             dict(wish.labels),
         )
         if once is not None and (answered := await self._store.answered(once)) is not None:
-            return answered
+            return answered, {}
         self._watch.refuse_if_away(noted=False)
         node = await self._watch.node()
         machine = await self._catalogue.machine(wish.machine)
         limits = self._admissible(caller, machine, node)
-        values, secret_values = chosen_values(machine.variables, wish.values)
+        made = generated_values(machine.variables, wish.values)
+        values, secret_values = chosen_values(machine.variables, {**wish.values, **made})
 
         now = self._clock.now()
         plan = machine.plan(limits)
@@ -153,7 +155,8 @@ class Admission:
             )
         )
         self._kick(rented)
-        return rented
+        # The same request may have been admitted a moment ago: then these are not its secrets.
+        return rented, made if rented.uid == allocation.uid else {}
 
     def _admissible(self, caller: Caller, machine: Machine, node: Node) -> Limits:
         """What an instance of the machine may use, if the caller may rent it here."""

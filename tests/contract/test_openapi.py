@@ -105,7 +105,9 @@ def test_the_reasons_of_a_methods_comment_are_its_problem_answers() -> None:
     assert "`MACHINE_NOT_FOUND`" in responses["404"]["description"]
     assert "`ETAG_STALE`" in responses["409"]["description"]
     assert "If-Match" in responses["412"]["description"]
-    assert "`CALLER_NOT_ALLOWED`" in responses["403"]["description"]
+    assert "`COMMAND_ADMINS_ONLY`" in responses["403"]["description"]
+    of_admins = DOCUMENT["paths"]["/v1/machines/{machine}:publish"]["post"]["responses"]
+    assert "`CALLER_NOT_ALLOWED`" in of_admins["403"]["description"]
 
 
 def test_the_pattern_of_a_name_is_that_of_the_paths_last_segment() -> None:

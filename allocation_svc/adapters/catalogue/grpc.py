@@ -66,6 +66,7 @@ def machine_of(message: machine_pb2.Machine) -> Machine:
                 secret=variable.secret,
                 choices=tuple(variable.choices),
                 pattern=variable.pattern,
+                generated_length=variable.generated_length,
             )
             for variable in message.variables
         ),

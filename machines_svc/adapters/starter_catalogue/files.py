@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources.abc import Traversable
-from typing import Any
 
 from machines_svc.domain.machine import MachineSpec
 
 
 class FileStarterCatalogue:
-    """Reads each `*.toml` of a folder: one machine, in the contract's words."""
+    """Reads each `*.yaml` of a folder: one machine, as ImportMachine takes it."""
 
     def __init__(
-        self, folder: Traversable, read: Callable[[Mapping[str, Any]], tuple[str, MachineSpec]]
+        self, folder: Traversable, read: Callable[[bytes], tuple[str, MachineSpec]]
     ) -> None:
         """Reads nothing yet.
 
@@ -29,11 +27,11 @@ class FileStarterCatalogue:
         """The name and the spec of each machine, by name of the file.
 
         Raises:
-            Invalid: a file breaks the contract.
-            ValueError: a file cannot be read as TOML, or says what the contract does not know.
+            Invalid: a file breaks the contract, cannot be read as YAML, or says what the contract does
+                not know.
         """
         files = sorted(
-            (file for file in self._folder.iterdir() if file.name.endswith(".toml")),
+            (file for file in self._folder.iterdir() if file.name.endswith(".yaml")),
             key=lambda file: file.name,
         )
-        return [self._read(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+        return [self._read(file.read_bytes()) for file in files]

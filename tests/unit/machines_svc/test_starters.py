@@ -23,11 +23,11 @@ from machines_svc.adapters.starter_catalogue.files import FileStarterCatalogue
 from machines_svc.domain.availability import Availability, RuntimeAbilities, availability_of
 from machines_svc.domain.machine import MachineSpec
 from machines_svc.domain.rules import check_spec
-from machines_svc.transport.definition import definition_of
+from machines_svc.transport.definition import read
 
 PATIENCE = 20.0
 STARTERS = dict(
-    FileStarterCatalogue(resources.files("machines_svc.catalogue"), definition_of).machines()
+    FileStarterCatalogue(resources.files("machines_svc.catalogue"), read).machines()
 )
 
 

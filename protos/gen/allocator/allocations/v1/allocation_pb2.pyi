@@ -168,6 +168,7 @@ class Allocation(message.Message):
     UPDATE_TIME_FIELD_NUMBER: builtins.int
     DELETE_TIME_FIELD_NUMBER: builtins.int
     RESOURCE_CLASS_FIELD_NUMBER: builtins.int
+    NEWER_MACHINE_VERSION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `allocations/{allocation}`, set by the server and never changed."""
     uid: builtins.str
@@ -198,6 +199,10 @@ class Allocation(message.Message):
     """Changes with every change; send it back with an update to be told of a lost race."""
     resource_class: builtins.str
     """How much of the host it may use: the machine's class when it was rented."""
+    newer_machine_version: builtins.int
+    """The version of its machine that would be rented now, where that is newer than `machine_version`;
+    0 where there is none, where the machine is not in the catalogue any more, and in facts.
+    """
     @builtins.property
     def variables(self) -> containers.RepeatedCompositeFieldContainer[VariableValue]:
         """The values of the machine's variables. Those of secret ones are never sent back."""
@@ -261,10 +266,11 @@ class Allocation(message.Message):
         update_time: timestamp_pb2.Timestamp | None = ...,
         delete_time: timestamp_pb2.Timestamp | None = ...,
         resource_class: builtins.str = ...,
+        newer_machine_version: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "observed_time", b"observed_time", "state_reason", b"state_reason", "state_time", b"state_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "generation", b"generation", "host", b"host", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "observed_time", b"observed_time", "owner", b"owner", "port", b"port", "progress", b"progress", "resource_class", b"resource_class", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "generation", b"generation", "host", b"host", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "newer_machine_version", b"newer_machine_version", "observed_time", b"observed_time", "owner", b"owner", "port", b"port", "progress", b"progress", "resource_class", b"resource_class", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,7 +286,9 @@ class VariableValue(message.Message):
     key: builtins.str
     """The variable's key."""
     value: builtins.str
-    """Its value, at most 4096 characters. Empty in answers where the variable is secret."""
+    """Its value, at most 4096 characters. Empty in answers where the variable is secret; one that was made
+    because none was given is told once, in the answer to CreateAllocation.
+    """
     secret: builtins.bool
     """True in answers where the variable is secret and its value is left out."""
     def __init__(

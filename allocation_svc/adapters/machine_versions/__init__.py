@@ -1,0 +1,1 @@
+"""Which versions of machines can be rented."""
