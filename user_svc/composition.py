@@ -11,32 +11,45 @@ from chassis.clock import SystemClock
 from chassis.faults import Fault
 from chassis.identity import Vault, kept_secrets
 from chassis.limits import Delays, open_limits
+from chassis.rpc.contract import known_scopes
 from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings, ProcessSettings
 from chassis.sql import open_database
 from chassis.sql.leases import SqlLeases
+from user_svc.adapters.access_token_store.sql import SqlAccessTokenStore
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
+from user_svc.adapters.authenticator.pyotp import PyotpAuthenticator
 from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
 from user_svc.adapters.session_store.sql import SqlSessionStore
 from user_svc.adapters.token_signer.joserfc import JoseTokenSigner
+from user_svc.adapters.totp_store.sql import SqlTotpStore
 from user_svc.adapters.trust_store.sql import SqlTrustStore
 from user_svc.domain.code import Letter
 from user_svc.domain.trust import KeyPlan
 from user_svc.schema.tables import LEASES, OUTBOX
 from user_svc.settings import Settings
 from user_svc.transport.cookies import RefreshCookies
+from user_svc.transport.factor_servicers import AccessTokenServicer, TotpServicer
 from user_svc.transport.key_document import key_document
 from user_svc.transport.mapping import user_records
+from user_svc.transport.session_mapping import new_place_records
 from user_svc.transport.session_servicer import SessionServicer
 from user_svc.transport.trust_servicer import TrustServicer
-from user_svc.transport.user_servicer import UserServicer
+from user_svc.transport.user_servicer import People, UserServicer
+from user_svc.usecases.access_tokens import AccessTokenRules, AccessTokens
 from user_svc.usecases.accounts import Accounts
+from user_svc.usecases.codes import CodeRules, Codes
+from user_svc.usecases.contacts import Contacts
 from user_svc.usecases.first_admin import FirstAdmin
+from user_svc.usecases.leaving import Leaving
 from user_svc.usecases.letters import LetterDispatch
 from user_svc.usecases.log_in import LogIn, SessionRules
+from user_svc.usecases.password_proof import PasswordProof
+from user_svc.usecases.password_reset import PasswordReset
+from user_svc.usecases.second_factor import SecondFactor
 from user_svc.usecases.sign_up import SignUp, SignUpRules
 from user_svc.usecases.sweeping import Sweeping
 from user_svc.usecases.trust_feed import FeedPace, TrustFeed
@@ -45,6 +58,7 @@ from user_svc.usecases.trust_feed import FeedPace, TrustFeed
 _SKEW = timedelta(minutes=3)
 _KEY_NOTICE = 4 * _SKEW
 _HEARTBEAT = timedelta(seconds=5)
+_ACCESS_TOKEN_REFILL = timedelta(minutes=15)
 _ADMIN_FILE = "admin.json"
 
 
@@ -72,7 +86,9 @@ async def compose(platform: Platform) -> Service:
     relay = Relay(database, OUTBOX, platform.bus, fence=fence)
     platform.publishes(relay, leadership)
     accounts = SqlAccountStore(database, vault, user_records, leadership.wake)
-    sessions = SqlSessionStore(database, vault)
+    sessions = SqlSessionStore(database, vault, new_place_records, leadership.wake)
+    tokens = SqlAccessTokenStore(database)
+    totps = SqlTotpStore(database, vault)
     letters = SqlLetterStore(database, vault)
     trust_store = SqlTrustStore(database, vault)
 
@@ -112,13 +128,45 @@ async def compose(platform: Platform) -> Service:
 
     # what people do
     session_rules = _session_rules(settings, token_lifetime)
+    codes = Codes(
+        accounts,
+        limiter=limits.limiter,
+        rules=_code_rules(settings),
+        clock=clock,
+        letter_waits=leadership.wake,
+    )
     sign_up = SignUp(
         accounts,
+        codes,
         hasher=hasher,
         limiter=limits.limiter,
         rules=_sign_up_rules(settings),
         clock=clock,
-        letter_waits=leadership.wake,
+    )
+    proof = PasswordProof(hasher, limits.failures, session_rules.account_delays)
+    second_factor = SecondFactor(
+        accounts,
+        totps,
+        authenticator=PyotpAuthenticator(),
+        password=proof,
+        failures=limits.failures,
+        delays=Delays(settings.free_wrong_totp_codes, 1.0, settings.longest_wait_totp_seconds),
+        clock=clock,
+    )
+    access_tokens = AccessTokens(
+        accounts,
+        tokens,
+        signer=signer,
+        signing_key=feed.signing_key,
+        limiter=limits.limiter,
+        rules=AccessTokenRules(
+            scopes=known_scopes(),
+            most=settings.access_tokens_per_user,
+            burst=settings.access_tokens_per_user,
+            refill=_ACCESS_TOKEN_REFILL,
+        ),
+        clock=clock,
+        revoked=feed.wake,
     )
     log_in = LogIn(
         accounts,
@@ -126,6 +174,7 @@ async def compose(platform: Platform) -> Service:
         hasher=hasher,
         signer=signer,
         signing_key=feed.signing_key,
+        second_factor=second_factor,
         failures=limits.failures,
         rules=session_rules,
         clock=clock,
@@ -134,7 +183,35 @@ async def compose(platform: Platform) -> Service:
     keeping = Accounts(
         accounts,
         hasher=hasher,
-        failures=limits.failures,
+        proof=proof,
+        admin_file=admin_file,
+        rules=session_rules,
+        clock=clock,
+        revoked=feed.wake,
+    )
+    reset = PasswordReset(
+        accounts,
+        codes,
+        hasher=hasher,
+        admin_file=admin_file,
+        rules=session_rules,
+        clock=clock,
+        revoked=feed.wake,
+    )
+    contacts = Contacts(
+        accounts,
+        keeping,
+        codes,
+        proof=proof,
+        admin_file=admin_file,
+        rules=session_rules,
+        clock=clock,
+        revoked=feed.wake,
+    )
+    leaving = Leaving(
+        accounts,
+        keeping,
+        proof=proof,
         admin_file=admin_file,
         rules=session_rules,
         clock=clock,
@@ -149,9 +226,13 @@ async def compose(platform: Platform) -> Service:
     return Service(
         name="user_svc",
         servicers={
-            "allocator.users.v1.UserService": UserServicer(sign_up, keeping),
+            "allocator.users.v1.UserService": UserServicer(
+                People(sign_up, keeping, reset, contacts, leaving)
+            ),
             "allocator.users.v1.SessionService": SessionServicer(log_in, cookies),
-            "allocator.access.v1.TrustService": TrustServicer(feed),
+            "allocator.users.v1.AccessTokenService": AccessTokenServicer(access_tokens),
+            "allocator.users.v1.TotpService": TotpServicer(second_factor),
+            "allocator.access.v1.TrustService": TrustServicer(feed, access_tokens),
         },
         routes=[key_document(feed.published)],
         tasks=[
@@ -159,7 +240,7 @@ async def compose(platform: Platform) -> Service:
                 leadership,
                 Task("user_svc.relay", relay.run),
                 Task("user_svc.letters", dispatch.run),
-                Task("user_svc.sweeping", Sweeping(sessions, feed.sweep, clock).run),
+                Task("user_svc.sweeping", Sweeping(sessions, tokens, feed.sweep, clock).run),
             ),
             Task("user_svc.trust", feed.run),
             *(Task("user_svc.limits", watch) for watch in limits.watches),
@@ -224,13 +305,20 @@ def _session_rules(settings: Settings, token_lifetime: timedelta) -> SessionRule
     )
 
 
+def _code_rules(settings: Settings) -> CodeRules:
+    return CodeRules(
+        lifetime=timedelta(seconds=settings.code_seconds),
+        pause=timedelta(seconds=settings.code_pause_seconds),
+        address_burst=settings.sign_ups_at_once,
+        address_refill=timedelta(seconds=settings.sign_up_pause_seconds),
+    )
+
+
 def _sign_up_rules(settings: Settings) -> SignUpRules:
     return SignUpRules(
         is_open=settings.sign_up == "open",
-        code_lifetime=timedelta(seconds=settings.code_seconds),
-        code_pause=timedelta(seconds=settings.code_pause_seconds),
         address_burst=settings.sign_ups_at_once,
         address_refill=timedelta(seconds=settings.sign_up_pause_seconds),
-        email_burst=settings.sign_up_mails_at_once,
-        email_refill=timedelta(seconds=settings.sign_up_mail_pause_seconds),
+        contact_burst=settings.sign_up_mails_at_once,
+        contact_refill=timedelta(seconds=settings.sign_up_mail_pause_seconds),
     )

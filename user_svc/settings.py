@@ -63,6 +63,20 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_USER_"):
     sessions_per_user: int = Field(
         default=50, ge=1, le=1000, description="How many sessions of a person are open at once."
     )
+    access_tokens_per_user: int = Field(
+        default=50, ge=1, le=1000, description="How many access tokens a person has at once."
+    )
+    free_wrong_totp_codes: int = Field(
+        default=5,
+        ge=1,
+        description="Wrong codes of the second factor of one account that cost no wait.",
+    )
+    longest_wait_totp_seconds: float = Field(
+        default=900.0,
+        ge=1,
+        description="The longest wait for the next code, seconds. It starts at one second and "
+        "doubles; only somebody who has the password can cause it.",
+    )
     key_rotation_days: float = Field(
         default=90.0,
         gt=0,
@@ -77,21 +91,23 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_USER_"):
     code_pause_seconds: int = Field(
         default=60,
         ge=1,
-        description="The shortest time between two codes for one address, seconds.",
+        description="The shortest time between two codes for one e-mail address or phone number, "
+        "seconds.",
     )
     sign_ups_at_once: int = Field(
         default=30,
         ge=1,
-        description="Sign-ups from one network address before it has to wait: a class signs up from "
-        "behind one.",
+        description="Sign-ups, codes that are asked for, and password resets, each from one network "
+        "address before it has to wait: a class signs up from behind one.",
     )
     sign_up_pause_seconds: float = Field(
-        default=60.0, gt=0, description="How long it then waits for each further sign-up, seconds."
+        default=60.0, gt=0, description="How long it then waits for each further one, seconds."
     )
     sign_up_mails_at_once: int = Field(
         default=3,
         ge=1,
-        description="Sign-ups with one e-mail address before it has to wait: each sends it a mail.",
+        description="Sign-ups with one e-mail address or phone number before it has to wait: each sends "
+        "it a message.",
     )
     sign_up_mail_pause_seconds: float = Field(
         default=600.0, gt=0, description="How long it then waits for each further one, seconds."

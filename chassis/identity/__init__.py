@@ -6,7 +6,7 @@ Services know each other by short-lived tokens under a shared secret. The vault 
 rest.
 """
 
-from chassis.identity.caller import NOBODY, Caller
+from chassis.identity.caller import ADMIN_SCOPE, NOBODY, Caller
 from chassis.identity.certificates import EDGE, Certificates, CertificatesUnusable
 from chassis.identity.secrets import SecretUnusable, kept_secrets
 from chassis.identity.service_tokens import CLOCK_SKEW_SECONDS, ServiceTokens
@@ -14,6 +14,7 @@ from chassis.identity.trust import FRESH_SECONDS, Revocation, Trust, TrustUpdate
 from chassis.identity.vault import Vault
 
 __all__ = [
+    "ADMIN_SCOPE",
     "CLOCK_SKEW_SECONDS",
     "EDGE",
     "FRESH_SECONDS",

@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from chassis.faults import Fault, Unauthenticated, Unavailable
-from chassis.identity.caller import Caller
+from chassis.identity.caller import ADMIN_SCOPE, Caller
 from chassis.identity.service_tokens import ServiceTokens
 from chassis.telemetry import log
 
@@ -22,21 +22,26 @@ AUDIENCE = "allocator"
 ALGORITHM = "Ed25519"
 FRESH_SECONDS = 30.0
 _MOST_REMEMBERED = 20_000
+_MOST_USED = 1000
+"""How many used access tokens are noted between two reports; the next use of others is noted then."""
+
 _FIRST_RETRY_SECONDS = 0.02
 _LONGEST_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Tokens that must be refused: those of a person, or of one session, issued before a time.
+    """Tokens that must be refused: those of a person's sessions, of one session, issued before a time.
 
-    Times are in seconds since 1970.
+    Times are in seconds since 1970. Where it names a personal access token it is about that one alone,
+    whenever it was issued; those that name none are about no such token.
     """
 
     user: str
     session: str
     issued_before: float
     expires: float
+    access_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,12 @@ class TrustUpdate:
     Attributes:
         keys: all raw Ed25519 public keys by their id; empty where they have not changed.
         revocations: new ones.
+        more: whether more of the same follows at once, so that this is not all.
     """
 
     keys: Mapping[str, bytes] = field(default_factory=dict)
     revocations: Sequence[Revocation] = ()
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class Trust:
         self._keys: dict[str, OKPKey] = {}
         self._by_user: dict[str, Revocation] = {}
         self._by_session: dict[str, Revocation] = {}
+        self._by_access_token: dict[str, Revocation] = {}
+        self._used: set[str] = set()
         self._verified: dict[str, _Verified] = {}
         self._heard = -FRESH_SECONDS
         self._known = asyncio.Event()
@@ -119,7 +128,14 @@ class Trust:
             )
         if self._is_revoked(found):
             raise Unauthenticated("The session was ended; log in again.", reason="TOKEN_REVOKED")
+        if found.caller.access_token and len(self._used) < _MOST_USED:
+            self._used.add(found.caller.access_token)
         return found.caller
+
+    def take_used(self) -> list[str]:
+        """The personal access tokens that were used since this was last asked."""
+        used, self._used = self._used, set()
+        return sorted(used)
 
     def verify_service(self, token: str) -> str:
         """The service whose service token it is.
@@ -157,8 +173,6 @@ class Trust:
 
     def learn(self, update: TrustUpdate) -> None:
         """Takes an update over."""
-        self._heard = time.monotonic()
-        self._known.set()
         if update.keys:
             self._keys = {
                 key_id: OKPKey.import_key(Ed25519PublicKey.from_public_bytes(raw))
@@ -169,15 +183,20 @@ class Trust:
         for revocation in update.revocations:
             if revocation.expires <= now:
                 continue
-            if revocation.session:
+            if revocation.access_token:
+                self._by_access_token[revocation.access_token] = revocation
+            elif revocation.session:
                 self._by_session[revocation.session] = revocation
             else:
                 self._by_user[revocation.user] = revocation
             for listener in list(self._listeners):
                 listener(revocation)
-        for known in (self._by_session, self._by_user):
+        for known in (self._by_session, self._by_user, self._by_access_token):
             for name in [n for n, r in known.items() if r.expires <= now]:
                 del known[name]
+        if not update.more:
+            self._heard = time.monotonic()
+            self._known.set()
 
     async def run(
         self,
@@ -206,6 +225,8 @@ class Trust:
             delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
 
     def _is_revoked(self, token: _Verified) -> bool:
+        if token.caller.access_token:
+            return token.caller.access_token in self._by_access_token
         for revocation in (
             self._by_session.get(token.caller.session),
             self._by_user.get(token.caller.user),
@@ -230,14 +251,20 @@ class Trust:
         try:
             if claims["iss"] != ISSUER or claims["aud"] != AUDIENCE:
                 raise refused
+            access_token = str(claims.get("pat", ""))
+            scopes = frozenset(str(claims.get("scope", "")).split())
+            roles = frozenset(str(role) for role in claims.get("roles", ()))
             return _Verified(
                 Caller(
                     user=str(claims["sub"]),
-                    session=str(claims["sid"]),
-                    roles=frozenset(str(role) for role in claims.get("roles", ())),
+                    session="" if access_token else str(claims["sid"]),
+                    # Only a token that may act as an admin has an admin's view of anything.
+                    roles=roles if not access_token or ADMIN_SCOPE in scopes else frozenset(),
                     verified=bool(claims.get("verified", False)),
                     token=token,
                     token_expires=float(claims["exp"]) + self._leeway,
+                    access_token=access_token,
+                    scopes=scopes if access_token else None,
                 ),
                 issued=float(claims["asof" if "asof" in claims else "iat"]),
             )

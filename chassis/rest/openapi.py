@@ -159,7 +159,7 @@ class _Writer:
             "operationId": identity,
             "tags": [service.name],
             "summary": re.split(r"(?<=[.;:])\s", comment)[0].rstrip(".;:"),
-            "description": f"{comment}\n\nWho may call it: {who}.",
+            "description": f"{comment}\n\nWho may call it: {who}. {_by_token(method)}".rstrip(),
         }
         if parameters:
             operation["parameters"] = parameters
@@ -359,15 +359,25 @@ def _failures(binding: Binding, comment: str) -> dict[int, list[str]]:
     who = binding.method.rule.who
     if who != access_pb2.Rule.OPEN:
         add("TOKEN_MISSING")
+        add("SESSION_NEEDED" if binding.method.rule.sessions_only else "SCOPE_MISSING")
+        # Also where revocations matter less: for an access token they always do.
+        add("TRUST_STALE")
     if who == access_pb2.Rule.ADMIN:
         add("CALLER_NOT_ALLOWED")
-    if who == access_pb2.Rule.ADMIN or binding.method.rule.needs_fresh_trust:
-        add("TRUST_STALE")
     if who == access_pb2.Rule.VERIFIED:
         add("USER_NOT_VERIFIED")
     for reason in _REASON.findall(comment):
         add(reason)
     return found
+
+
+def _by_token(method: Method) -> str:
+    """Which personal access tokens may call a method."""
+    if method.rule.who == access_pb2.Rule.OPEN:
+        return ""
+    if method.rule.sessions_only:
+        return "It needs a session: no personal access token does."
+    return f"A personal access token needs the scope `{method.scope}`."
 
 
 def _problem_response(description: str) -> dict[str, Any]:

@@ -71,6 +71,18 @@ class NotVerified(Forbidden):
     reason = "USER_NOT_VERIFIED"
 
 
+class ScopeMissing(Forbidden):
+    """The personal access token lacks a scope."""
+
+    reason = "SCOPE_MISSING"
+
+
+class SessionNeeded(Forbidden):
+    """A personal access token does not do for the method."""
+
+    reason = "SESSION_NEEDED"
+
+
 class TrustStale(Unavailable):
     """It is not known at present which tokens are revoked."""
 
@@ -195,7 +207,26 @@ class Chain:
         # On a public method, a peer that works for a person sees what the person may see.
         if service in rule.peers and (rule.who == Rule.PEER or not person.user):
             return replace(person, service=service)
+        if person.scopes is not None and not (service or self._is_passed_on(call)):
+            return self._within_scopes(call.method, person)
         return person
+
+    def _within_scopes(self, method: Method, person: Caller) -> Caller:
+        """Holds a personal access token to its scopes, where the call comes in from outside.
+
+        What a service then asks others for, to do what was asked of it, needs no further scope.
+        """
+        if method.rule.who != Rule.OPEN:
+            check_scope(method, person)
+        elif not (person.has_scope(method.scope) and self._verifier.is_fresh()):
+            # Anybody may call it: without the scope, the token counts as not sent.
+            return NOBODY
+        return person
+
+    def _is_passed_on(self, call: Call) -> bool:
+        """Whether a service of this process passes a person's call on."""
+        proof = call.metadata.get(SERVICE_TOKEN_KEY, "") if call.certificate is None else ""
+        return bool(proof and self._verifier.verify_service(proof))
 
     def _service(self, call: Call) -> str:
         """The service that calls; empty where none does, or where it would make no difference.
@@ -227,8 +258,12 @@ class Chain:
             raise Forbidden("Only admins may do this.")
         if rule.who == Rule.VERIFIED and not (caller.verified or caller.is_admin):
             raise NotVerified("Verify your address with the code that was sent to it, first.")
+        # An access token lives for so long that only revocations end it.
         if (
-            rule.who == Rule.ADMIN or rule.needs_fresh_trust or caller.is_admin
+            rule.who == Rule.ADMIN
+            or rule.needs_fresh_trust
+            or caller.is_admin
+            or caller.access_token
         ) and not self._verifier.is_fresh():
             raise TrustStale(
                 "It is not known at present which tokens are revoked; try again in a few seconds.",
@@ -266,6 +301,24 @@ class Chain:
             line["outcome"] = outcome
             line["reason"] = fault.reason
         log_often("chassis.rpc", "call", line)
+
+
+def check_scope(method: Method, caller: Caller) -> None:
+    """Refuses a personal access token that is not for the method.
+
+    Raises:
+        SessionNeeded: no such token is.
+        ScopeMissing: it lacks the scope, which is named.
+    """
+    if caller.scopes is None:
+        return
+    if method.rule.sessions_only:
+        raise SessionNeeded("An access token cannot do this; log in, and send the session's token.")
+    if method.scope and not caller.has_scope(method.scope):
+        raise ScopeMissing(
+            f"This access token lacks the scope {method.scope}; make one that has it.",
+            scope=method.scope,
+        )
 
 
 def validate(request: Message) -> None:

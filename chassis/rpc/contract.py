@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,12 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
+
+from chassis.identity.caller import ADMIN_SCOPE
+
+_READING = re.compile(
+    r"(Get|BatchGet|List|Search|Watch|Read|Follow|Inspect|Estimate|Download|Export)(?=[A-Z]|$)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +37,8 @@ class Method:
         streams: whether it answers with a stream.
         rule: who may call it.
         http: its HTTP rule; None for internal methods.
+        scope: which scope a personal access token needs for it; empty where no person calls it, and where
+            a session is needed.
     """
 
     path: str
@@ -41,6 +50,7 @@ class Method:
     streams: bool
     rule: access_pb2.Rule
     http: http_pb2.HttpRule | None
+    scope: str = ""
 
     @property
     def is_public(self) -> bool:
@@ -73,6 +83,11 @@ def public_methods() -> list[Method]:
     ]
 
 
+def known_scopes() -> frozenset[str]:
+    """Every scope that a personal access token can have."""
+    return frozenset(method.scope for method in public_methods() if method.scope)
+
+
 def service_descriptor(full_name: str) -> ServiceDescriptor:
     """The descriptor of a service whose stubs are imported.
 
@@ -102,6 +117,7 @@ def _method(descriptor: MethodDescriptor) -> Method:
             f"{service}.{descriptor.name} takes a stream, which nothing here serves"
         )
     has_http = options.HasExtension(annotations_pb2.http)
+    http = options.Extensions[annotations_pb2.http] if has_http else None
     return Method(
         path=f"/{service}/{descriptor.name}",
         name=descriptor.name,
@@ -111,8 +127,26 @@ def _method(descriptor: MethodDescriptor) -> Method:
         response=message_factory.GetMessageClass(descriptor.output_type),
         streams=descriptor.server_streaming,
         rule=rule,
-        http=options.Extensions[annotations_pb2.http] if has_http else None,
+        http=http,
+        scope=_scope(descriptor, rule, http),
     )
+
+
+def _scope(
+    descriptor: MethodDescriptor, rule: access_pb2.Rule, http: http_pb2.HttpRule | None
+) -> str:
+    """What a personal access token needs for a method: `admin`, or read or write of the package's noun.
+
+    Whatever a GET serves is a reading, and so is what is named like one.
+    """
+    who = access_pb2.Rule
+    if rule.who == who.ADMIN and not rule.sessions_only:
+        return ADMIN_SCOPE
+    if rule.sessions_only or http is None or rule.who == who.PEER:
+        return ""
+    noun = descriptor.containing_service.file.package.split(".")[1]
+    is_reading = http.HasField("get") or _READING.match(descriptor.name)
+    return f"{noun}:{'read' if is_reading else 'write'}"
 
 
 def bind(servicers: Mapping[str, object]) -> Iterable[tuple[Method, Any]]:

@@ -9,14 +9,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from allocator.access.v1 import trust_service_pb2, trust_service_pb2_grpc
 from starlette.types import ASGIApp
 
 from chassis.bus import open_bus
@@ -25,23 +24,22 @@ from chassis.identity import (
     CLOCK_SKEW_SECONDS,
     Certificates,
     CertificatesUnusable,
-    Revocation,
     SecretUnusable,
     ServiceTokens,
     Trust,
-    TrustUpdate,
     Vault,
     kept_secrets,
 )
 from chassis.leading.servicer import ReplicaServicer
 from chassis.rest import rest_app
 from chassis.rest.openapi import document_bytes
-from chassis.rpc import Chain, ContractBroken, follow
+from chassis.rpc import Chain, ContractBroken
 from chassis.rpc.addresses import networks
 from chassis.rpc.server import RpcServer
 from chassis.serving.data_folder import DataFolder, DataFolderBusy
 from chassis.serving.platform import Platform, Shared
 from chassis.serving.service import Service, Task
+from chassis.serving.trusting import trust_tasks
 from chassis.serving.web import HttpServer, bound_socket, console_routes, http_server, life_routes
 from chassis.settings import (
     LoadedSettings,
@@ -55,7 +53,6 @@ from chassis.telemetry import TASKS_RUNNING, configure_logs, log
 Compose = Callable[[Platform], Awaitable[Service]]
 REPLICAS = "allocator.replicas.v1.ReplicaService"
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
-_WATCH_TRUST_SECONDS = 3600.0
 _GC_THRESHOLDS = (10_000, 20, 100)
 _GOODBYE_SECONDS = 0.2
 _FIRST_TRUST_SECONDS = 20.0
@@ -182,8 +179,8 @@ class Process:
         try:
             async with asyncio.TaskGroup() as group:
                 web = group.create_task(servers.http.serve([servers.listening]), name="http")
-                trust = Task("chassis.trust", lambda: self._follow_trust(shared))
-                tasks = [group.create_task(_owned(trust), name=trust.name)]
+                trust = trust_tasks(Platform(_service_of(self._composers[0]), shared), shared)
+                tasks = [group.create_task(_owned(one), name=one.name) for one in trust]
                 beginning = [
                     group.create_task(self._begin(service, servers, group, tasks))
                     for service in running.services.values()
@@ -312,17 +309,6 @@ class Process:
             max_body_bytes=self._process.max_body_bytes,
         )
 
-    async def _follow_trust(self, shared: Shared) -> None:
-        platform = Platform(_service_of(self._composers[0]), shared)
-        stub = trust_service_pb2_grpc.TrustServiceStub(platform.channel("user_svc"))
-
-        async def watch() -> AsyncIterator[TrustUpdate]:
-            request = trust_service_pb2.WatchTrustRequest()
-            async for update in follow(stub.WatchTrust, request, timeout=_WATCH_TRUST_SECONDS):
-                yield _trust_update(update)
-
-        await shared.trust.run(watch, shared.draining)
-
 
 @contextmanager
 def _listening_on(address: str, setting: str) -> Iterator[None]:
@@ -340,21 +326,6 @@ def _listening_on(address: str, setting: str) -> Iterator[None]:
 def _service_of(compose: Compose) -> str:
     """The name of the service that a function composes: that of its package."""
     return compose.__module__.partition(".")[0]
-
-
-def _trust_update(update: trust_service_pb2.TrustUpdate) -> TrustUpdate:
-    return TrustUpdate(
-        keys={key.id: key.public_key for key in update.keys},
-        revocations=[
-            Revocation(
-                user=one.user,
-                session=one.session,
-                issued_before=one.issued_before.ToNanoseconds() / 1e9,
-                expires=one.expire_time.ToNanoseconds() / 1e9,
-            )
-            for one in update.revocations
-        ],
-    )
 
 
 async def _owned(task: Task) -> None:

@@ -17,7 +17,7 @@ from chassis.clock import Clock
 from chassis.faults import Fault, Kind
 from chassis.identity.caller import Caller
 from chassis.rpc import Call, Method, current_call
-from chassis.rpc.chain import validate
+from chassis.rpc.chain import check_scope, validate
 from chassis.telemetry import child_of, log
 from interact_svc.domain.faults import FrameInvalid, TooManyFrames, TrustStale
 from interact_svc.domain.frames import Bye
@@ -183,7 +183,9 @@ class ConsoleSocket:
             raise TrustStale(
                 "It is not known at present which tokens are revoked; try again.", retry_after=5.0
             )
-        return self._verify(token)
+        caller = self._verify(token)
+        check_scope(self._method, caller)
+        return caller
 
     def _act_for(self, caller: Caller, socket: WebSocket | None = None) -> None:
         """Has the calls of this task carry the person's token."""

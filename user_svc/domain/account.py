@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from user_svc.domain.contact import Contact, ContactKind, email, phone
 from user_svc.domain.names import user_name
 
 _MILLISECOND = timedelta(milliseconds=1)
+
+DEFAULT_LANGUAGE = "en"
 
 
 class Role(Enum):
@@ -34,6 +36,8 @@ class FactKind(Enum):
     ROLES_CHANGED = "ROLES_CHANGED"
     DISABLED = "DISABLED"
     ENABLED = "ENABLED"
+    CONTACT_CHANGED = "CONTACT_CHANGED"
+    DELETED = "DELETED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,14 @@ class Account:
     Attributes:
         id: 12 characters of `[a-z0-9]`, never changed.
         uid: a UUID that is never used twice.
-        email: the address as the person wrote it.
+        email: the address as the person wrote it; it is theirs once it is verified.
         password_hash: how the password is known again; never leaves this service.
         create_time, update_time: UTC, in milliseconds.
-        phone_number: E.164, or empty.
+        phone_number: E.164, or empty; theirs once it is verified.
+        language_code: what they are written to in, BCP 47.
+        email_verified, phone_verified: whether they have shown that it is theirs.
+        signed_up_by: which of the two the account is known by until one is verified.
+        disable_reason: why an admin has disabled it; empty while it is active.
         version: 1 at first, one more with each change.
     """
 
@@ -59,9 +67,13 @@ class Account:
     phone_number: str = ""
     given_name: str = ""
     family_name: str = ""
-    verified: bool = False
+    language_code: str = DEFAULT_LANGUAGE
+    email_verified: bool = False
+    phone_verified: bool = False
+    signed_up_by: ContactKind = ContactKind.EMAIL
     roles: frozenset[Role] = frozenset()
     state: State = State.ACTIVE
+    disable_reason: str = ""
     version: int = 1
 
     @property
@@ -70,13 +82,46 @@ class Account:
         return user_name(self.id)
 
     @property
+    def verified(self) -> bool:
+        """Whether the person has shown that some contact is theirs."""
+        return self.email_verified or self.phone_verified
+
+    def contact(self, kind: ContactKind) -> Contact:
+        """The contact of that kind; its value is empty where there is none."""
+        return phone(self.phone_number) if kind is ContactKind.PHONE else email(self.email)
+
+    @property
+    def first_contact(self) -> Contact:
+        """What the person has signed up with."""
+        return self.contact(self.signed_up_by)
+
+    def has_verified(self, kind: ContactKind) -> bool:
+        """Whether the contact of that kind was shown to be the person's."""
+        return self.email_verified if kind is ContactKind.EMAIL else self.phone_verified
+
+    def claims(self, kind: ContactKind) -> bool:
+        """Whether nobody else can have the contact of that kind.
+
+        What is verified is the person's alone. What is not keeps nobody out: an account that was never
+        verified has only what it was signed up with, and that only until somebody starts over.
+        """
+        return self.has_verified(kind) or (not self.verified and kind is self.signed_up_by)
+
+    @property
     def is_active_admin(self) -> bool:
         """Whether the person can act as an admin now."""
         return Role.ADMIN in self.roles and self.state is State.ACTIVE
 
-    def renamed(self, given_name: str, family_name: str, now: datetime) -> Account:
-        """With other names."""
-        return self._changed(now, given_name=given_name, family_name=family_name)
+    def renamed(
+        self, given_name: str, family_name: str, now: datetime, language_code: str = ""
+    ) -> Account:
+        """With other names, and another language where one is given."""
+        return self._changed(
+            now,
+            given_name=given_name,
+            family_name=family_name,
+            language_code=language_code or self.language_code,
+        )
 
     def with_password(self, password_hash: str, now: datetime) -> Account:
         """With another password."""
@@ -94,17 +139,42 @@ class Account:
             return self
         return self._changed(now, roles=self.roles - {role})
 
-    def disabled(self, now: datetime) -> Account:
-        """Not able to log in; the same account where it is so already."""
-        return self if self.state is State.DISABLED else self._changed(now, state=State.DISABLED)
+    def disabled(self, now: datetime, reason: str = "") -> Account:
+        """Not able to log in; the same account where it is so already, for the same reason."""
+        if self.state is State.DISABLED and self.disable_reason == reason:
+            return self
+        return self._changed(now, state=State.DISABLED, disable_reason=reason)
 
     def enabled(self, now: datetime) -> Account:
         """Able to log in; the same account where it is so already."""
-        return self if self.state is State.ACTIVE else self._changed(now, state=State.ACTIVE)
+        if self.state is State.ACTIVE:
+            return self
+        return self._changed(now, state=State.ACTIVE, disable_reason="")
+
+    def started_over(self, other: Account, now: datetime) -> Account:
+        """As somebody else signs up with what was never verified: nothing of before but the name."""
+        return self._changed(
+            now,
+            email=other.email,
+            phone_number=other.phone_number,
+            given_name=other.given_name,
+            family_name=other.family_name,
+            language_code=other.language_code,
+            password_hash=other.password_hash,
+            signed_up_by=other.signed_up_by,
+        )
 
     def shown_to_be_theirs(self, now: datetime) -> Account:
-        """Verified."""
-        return self if self.verified else self._changed(now, verified=True)
+        """Verified by what the person has signed up with."""
+        if self.has_verified(self.signed_up_by):
+            return self
+        return self.with_contact(self.first_contact, now)
+
+    def with_contact(self, contact: Contact, now: datetime) -> Account:
+        """With a contact that the person has shown to be theirs, in place of the former one."""
+        if contact.kind is ContactKind.EMAIL:
+            return self._changed(now, email=contact.value, email_verified=True)
+        return self._changed(now, phone_number=contact.value, phone_verified=True)
 
     def later(self, than: Account) -> Account:
         """Changed later than another state of the account, whose change revokes tokens of that one."""
@@ -120,17 +190,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that has happened to an account, told to others once it is committed."""
+    """Something that has happened to an account, told to others once it is committed.
+
+    Attributes:
+        time: when; None for the time of the account's last change.
+    """
 
     kind: FactKind
     account: Account
-
-
-def email_key(email: str) -> str:
-    """The form of an address in which two spellings of one address are equal.
-
-    NFKC and case folding of the whole address: RFC 5321 lets a mail server tell `Ada@` from `ada@`,
-    none does, and a person who types the other one means the same account.
-    """
-    folded = unicodedata.normalize("NFKC", email).casefold()
-    return unicodedata.normalize("NFKC", folded).strip()
+    time: datetime | None = None

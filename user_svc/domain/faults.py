@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chassis.faults import (
+    AlreadyExists,
     Conflict,
     Exhausted,
     Forbidden,
@@ -62,6 +63,12 @@ class CodeWrong(Invalid):
     reason = "CODE_WRONG"
 
 
+class ContactTaken(AlreadyExists):
+    """Another account has the e-mail address or phone number that the caller has shown to be theirs."""
+
+    reason = "CONTACT_TAKEN"
+
+
 class CodeSentRecently(Exhausted):
     """A code was sent a moment ago."""
 
@@ -108,3 +115,63 @@ class AccountChanged(Conflict):
     """The account has changed since it was read."""
 
     reason = "ETAG_STALE"
+
+
+class TotpRequired(Unauthenticated):
+    """The password is right, and a code of the second factor is needed besides."""
+
+    reason = "TOTP_REQUIRED"
+
+
+class TotpWrong(Forbidden):
+    """The code of the second factor is wrong, too old, or was used."""
+
+    reason = "TOTP_WRONG"
+
+
+class TotpEnrolled(WrongState):
+    """The account has a second factor."""
+
+    reason = "TOTP_ENROLLED"
+
+
+class TotpNotEnrolled(WrongState):
+    """The account has no second factor, or none that waits."""
+
+    reason = "TOTP_NOT_ENROLLED"
+
+
+class ScopeUnknown(Invalid):
+    """There is no such scope."""
+
+    reason = "SCOPE_UNKNOWN"
+
+
+class RoleMissing(Forbidden):
+    """A scope is asked for that needs a role."""
+
+    reason = "CALLER_NOT_ALLOWED"
+
+
+class AccessTokenEndInvalid(Invalid):
+    """The end is in the past, or too far away."""
+
+    reason = "ACCESS_TOKEN_END_INVALID"
+
+
+class AccessTokenNotFound(NotFound):
+    """The caller has no such access token."""
+
+    reason = "ACCESS_TOKEN_NOT_FOUND"
+
+
+class TooManyAccessTokens(Exhausted):
+    """The caller has as many access tokens as they may."""
+
+    reason = "TOO_MANY_ACCESS_TOKENS"
+
+
+class SessionOver(Unauthenticated):
+    """The session that asks has ended meanwhile."""
+
+    reason = "TOKEN_REVOKED"

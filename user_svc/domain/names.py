@@ -25,6 +25,11 @@ def session_name(session_id: str) -> str:
     return f"sessions/{session_id}"
 
 
+def access_token_name(token_id: str) -> str:
+    """The resource name of a personal access token, `accessTokens/{id}`."""
+    return f"accessTokens/{token_id}"
+
+
 def id_of(name: str) -> str:
     """The identifier in a resource name of two segments; empty where there is none."""
     return name.partition("/")[2]

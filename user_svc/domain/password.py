@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from user_svc.domain.account import email_key
+from user_svc.domain.contact import email_key
 from user_svc.domain.faults import PasswordTooWeak
 
 MIN_LENGTH = 10
@@ -73,7 +73,7 @@ def normalised(password: str) -> str:
 
 
 def check_strength(password: str, email: str) -> None:
-    """Refuses a password that is easy to guess for the owner of `email`.
+    """Refuses a password that is easy to guess for the owner of `email`, which may be empty.
 
     Raises:
         PasswordTooWeak: it is too short or long, is one of the most common, repeats one or two
@@ -87,5 +87,7 @@ def check_strength(password: str, email: str) -> None:
         raise PasswordTooWeak(f"Use a password of {MIN_LENGTH} to {MAX_LENGTH} characters.")
     if len(set(folded)) <= 2 or folded in _COMMON:
         raise PasswordTooWeak("This password is among the first that are tried; use another.")
-    if folded == local or address in folded or (len(local) >= _LOCAL_PART_MIN and local in folded):
+    if address and (folded == local or address in folded):
+        raise PasswordTooWeak("This password contains your address; use another.")
+    if len(local) >= _LOCAL_PART_MIN and local in folded:
         raise PasswordTooWeak("This password contains your address; use another.")

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from user_svc.domain.device import device_of, network_of
 from user_svc.domain.names import new_id, session_name
 
 _SECRET_BYTES = 32
@@ -52,6 +53,7 @@ class Session:
         rotation_key: 32 bytes that make the next turn from the present one; sealed at rest.
         refresh_time: when it was last refreshed; at first when it was made.
         expire_time: when it ends if it is not refreshed before.
+        user_agent, address: the program that last used it, by its own words, and from where.
         end_time: when it was logged out or ended; None while it is open.
     """
 
@@ -73,6 +75,16 @@ class Session:
         """The resource name, `sessions/{id}`."""
         return session_name(self.id)
 
+    @property
+    def device(self) -> str:
+        """The device in plain words."""
+        return device_of(self.user_agent)
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """What a log-in is known again by: the device, and the network."""
+        return [("device", self.device), ("network", network_of(self.address))]
+
     def is_open(self, now: datetime) -> bool:
         """Whether it has neither ended nor lapsed."""
         return self.end_time is None and now < self.expire_time
@@ -82,10 +94,20 @@ class Session:
         turn = hmac.digest(self.rotation_key, token.turn, "sha256")
         return RefreshToken(self.id, token.family, turn)
 
-    def rotated(self, token: RefreshToken, now: datetime, lifetime: timedelta) -> Session:
-        """As it is once `token` has been used."""
+    def rotated(
+        self,
+        token: RefreshToken,
+        now: datetime,
+        lifetime: timedelta,
+        *,
+        user_agent: str = "",
+        address: str = "",
+    ) -> Session:
+        """As it is once `token` has been used, by that program from there, where it is known."""
         return replace(
             self,
+            user_agent=user_agent or self.user_agent,
+            address=address or self.address,
             last_turn_hash=self.turn_hash,
             turn_hash=hashed(self.next_token(token).turn),
             refresh_time=now,

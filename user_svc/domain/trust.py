@@ -15,12 +15,15 @@ class SigningKey:
         id: as in a token's `kid`.
         public_key, private_key: the raw keys, 32 bytes each; the private one is sealed at rest.
         create_time: when it was made.
+        needed_until: when the last access token that it has signed ends; None where it has signed
+            none.
     """
 
     id: str
     public_key: bytes
     private_key: bytes = field(repr=False)
     create_time: datetime
+    needed_until: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Revocation:
         issued_before: tokens that tell of a person as of before then.
         expire_time: when the last of them has ended by itself.
         create_time: when it was made.
+        access_token: one personal access token's resource name; empty for tokens of sessions.
     """
 
     id: str
@@ -42,6 +46,7 @@ class Revocation:
     issued_before: datetime
     expire_time: datetime
     create_time: datetime
+    access_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class KeyPlan:
             checks its tokens knows it by then, even where a clock is ahead. The very first one signs at
             once. A former key stays published for as long besides.
         token_lifetime: how long a token lives; a key that is no longer signing is published on
-            for so long, and the notice besides.
+            for so long, and the notice besides; longer where a personal access token needs it.
     """
 
     rotation: timedelta
@@ -83,7 +88,10 @@ class KeyPlan:
         kept = []
         for key, successor in zip(ordered, [*ordered[1:], None], strict=True):
             last_signature = successor.create_time + self.notice if successor else now
-            if now < last_signature + self.token_lifetime + self.notice:
+            needed_until = last_signature + self.token_lifetime
+            if key.needed_until is not None:
+                needed_until = max(needed_until, key.needed_until)
+            if now < needed_until + self.notice:
                 kept.append(key)
         return kept
 

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from chassis.listing import Condition, Once
 from user_svc.domain.account import Account, Fact
-from user_svc.domain.code import Code, Letter
+from user_svc.domain.code import Code, Letter, Purpose
+from user_svc.domain.contact import Contact
 from user_svc.domain.trust import Revocation
 
 
@@ -31,7 +32,8 @@ class SessionsEnded:
 
     Attributes:
         end_time: when.
-        keep: the identifier of one that goes on; empty to end them all.
+        keep: the identifier of one that goes on; empty to end them all, and the person's access
+            tokens with them.
         revoked_until: how long the tokens of each session that ends are to be refused: until the
             last of them has ended by itself.
     """
@@ -48,9 +50,11 @@ class Change:
     Attributes:
         account: as it becomes; its version is one more than the version that must be stored.
         facts: what others are told.
-        code: replaces the account's one-time code.
+        code: replaces the account's one-time code of that purpose.
+        ends_codes: whether all others end.
         letter: is sent.
-        revocation: of the person's tokens.
+        revocation: of the tokens of the person's sessions. Access tokens with the scope `admin` end
+            with it where the person is no active admin after the change.
         sessions: which sessions end.
         once: the request that asks for it; the same one is carried out once.
         keeps_an_admin: True to refuse the change where nobody active would be an admin after it.
@@ -59,6 +63,7 @@ class Change:
     account: Account
     facts: Sequence[Fact] = ()
     code: Code | None = None
+    ends_codes: bool = False
     letter: Letter | None = None
     revocation: Revocation | None = None
     sessions: SessionsEnded | None = None
@@ -66,11 +71,26 @@ class Change:
     keeps_an_admin: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """The end of an account.
+
+    Attributes:
+        account: as it must be stored.
+        delete_time: when.
+        revoked_until: how long its tokens are to be refused.
+    """
+
+    account: Account
+    delete_time: datetime
+    revoked_until: datetime
+
+
 class AccountStore(Protocol):
     """Keeps accounts, their one-time codes, the facts and the letters that go out with a change.
 
-    E-mail addresses are unique in the form of `email_key`, phone numbers as they are, both by a
-    constraint of the store. Instants are kept in whole milliseconds. Every method raises Unavailable
+    Of contacts that accounts claim (`Account.claims`), e-mail addresses are unique in the form of
+    `email_key`, phone numbers as they are, both by a constraint of the store. Instants are kept in whole milliseconds. Every method raises Unavailable
     where the store does not answer.
     """
 
@@ -79,26 +99,41 @@ class AccountStore(Protocol):
 
         Raises:
             AlreadyDone: the request of the change was carried out before.
-            AddressTaken: another account has the address, also where that account is being stored
-                by somebody else at this moment.
+            AddressTaken: another account claims the address, also where that account is being
+                stored by somebody else at this moment.
             PhoneTaken: the same for the phone number.
+            AccountChanged: an account of that name has ended; names are never used again.
         """
 
     async def get(self, account_id: str) -> Account | None:
         """The account with that identifier."""
 
     async def by_email(self, email: str) -> Account | None:
-        """The account with that address, whatever its case."""
+        """The account that claims that address, whatever its case."""
+
+    async def by_contact(self, contact: Contact) -> Account | None:
+        """The account that claims that e-mail address or phone number."""
+
+    async def has_admin(self) -> bool:
+        """Whether somebody active is an admin."""
 
     async def find(
-        self, conditions: Sequence[Condition], after: tuple[datetime, str] | None, limit: int
+        self,
+        conditions: Sequence[Condition],
+        order: Sequence[tuple[str, bool]],
+        after: tuple[datetime | str, ...] | None,
+        limit: int,
     ) -> list[Account]:
-        """Accounts, newest first, then by identifier, descending.
+        """Accounts that meet the conditions, in an order.
 
         Args:
-            conditions: on `state`, `verified` (compared by `=` and `!=`) and `email` (also `:`,
-                which finds a part of the address); all of them hold.
-            after: creation time and identifier of the last account of the page before.
+            conditions: on `state`, `role`, `verified` (compared by `=` and `!=`), `email` and
+                `phone_number` (also `:`, which finds a part), `create_time` (every comparison); all of
+                them hold.
+            order: of `create_time`, `update_time` and `email`, each with whether it descends; accounts
+                that are equal in it are in the order of their identifiers, which descend with the
+                first part. Not empty.
+            after: the parts of the order and the identifier of the last account of the page before.
             limit: how many at most.
         """
 
@@ -109,23 +144,49 @@ class AccountStore(Protocol):
             AlreadyDone: the request of the change was carried out before.
             AccountChanged: the stored version is not the one before the new one.
             LastAdmin: nobody active would be an admin.
+            AddressTaken, PhoneTaken: another account claims the contact.
         """
 
-    async def replace_code(self, account_id: str, code: Code, letter: Letter) -> None:
-        """Replaces the account's one-time code, and stores the letter that carries it."""
+    async def remove(self, removal: Removal) -> None:
+        """Erases an account with all that is kept of the person, and tells that it has ended.
 
-    async def try_code(
-        self, account_id: str, digits: str, now: datetime, change: Change | None
-    ) -> bool:
-        """Tries a one-time code.
-
-        Counts the attempt; if it fits, uses the code up and applies the change in the same step. A
-        code that has ended or was tried too often is False whatever the digits. Of two calls at
-        once with the right digits, one gets True; of many calls at once with wrong ones, each is
-        counted. Works as long where there is no such account.
+        In one step its tokens are revoked, its sessions, codes and everything else that is kept by its
+        identifier are erased, letters that wait for it too, and what remains is that its name is used.
 
         Raises:
-            AccountChanged: it fits, but the change is not of the stored version; nothing is done.
+            AccountChanged: the stored version is another one.
+            LastAdmin: nobody active would be an admin.
+        """
+
+    async def replace_code(self, account_id: str, code: Code, letter: Letter | None) -> None:
+        """Replaces the account's one-time code of that purpose, and stores the letter that goes with it.
+
+        The account need not exist: asking for a code shall not be faster where nobody gets one.
+        """
+
+    async def code_of(self, account_id: str, purpose: Purpose) -> Code | None:
+        """The account's one-time code of that purpose, also one that has ended."""
+
+    async def try_code(
+        self,
+        account_id: str,
+        purpose: Purpose,
+        contact: Contact,
+        digits: str,
+        *,
+        now: datetime,
+        change: Change | None,
+    ) -> bool:
+        """Tries a one-time code that was sent to `contact`.
+
+        Counts the attempt; if it fits, uses the code up and applies the change in the same step. A
+        code that has ended, was tried too often, or was sent to another contact is False whatever the
+        digits. Of two calls at once with the right digits, one gets True; of many calls at once with
+        wrong ones, each is counted. Works as long where there is no such account.
+
+        Raises:
+            AccountChanged, AddressTaken, PhoneTaken: it fits, but the change cannot be made; nothing is
+                done.
         """
 
     async def send(self, letter: Letter, once: Once | None, now: datetime) -> None:

@@ -5,16 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from user_svc.domain.access_token import AccessToken
 from user_svc.domain.account import Account
 from user_svc.domain.session import Session
 from user_svc.domain.trust import Revocation, SigningKey
 
 
 class SessionStore(Protocol):
-    """Keeps sessions. Every method raises Unavailable where the store does not answer."""
+    """Keeps sessions, and the places where people have logged in.
+
+    Every method raises Unavailable where the store does not answer.
+    """
 
     async def add(self, session: Session, most: int) -> None:
-        """Stores a new session; the oldest open ones of the person end where they exceed `most`."""
+        """Stores a new session; the oldest open ones of the person end where they exceed `most`.
+
+        Remembers its places, and, where the person has logged in before but not from all of them,
+        tells others in the same step.
+        """
 
     async def get(self, session_id: str) -> Session | None:
         """The session, also one that has ended, until it is swept."""
@@ -47,6 +55,9 @@ class SessionStore(Protocol):
 
     async def sweep(self, before: datetime) -> int:
         """Forgets sessions that ended or lapsed before then; returns how many."""
+
+    async def sweep_places(self, before: datetime) -> int:
+        """Forgets places where nobody has logged in since then; returns how many."""
 
 
 class TrustStore(Protocol):
@@ -102,4 +113,15 @@ class TokenSigner(Protocol):
             now: when it is made.
             end: until when it is good.
             as_of: a revocation from before then does not concern it.
+        """
+
+    def sign_access_token(self, key: SigningKey, account: Account, token: AccessToken) -> str:
+        """The text of a personal access token.
+
+        It says that the person is an admin only where it has the scope `admin` as well.
+
+        Args:
+            key: signs it.
+            account: what it says of the person.
+            token: which.
         """

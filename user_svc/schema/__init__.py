@@ -1,4 +1,4 @@
 """The tables of user_svc and their migrations."""
 
-HEAD = "0002"
+HEAD = "0004"
 """The newest revision."""

@@ -15,6 +15,7 @@ from user_svc.transport.mapping import timestamp, user_message
 from user_svc.transport.pages import token_after
 from user_svc.transport.session_mapping import session_message
 from user_svc.usecases.log_in import LogIn, Pair
+from user_svc.usecases.second_factor import Proof
 
 _KEY = (datetime, str)
 
@@ -33,8 +34,13 @@ class SessionServicer:
         """Logs a person in."""
         if request.cookie:
             self._cookies.check_origin(call.metadata, needed=False)
+        proof = Proof(totp_code=request.totp_code, recovery_code=request.recovery_code)
         pair = await self._log_in.open(
-            request.email, request.password, call.address, call.metadata.get("user-agent", "")
+            request.email,
+            request.password,
+            call.address,
+            call.metadata.get("user-agent", ""),
+            proof,
         )
         return self._answer(pair, call, by_cookie=request.cookie)
 
@@ -48,7 +54,8 @@ class SessionServicer:
             token = self._cookies.token_in(call.metadata)
             if token:
                 self._cookies.check_origin(call.metadata, needed=True)
-        return self._answer(await self._log_in.refresh(token), call, by_cookie=by_cookie)
+        pair = await self._log_in.refresh(token, call.address, call.metadata.get("user-agent", ""))
+        return self._answer(pair, call, by_cookie=by_cookie)
 
     async def ListSessions(
         self, request: session_service_pb2.ListSessionsRequest, call: Call

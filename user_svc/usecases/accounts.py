@@ -8,15 +8,15 @@ from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.identity.caller import Caller
-from chassis.limits import FailureDelays
 from chassis.listing import Condition
-from user_svc.domain.account import Account, Fact, FactKind, Role
-from user_svc.domain.faults import AccountChanged, PasswordWrong, TooManyRequests, UserNotFound
+from user_svc.domain.account import DEFAULT_LANGUAGE, Account, Fact, FactKind, Role
+from user_svc.domain.faults import AccountChanged, PasswordWrong, UserNotFound
 from user_svc.domain.names import id_of
 from user_svc.domain.password import check_strength, normalised
 from user_svc.domain.trust import Revocation
 from user_svc.ports.accounts import AccountStore, AdminFile, Change, PasswordHasher, SessionsEnded
 from user_svc.usecases.log_in import SessionRules
+from user_svc.usecases.password_proof import PasswordProof
 
 _TRIES = 5
 """How often a change is tried again that does not depend on what else has changed."""
@@ -34,7 +34,7 @@ class Accounts:
         accounts: AccountStore,
         *,
         hasher: PasswordHasher,
-        failures: FailureDelays,
+        proof: PasswordProof,
         admin_file: AdminFile,
         rules: SessionRules,
         clock: Clock,
@@ -43,7 +43,7 @@ class Accounts:
         """Takes what it needs; `revoked` is called when tokens were revoked."""
         self._accounts = accounts
         self._hasher = hasher
-        self._failures = failures
+        self._proof = proof
         self._admin_file = admin_file
         self._rules = rules
         self._clock = clock
@@ -62,21 +62,36 @@ class Accounts:
             raise UserNotFound(f"There is no user {name!r}.", user=name)
         return account
 
+    async def own(self, caller: Caller, name: str) -> Account:
+        """The caller's own account.
+
+        Raises:
+            UserNotFound: the name is somebody else's, or the account has ended.
+        """
+        account = await self.read(caller, name)
+        if account.name != caller.user:
+            raise UserNotFound(f"There is no user {name!r} whose account is yours to change.")
+        return account
+
     async def find(
-        self, conditions: Sequence[Condition], after: tuple[datetime, str] | None, limit: int
+        self,
+        conditions: Sequence[Condition],
+        order: Sequence[tuple[str, bool]],
+        after: tuple[datetime | str, ...] | None,
+        limit: int,
     ) -> list[Account]:
-        """Accounts that meet the conditions, newest first; for admins and peers."""
-        return await self._accounts.find(conditions, after, limit)
+        """Accounts that meet the conditions, in an order; for admins and peers. See AccountStore."""
+        return await self._accounts.find(conditions, order, after, limit)
 
     async def update(
         self, caller: Caller, name: str, changes: Mapping[str, str], version: int | None
     ) -> Account:
-        """Changes the names of a person.
+        """Changes the names of a person, or their language.
 
         Args:
             caller: who asks.
             name: whose.
-            changes: the new values of `given_name` and `family_name`, or of one of them.
+            changes: the new values of `given_name`, `family_name` and `language_code`, or of some.
             version: the version that the caller knows; None where a lost race does not matter.
 
         Raises:
@@ -90,6 +105,8 @@ class Accounts:
                 changes.get("given_name", account.given_name),
                 changes.get("family_name", account.family_name),
                 now,
+                # Without a language it is the default again.
+                changes.get("language_code", account.language_code) or DEFAULT_LANGUAGE,
             ),
             FactKind.UPDATED,
             version=version,
@@ -105,28 +122,20 @@ class Accounts:
             TooManyRequests: wrong passwords came before.
             Overloaded: too many passwords are being hashed.
         """
-        account = await self.read(caller, name)
-        if account.name != caller.user:
-            raise UserNotFound(f"There is no user {name!r} whose password is yours to change.")
+        account = await self.own(caller, name)
         check_strength(new, account.email)
-        key = f"password of {account.id}"
-        wait = await self._failures.attempt(key, self._rules.account_delays)
-        if wait > 0:
-            raise TooManyRequests(
-                "There were too many wrong passwords; wait, then try again.", retry_after=wait
-            )
-        if not await self._hasher.fits(account.password_hash, normalised(present)):
-            raise PasswordWrong("The present password is wrong; type it again.")
-        await self._failures.forget(key)
+        await self._proof.check(account, present)
         password_hash = await self._hasher.hash(normalised(new))
         now = self._clock.now()
         ended = SessionsEnded(now, self._rules.revoked_until(now), keep=id_of(caller.session))
         checked = account.password_hash
         for _ in range(_TRIES):
             changed = account.with_password(password_hash, now)
-            fact = Fact(FactKind.UPDATED, changed)
+            change = Change(
+                changed, [Fact(FactKind.UPDATED, changed)], ends_codes=True, sessions=ended
+            )
             try:
-                await self._accounts.save(Change(changed, [fact], sessions=ended))
+                await self._accounts.save(change)
             except AccountChanged:
                 account = await self.read(caller, name)
                 if account.password_hash != checked:
@@ -166,8 +175,13 @@ class Accounts:
             revokes=True,
         )
 
-    async def disable(self, caller: Caller, name: str) -> Account:
+    async def disable(self, caller: Caller, name: str, reason: str = "") -> Account:
         """Keeps a person from logging in, and ends what they have open; for admins.
+
+        Args:
+            caller: who asks.
+            name: whose.
+            reason: why; the person reads it.
 
         Raises:
             UserNotFound: there is none.
@@ -176,7 +190,7 @@ class Accounts:
         return await self._change(
             caller,
             name,
-            lambda account, now: account.disabled(now),
+            lambda account, now: account.disabled(now, reason),
             FactKind.DISABLED,
             revokes=True,
             ends_sessions=True,

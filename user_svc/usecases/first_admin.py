@@ -35,8 +35,12 @@ class FirstAdmin:
         self._clock = clock
 
     async def ensure(self) -> bool:
-        """Makes the first admin where there is none yet; returns whether it was made now."""
-        if await self._accounts.by_email(FIRST_ADMIN_EMAIL) is not None:
+        """Makes the first admin where there is none yet; returns whether it was made now.
+
+        Whoever is an admin will do: the first one may have another address by now, or have gone.
+        """
+        known = await self._accounts.by_email(FIRST_ADMIN_EMAIL)
+        if known is not None or await self._accounts.has_admin():
             return False
         password = await self._file.password(FIRST_ADMIN_EMAIL)
         password_hash = await self._hasher.hash(normalised(password))
@@ -48,7 +52,7 @@ class FirstAdmin:
             password_hash=password_hash,
             create_time=now,
             update_time=now,
-            verified=True,
+            email_verified=True,
             roles=frozenset({Role.ADMIN}),
         )
         try:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from chassis.clock import Clock
 from chassis.identity.caller import Caller
 from chassis.limits import Delays, FailureDelays
-from user_svc.domain.account import Account, State, email_key
+from user_svc.domain.account import Account, State
+from user_svc.domain.contact import email_key
 from user_svc.domain.faults import (
     CredentialsWrong,
     RefreshTokenInvalid,
@@ -31,9 +32,11 @@ from user_svc.domain.session import (
 from user_svc.domain.trust import SigningKey
 from user_svc.ports.accounts import AccountStore, PasswordHasher
 from user_svc.ports.sessions import SessionStore, TokenSigner
+from user_svc.usecases.second_factor import Proof, SecondFactor
 
 _AGENT_LENGTH = 200
 _ADDRESS_LENGTH = 100
+_NO_PROOF = Proof()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class LogIn:
         hasher: PasswordHasher,
         signer: TokenSigner,
         signing_key: Callable[[], SigningKey],
+        second_factor: SecondFactor,
         failures: FailureDelays,
         rules: SessionRules,
         clock: Clock,
@@ -118,17 +122,33 @@ class LogIn:
         self._hasher = hasher
         self._signer = signer
         self._signing_key = signing_key
+        self._second_factor = second_factor
         self._failures = failures
         self._rules = rules
         self._clock = clock
         self._revoked = revoked
 
-    async def open(self, email: str, password: str, address: str, user_agent: str) -> Pair:
+    async def open(
+        self,
+        email: str,
+        password: str,
+        address: str,
+        user_agent: str,
+        proof: Proof = _NO_PROOF,
+    ) -> Pair:
         """Logs a person in.
+
+        Args:
+            email: of the account.
+            password: of the account.
+            address: the network address that they come from.
+            user_agent: their program, by its own words.
+            proof: a code, where the account has a second factor.
 
         Raises:
             CredentialsWrong: the address or the password is wrong.
             UserDisabled, UserNotVerified: they are right, but the account cannot be used.
+            TotpRequired, TotpWrong: they are right, but the code is missing or wrong.
             TooManyRequests: wrong passwords came before, for this account or from this address.
             Overloaded: too many passwords are being checked.
         """
@@ -150,6 +170,7 @@ class LogIn:
             raise UserDisabled("This account is disabled; ask an admin.")
         if not account.verified:
             raise UserNotVerified("Verify your address with the code that was sent to it, first.")
+        await self._second_factor.check(account, proof)
         now = self._clock.now()
         session, token = open_session(
             account.id,
@@ -161,8 +182,13 @@ class LogIn:
         await self._sessions.add(session, self._rules.most)
         return self._pair(session, account, token, now)
 
-    async def refresh(self, text: str) -> Pair:
+    async def refresh(self, text: str, address: str = "", user_agent: str = "") -> Pair:
         """Exchanges a refresh token for the next pair of tokens.
+
+        Args:
+            text: the refresh token.
+            address: the network address that it comes from, where it is known.
+            user_agent: the program that holds it, by its own words, where it is known.
 
         Raises:
             RefreshTokenInvalid: it is not known, has ended, or was used before; in the last case the
@@ -185,7 +211,13 @@ class LogIn:
         if not session.is_open(now):
             raise _refused()
         if found is Standing.PRESENT:
-            becomes = session.rotated(token, now, self._rules.lifetime)
+            becomes = session.rotated(
+                token,
+                now,
+                self._rules.lifetime,
+                user_agent=user_agent[:_AGENT_LENGTH],
+                address=address[:_ADDRESS_LENGTH],
+            )
             if await self._sessions.rotate(session, becomes):
                 session = becomes
             else:

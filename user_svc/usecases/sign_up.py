@@ -1,24 +1,18 @@
-"""Signing up, and showing that an address is one's own."""
+"""Signing up, and showing that an address or a number is one's own."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from chassis.clock import Clock
 from chassis.limits import RateLimiter
 from chassis.listing import Once
-from user_svc.domain.account import Account, Fact, FactKind, State, email_key
-from user_svc.domain.code import address_taken_letter, new_code
-from user_svc.domain.faults import (
-    AccountChanged,
-    CodeSentRecently,
-    CodeWrong,
-    SignUpClosed,
-    TooManyRequests,
-)
+from user_svc.domain.account import DEFAULT_LANGUAGE, Account, Fact, FactKind, State
+from user_svc.domain.code import Addressee, Purpose, new_code
+from user_svc.domain.contact import Contact, ContactKind
+from user_svc.domain.faults import AccountChanged, CodeWrong, SignUpClosed, TooManyRequests
 from user_svc.domain.names import new_id
 from user_svc.domain.password import check_strength, normalised
 from user_svc.ports.accounts import (
@@ -29,22 +23,33 @@ from user_svc.ports.accounts import (
     PasswordHasher,
     PhoneTaken,
 )
+from user_svc.usecases.codes import NOBODY, Codes
 
 _TRIES = 4
-"""A lost race is tried again so often: with the address, the phone number, and twice the version."""
-
-_ADDRESS_TAKEN_LIFETIME = timedelta(days=1)
+"""A lost race is tried again so often: with the address or number, and thrice the version."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """Who wants to sign up."""
+    """Who wants to sign up.
+
+    Attributes:
+        verify_by: what they are to show to be theirs first.
+    """
 
     email: str
     password: str = field(repr=False)
     phone_number: str = ""
     given_name: str = ""
     family_name: str = ""
+    language_code: str = ""
+    verify_by: ContactKind = ContactKind.EMAIL
+
+    @property
+    def first_contact(self) -> Contact:
+        """Where their code goes."""
+        by_phone = self.verify_by is ContactKind.PHONE
+        return Contact(self.verify_by, self.phone_number if by_phone else self.email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,52 +58,49 @@ class SignUpRules:
 
     Attributes:
         is_open: whether they can at all.
-        code_lifetime: how long a one-time code can be used.
-        code_pause: how long to wait between two codes for one address.
         address_burst, address_refill: sign-ups from one network address: so many at once, then one
             more each time.
-        email_burst, email_refill: sign-ups with one e-mail address, whether or not it has an
-            account: each sends a mail to it.
+        contact_burst, contact_refill: sign-ups with one e-mail address or phone number, whether or not
+            it has an account: each sends a message to it.
     """
 
     is_open: bool
-    code_lifetime: timedelta
-    code_pause: timedelta
     address_burst: int
     address_refill: timedelta
-    email_burst: int
-    email_refill: timedelta
+    contact_burst: int
+    contact_refill: timedelta
 
 
 class SignUp:
-    """Makes accounts and verifies their addresses.
+    """Makes accounts and verifies what they were made with.
 
-    What a caller sees never tells whether an address has an account: the answers are the same, a
-    password is hashed and something is written in every case, and limits count addresses, not
-    accounts. The owner of the address is told by mail.
+    What a caller sees never tells whether there is an account: the answers are the same, a password is
+    hashed and something is written in every case, and limits count addresses, not accounts. The owner
+    of a contact that has an account is told there.
 
-    An account whose address was never verified belongs to nobody yet: signing up again starts it
-    over with the new password and a new code. So whoever signs up with somebody else's address
-    first gains nothing by it.
+    An account that was never verified belongs to nobody yet: signing up again starts it over with the
+    new password and a new code. So whoever signs up with somebody else's address first gains nothing
+    by it. And it claims nothing but the contact that its code goes to: the other one may be anybody's,
+    so it neither keeps anybody out nor tells whose it is.
     """
 
     def __init__(
         self,
         accounts: AccountStore,
+        codes: Codes,
         *,
         hasher: PasswordHasher,
         limiter: RateLimiter,
         rules: SignUpRules,
         clock: Clock,
-        letter_waits: Callable[[], None],
     ) -> None:
-        """Takes what it needs; `letter_waits` is called when a letter was stored."""
+        """Takes what it needs."""
         self._accounts = accounts
+        self._codes = codes
         self._hasher = hasher
         self._limiter = limiter
         self._rules = rules
         self._clock = clock
-        self._letter_waits = letter_waits
 
     async def register(self, person: NewPerson, address: str, request_id: str) -> None:
         """Signs a person up, and has a one-time code sent.
@@ -111,87 +113,85 @@ class SignUp:
         Raises:
             SignUpClosed: nobody can sign up here.
             PasswordTooWeak: the password is too easy to guess.
-            TooManyRequests: from this network address, or with this e-mail address.
+            TooManyRequests: from this network address, or with this e-mail address or phone number.
             Overloaded: too many passwords are being hashed.
         """
         if not self._rules.is_open:
             raise SignUpClosed("Nobody can sign up here; ask an admin for an account.")
         check_strength(person.password, person.email)
-        key = email_key(person.email)
+        contact = person.first_contact
         await self._limit(
             f"sign-up from {address}", self._rules.address_burst, self._rules.address_refill
         )
-        await self._limit(f"sign-up of {key}", self._rules.email_burst, self._rules.email_refill)
+        await self._limit(
+            f"sign-up of {contact.key}", self._rules.contact_burst, self._rules.contact_refill
+        )
         # A code goes out now, so the next one has to wait, whoever asks for it.
-        await self._limiter.take(f"code for {key}", 1, self._rules.code_pause.total_seconds())
+        await self._codes.take_turn(contact)
         password_hash = await self._hasher.hash(normalised(person.password))
         # The password is left out: a fast hash of it must be stored nowhere.
         once = Once.of(
             "",
             "CreateUser",
             request_id,
-            key,
+            contact.key,
+            person.email,
             person.phone_number,
             person.given_name,
             person.family_name,
+            person.language_code,
         )
         for _ in range(_TRIES):
             try:
                 await self._register(person, password_hash, once)
             except AlreadyDone:
                 return
-            except PhoneTaken:
-                # The number proves nothing until it is verified, so it must not keep anybody out,
-                # nor tell whose it is: the account is made without it.
-                person = replace(person, phone_number="")
-            except (AddressTaken, AccountChanged):
+            except (AddressTaken, PhoneTaken, AccountChanged):
                 continue
             else:
-                self._letter_waits()
+                self._codes.letter_waits()
                 return
         raise TooManyRequests("Many sign up with this address at once; try again.", retry_after=1.0)
 
-    async def send_code(self, email: str) -> None:
+    async def send_code(self, contact: Contact, address: str) -> None:
         """Has a new one-time code sent, if there is an account that needs one.
 
         Raises:
-            CodeSentRecently: to this address, a moment ago.
+            TooManyRequests: many codes were asked for from this network address.
+            CodeSentRecently: to this contact, a moment ago.
         """
-        pause = self._rules.code_pause.total_seconds()
-        wait = await self._limiter.take(f"code for {email_key(email)}", 1, pause)
-        if wait > 0:
-            raise CodeSentRecently(
-                f"A code was sent to this address less than {pause:.0f} seconds ago; wait, then ask "
-                "again.",
-                retry_after=wait,
-            )
-        account = await self._accounts.by_email(email)
-        if account is not None and not account.verified and account.state is State.ACTIVE:
-            code, letter = new_code(account.email, self._clock.now(), self._rules.code_lifetime)
-            await self._accounts.replace_code(account.id, code, letter)
-            self._letter_waits()
+        await self._codes.allow(contact, address)
+        account = await self._accounts.by_contact(contact)
+        if account is None or account.verified or account.state is not State.ACTIVE:
+            await self._codes.send(NOBODY, Addressee(contact), Purpose.SIGN_UP)
+            return
+        to = Addressee(account.first_contact, language_code=account.language_code)
+        await self._codes.send(account.id, to, Purpose.SIGN_UP)
 
-    async def verify(self, email: str, digits: str) -> None:
-        """Shows by a one-time code that an address is the person's.
+    async def verify(self, contact: Contact, digits: str) -> None:
+        """Shows by a one-time code that a contact is the person's.
 
         Raises:
             CodeWrong: it is wrong, has ended, was used, or was tried too often; or there is no such
                 account.
         """
         for _ in range(_TRIES):
-            account = await self._accounts.by_email(email)
+            account = await self._accounts.by_contact(contact)
             now = self._clock.now()
             change = None
-            if account is not None:
+            account_id = ""
+            if account is not None and not account.verified:
+                account_id = account.id
                 verified = account.shown_to_be_theirs(now)
                 change = Change(verified, [Fact(FactKind.VERIFIED, verified)])
-            account_id = account.id if account else ""
             try:
                 # In one step with the change, so that the code counts for the password that was
                 # chosen with it, and for no other that came after.
-                if await self._accounts.try_code(account_id, digits, now, change):
+                if await self._accounts.try_code(
+                    account_id, Purpose.SIGN_UP, contact, digits, now=now, change=change
+                ):
                     return
-            except AccountChanged:
+            except (AccountChanged, AddressTaken, PhoneTaken):
                 continue
             break
         raise CodeWrong("This is not the code, or it has ended; ask for a new one.")
@@ -206,33 +206,31 @@ class SignUp:
 
     async def _register(self, person: NewPerson, password_hash: str, once: Once | None) -> None:
         now = self._clock.now()
-        known = await self._accounts.by_email(person.email)
+        contact = person.first_contact
+        account = Account(
+            id=new_id(),
+            uid=str(uuid.uuid4()),
+            email=person.email,
+            password_hash=password_hash,
+            create_time=now,
+            update_time=now,
+            phone_number=person.phone_number,
+            given_name=person.given_name,
+            family_name=person.family_name,
+            language_code=person.language_code or DEFAULT_LANGUAGE,
+            signed_up_by=person.verify_by,
+        )
+        # To nobody in particular: it is not known whose contact it is.
+        to = Addressee(contact, language_code=account.language_code)
+        code, letter = new_code(to, Purpose.SIGN_UP, now, self._codes.rules.lifetime)
+        known = await self._accounts.by_contact(contact)
         if known is None:
-            account = Account(
-                id=new_id(),
-                uid=str(uuid.uuid4()),
-                email=person.email,
-                password_hash=password_hash,
-                create_time=now,
-                update_time=now,
-                phone_number=person.phone_number,
-                given_name=person.given_name,
-                family_name=person.family_name,
-            )
-            code, letter = new_code(person.email, now, self._rules.code_lifetime)
             fact = Fact(FactKind.REGISTERED, account)
             await self._accounts.add(Change(account, [fact], code=code, letter=letter, once=once))
         elif known.verified or known.state is State.DISABLED:
-            letter = address_taken_letter(known.email, now, _ADDRESS_TAKEN_LIFETIME)
-            await self._accounts.send(letter, once, now)
+            owner = Addressee(known.contact(contact.kind), known.name, known.language_code)
+            await self._accounts.send(self._codes.taken(owner), once, now)
         else:
-            again = replace(
-                known.with_password(password_hash, now),
-                email=person.email,
-                phone_number=person.phone_number,
-                given_name=person.given_name,
-                family_name=person.family_name,
-            )
-            code, letter = new_code(person.email, now, self._rules.code_lifetime)
+            again = known.started_over(account, now)
             fact = Fact(FactKind.UPDATED, again)
             await self._accounts.save(Change(again, [fact], code=code, letter=letter, once=once))

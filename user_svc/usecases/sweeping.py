@@ -7,20 +7,27 @@ from datetime import timedelta
 
 from chassis.clock import Clock
 from chassis.faults import Fault
+from user_svc.ports.factors import AccessTokenStore
 from user_svc.ports.sessions import SessionStore
 
 _PERIOD_SECONDS = 3600.0
 _SESSIONS_KEPT = timedelta(days=1)
+_PLACES_KEPT = timedelta(days=365)
 
 
 class Sweeping:
-    """Looks once an hour for sessions that ended, old keys and old revocations."""
+    """Looks once an hour for sessions and access tokens that ended, old places, keys and revocations."""
 
     def __init__(
-        self, sessions: SessionStore, sweep_trust: Callable[[], Awaitable[None]], clock: Clock
+        self,
+        sessions: SessionStore,
+        tokens: AccessTokenStore,
+        sweep_trust: Callable[[], Awaitable[None]],
+        clock: Clock,
     ) -> None:
         """Takes what it needs; `sweep_trust` forgets old keys and revocations."""
         self._sessions = sessions
+        self._tokens = tokens
         self._sweep_trust = sweep_trust
         self._clock = clock
 
@@ -38,10 +45,13 @@ class Sweeping:
         """Sweeps once.
 
         A session that has ended is kept for a day, so that a refresh token of it that turns up is
-        known for what it is.
+        known for what it is. A place where a person has not logged in for a year is new again.
 
         Raises:
             Unavailable: the store does not answer.
         """
-        await self._sessions.sweep(self._clock.now() - _SESSIONS_KEPT)
+        now = self._clock.now()
+        await self._sessions.sweep(now - _SESSIONS_KEPT)
+        await self._sessions.sweep_places(now - _PLACES_KEPT)
+        await self._tokens.sweep(now)
         await self._sweep_trust()

@@ -12,6 +12,9 @@ from chassis.faults import Fault, Unavailable
 from user_svc.domain.trust import KeyPlan, Revocation, SigningKey
 from user_svc.ports.sessions import TokenSigner, TrustStore
 
+_AT_ONCE = 1000
+"""How many revocations go into one message, which must not grow beyond what a peer takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrustChange:
@@ -20,11 +23,13 @@ class TrustChange:
     Attributes:
         keys: every published key, if they have changed; else none.
         revocations: new ones, oldest first.
+        more: whether the next ones follow at once.
     """
 
     time: datetime
     keys: Sequence[SigningKey] = ()
     revocations: Sequence[Revocation] = ()
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,9 @@ class TrustFeed:
                 keys = self._published if self._published != told_keys else []
                 told = set(self._revocations)
                 told_keys = self._published
+                while len(fresh) > _AT_ONCE:
+                    yield TrustChange(now, keys, fresh[:_AT_ONCE], more=True)
+                    keys, fresh = [], fresh[_AT_ONCE:]
                 yield TrustChange(now, keys, fresh)
             await self._first_of(news, self._pace.heartbeat)
         raise Unavailable("The service is stopping; connect again.", reason="SERVICE_STOPPING")

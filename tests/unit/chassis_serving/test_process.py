@@ -13,6 +13,7 @@ import grpc
 import httpx2
 import pytest
 from allocator.access.v1 import trust_service_pb2
+from google.protobuf.empty_pb2 import Empty
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -35,6 +36,9 @@ class Trust:
     async def WatchTrust(self, request, call):
         yield trust_service_pb2.TrustUpdate()
         await self.draining.wait()
+
+    async def NoteAccessTokenUse(self, request, call):
+        return Empty()
 
 
 class World:

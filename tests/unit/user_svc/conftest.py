@@ -15,20 +15,32 @@ from chassis.faults import Fault
 from chassis.identity import Caller, ServiceTokens, Trust, TrustUpdate, Vault
 from chassis.limits import Delays, MemoryFailureDelays, MemoryRateLimiter
 from chassis.sql import Database, open_database
+from user_svc.adapters.access_token_store.sql import SqlAccessTokenStore
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
+from user_svc.adapters.authenticator.pyotp import PyotpAuthenticator
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
 from user_svc.adapters.session_store.sql import SqlSessionStore
 from user_svc.adapters.token_signer.joserfc import JoseTokenSigner
+from user_svc.adapters.totp_store.sql import SqlTotpStore
 from user_svc.adapters.trust_store.sql import SqlTrustStore
 from user_svc.domain.account import Account
 from user_svc.domain.code import Letter
+from user_svc.domain.contact import email as by_email
 from user_svc.domain.trust import KeyPlan
 from user_svc.transport.mapping import user_records
+from user_svc.transport.session_mapping import new_place_records
+from user_svc.usecases.access_tokens import AccessTokenRules, AccessTokens
 from user_svc.usecases.accounts import Accounts
+from user_svc.usecases.codes import CodeRules, Codes
+from user_svc.usecases.contacts import Contacts
 from user_svc.usecases.first_admin import FirstAdmin
+from user_svc.usecases.leaving import Leaving
 from user_svc.usecases.log_in import LogIn, Pair, SessionRules
+from user_svc.usecases.password_proof import PasswordProof
+from user_svc.usecases.password_reset import PasswordReset
+from user_svc.usecases.second_factor import SecondFactor
 from user_svc.usecases.sign_up import NewPerson, SignUp, SignUpRules
 from user_svc.usecases.trust_feed import FeedPace, TrustFeed
 
@@ -43,6 +55,10 @@ class World:
     database: Database
     accounts: SqlAccountStore
     sessions: SqlSessionStore
+    tokens: SqlAccessTokenStore
+    totps: SqlTotpStore
+    second_factor: SecondFactor
+    access_tokens: AccessTokens
     letters: SqlLetterStore
     trust_store: SqlTrustStore
     hasher: Argon2PasswordHasher
@@ -52,6 +68,9 @@ class World:
     sign_up: SignUp
     log_in: LogIn
     keeping: Accounts
+    reset: PasswordReset
+    contacts: Contacts
+    leaving: Leaving
     first_admin: FirstAdmin
     stopping: asyncio.Event
     woken: list[str] = field(default_factory=list)
@@ -73,7 +92,7 @@ class World:
     async def person(self, email: str = "ada@example.org", password: str = PASSWORD) -> Account:
         """Somebody who can log in."""
         letter = await self.registered(email, password)
-        await self.sign_up.verify(email, letter.digits)
+        await self.sign_up.verify(by_email(email), letter.digits)
         account = await self.accounts.by_email(email)
         assert account is not None
         return account
@@ -112,7 +131,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     failures: list[Fault] = []
     stopping = asyncio.Event()
     accounts = SqlAccountStore(database, vault, user_records, lambda: woken.append("relay"))
-    sessions = SqlSessionStore(database, vault)
+    sessions = SqlSessionStore(database, vault, new_place_records, lambda: woken.append("relay"))
+    tokens = SqlAccessTokenStore(database)
+    totps = SqlTotpStore(database, vault)
     trust_store = SqlTrustStore(database, vault)
     hasher = Argon2PasswordHasher(memory_kib=64, passes=1, threads=2, waiting=8)
     signer = JoseTokenSigner()
@@ -138,11 +159,61 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         account_delays=Delays(3, 1.0, 60.0),
         address_delays=Delays(20, 1.0, 900.0),
     )
+    limiter = MemoryRateLimiter(clock)
+    codes = Codes(
+        accounts,
+        limiter=limiter,
+        rules=CodeRules(
+            lifetime=timedelta(minutes=10),
+            pause=timedelta(minutes=1),
+            address_burst=10,
+            address_refill=timedelta(minutes=1),
+        ),
+        clock=clock,
+        letter_waits=lambda: woken.append("letters"),
+    )
+    proof = PasswordProof(hasher, delays, rules.account_delays)
+    second_factor = SecondFactor(
+        accounts,
+        totps,
+        authenticator=PyotpAuthenticator(),
+        password=proof,
+        failures=delays,
+        delays=Delays(3, 1.0, 900.0),
+        clock=clock,
+    )
+    keeping = Accounts(
+        accounts,
+        hasher=hasher,
+        proof=proof,
+        admin_file=admin_file,
+        rules=rules,
+        clock=clock,
+        revoked=feed.wake,
+    )
     yield World(
         clock=clock,
         database=database,
         accounts=accounts,
         sessions=sessions,
+        tokens=tokens,
+        totps=totps,
+        second_factor=second_factor,
+        access_tokens=AccessTokens(
+            accounts,
+            tokens,
+            signer=signer,
+            signing_key=feed.signing_key,
+            limiter=MemoryRateLimiter(clock),
+            rules=AccessTokenRules(
+                scopes=frozenset({"allocations:read", "allocations:write", "admin"}),
+                most=3,
+                burst=5,
+                refill=timedelta(minutes=1),
+            ),
+            clock=clock,
+            revoked=feed.wake,
+        ),
         letters=SqlLetterStore(database, vault),
         trust_store=trust_store,
         hasher=hasher,
@@ -151,19 +222,17 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         feed=feed,
         sign_up=SignUp(
             accounts,
+            codes,
             hasher=hasher,
-            limiter=MemoryRateLimiter(clock),
+            limiter=limiter,
             rules=SignUpRules(
                 is_open=True,
-                code_lifetime=timedelta(minutes=10),
-                code_pause=timedelta(minutes=1),
                 address_burst=10,
                 address_refill=timedelta(minutes=1),
-                email_burst=3,
-                email_refill=timedelta(minutes=10),
+                contact_burst=3,
+                contact_refill=timedelta(minutes=10),
             ),
             clock=clock,
-            letter_waits=lambda: woken.append("letters"),
         ),
         log_in=LogIn(
             accounts,
@@ -171,15 +240,36 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             hasher=hasher,
             signer=signer,
             signing_key=feed.signing_key,
+            second_factor=second_factor,
             failures=delays,
             rules=rules,
             clock=clock,
             revoked=feed.wake,
         ),
-        keeping=Accounts(
+        keeping=keeping,
+        reset=PasswordReset(
             accounts,
+            codes,
             hasher=hasher,
-            failures=delays,
+            admin_file=admin_file,
+            rules=rules,
+            clock=clock,
+            revoked=feed.wake,
+        ),
+        contacts=Contacts(
+            accounts,
+            keeping,
+            codes,
+            proof=proof,
+            admin_file=admin_file,
+            rules=rules,
+            clock=clock,
+            revoked=feed.wake,
+        ),
+        leaving=Leaving(
+            accounts,
+            keeping,
+            proof=proof,
             admin_file=admin_file,
             rules=rules,
             clock=clock,
@@ -201,7 +291,7 @@ def trusting(world: World):  # type: ignore[no-untyped-def]
     async def follow() -> Trust:
         from chassis.identity import Revocation
 
-        trust = Trust(ServiceTokens(b"s" * 32))
+        trust = Trust(ServiceTokens(b"s" * 32), clock=lambda: world.clock.now().timestamp())
         await world.feed.refresh()
         async for change in world.feed.watch():
             trust.learn(
@@ -212,7 +302,8 @@ def trusting(world: World):  # type: ignore[no-untyped-def]
                             one.user,
                             one.session,
                             one.issued_before.timestamp(),
-                            one.expire_time.timestamp() + 10 * 365 * 86400,
+                            one.expire_time.timestamp(),
+                            one.access_token,
                         )
                         for one in change.revocations
                     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chassis.sql.migrations import assert_schema_matches
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
-from user_svc.domain.account import email_key
+from user_svc.domain.contact import email_key
 from user_svc.domain.faults import OriginForeign, Overloaded
 from user_svc.schema.tables import METADATA
 from user_svc.transport.cookies import RefreshCookies

@@ -25,6 +25,7 @@ from user_svc.domain.account import Role
 from user_svc.domain.trust import KeyPlan
 from user_svc.usecases.accounts import Accounts
 from user_svc.usecases.log_in import LogIn, SessionRules
+from user_svc.usecases.password_proof import PasswordProof
 from user_svc.usecases.trust_feed import FeedPace, TrustFeed
 
 LIFETIME = timedelta(minutes=15)
@@ -56,6 +57,7 @@ class Replica:
             hasher=world.hasher,
             signer=world.signer,
             signing_key=self.feed.signing_key,
+            second_factor=world.second_factor,
             failures=world.log_in._failures,
             rules=rules,
             clock=self.clock,
@@ -64,7 +66,7 @@ class Replica:
         self.keeping = Accounts(
             world.accounts,
             hasher=world.hasher,
-            failures=world.log_in._failures,
+            proof=PasswordProof(world.hasher, world.log_in._failures, rules.account_delays),
             admin_file=world.admin_file,
             rules=rules,
             clock=self.clock,

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 
 from chassis.identity import Vault
 from chassis.sql import Database
-from user_svc.domain.code import Letter, LetterKind
+from user_svc.domain.code import Addressee, Letter, LetterKind, Purpose
+from user_svc.domain.contact import email, phone
 from user_svc.schema.tables import LETTERS
 
 # A letter is due at once for whoever hands it over, also where their clock is behind ours.
@@ -49,7 +50,12 @@ def put_letter(connection: Connection, vault: Vault, letter: Letter, now: dateti
         {
             "delivery_id": letter.delivery_id,
             "email": letter.email,
+            "phone_number": letter.phone_number,
+            "user_name": letter.to.user,
+            "language_code": letter.to.language_code,
             "kind": letter.kind.value,
+            "purpose": letter.purpose.value,
+            "new_contact": letter.new_contact,
             "digits": sealed if letter.digits else b"",
             "expire_time": letter.expire_time,
             "due_time": now - _CLOCKS_APART,
@@ -122,7 +128,16 @@ class SqlLetterStore:
     def _letter(self, row: Row[Any]) -> Letter:
         sealed = bytes(row.digits)
         digits = self._vault.open(sealed, _context(row.delivery_id)).decode() if sealed else ""
-        return Letter(row.delivery_id, row.email, LetterKind(row.kind), row.expire_time, digits)
+        contact = email(row.email) if row.email else phone(row.phone_number)
+        return Letter(
+            row.delivery_id,
+            Addressee(contact, row.user_name, row.language_code),
+            LetterKind(row.kind),
+            row.expire_time,
+            digits,
+            Purpose(row.purpose),
+            row.new_contact,
+        )
 
 
 def _context(delivery_id: str) -> str:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
 
+from chassis.bus import Record
+from chassis.bus.outbox import append
 from chassis.identity import Vault
-from chassis.sql import Database
+from chassis.sql import Database, upsert
 from chassis.sql.sweeping import in_parts, sweep
 from user_svc.adapters.trust_store.sql import put_revocation
 from user_svc.domain.names import session_name, user_name
 from user_svc.domain.session import Session
 from user_svc.domain.trust import Revocation
-from user_svc.schema.tables import SESSIONS
+from user_svc.schema.tables import KNOWN_PLACES, OUTBOX, SESSIONS
+
+EncodeNewPlace = Callable[[Session], Sequence[Record]]
+
+_PLACE_LENGTH = 100
 
 _ADD = insert(SESSIONS)
 _ONE = select(SESSIONS).where(SESSIONS.c.id == bindparam("by_id"))
@@ -42,8 +49,15 @@ _ROTATE = (
         last_turn_hash=bindparam("last_turn_hash"),
         refresh_time=bindparam("refresh_time"),
         expire_time=bindparam("expire_time"),
+        user_agent=bindparam("user_agent"),
+        address=bindparam("address"),
     )
 )
+_PLACES = select(KNOWN_PLACES.c.kind, KNOWN_PLACES.c.place).where(
+    KNOWN_PLACES.c.user_id == bindparam("by_user")
+)
+_KEEP_PLACE = upsert(KNOWN_PLACES, None, ["user_id", "kind", "place"], ["last_time"])
+_SWEEP_PLACES = in_parts(delete(KNOWN_PLACES).where(KNOWN_PLACES.c.last_time < bindparam("before")))
 _SWEEP = in_parts(
     delete(SESSIONS).where(
         or_(SESSIONS.c.expire_time < bindparam("before"), SESSIONS.c.end_time < bindparam("before"))
@@ -103,11 +117,21 @@ class SqlSessionStore:
     Args:
         database: where the tables are.
         vault: seals the keys that make the next token.
+        encode: a log-in from a new place as records of the bus.
+        waiting: called when records were stored, so that the relay looks at once.
     """
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        encode: EncodeNewPlace,
+        waiting: Callable[[], None],
+    ) -> None:
         self._database = database
         self._vault = vault
+        self._encode = encode
+        self._waiting = waiting
 
     async def add(self, session: Session, most: int) -> None:
         """Stores a new session; the oldest open ones of the person end where they exceed `most`."""
@@ -127,14 +151,20 @@ class SqlSessionStore:
             "address": session.address,
         }
         keys = {"by_user": session.user_id, "present": session.create_time}
+        records = self._encode(session)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             connection.execute(_ADD, row)
+            is_told = _is_elsewhere(connection, session)
+            if is_told:
+                append(connection, OUTBOX, records, session.create_time)
             open_now = connection.execute(_OPEN_NEWEST_FIRST, keys).scalars().all()
             for one in open_now[most:]:
                 connection.execute(_END, {"by_id": one, "present": session.create_time})
+            return is_told
 
-        await self._database.write(work)
+        if await self._database.write(work):
+            self._waiting()
 
     async def get(self, session_id: str) -> Session | None:
         """The session, also one that has ended, until it is swept."""
@@ -154,6 +184,8 @@ class SqlSessionStore:
             "last_turn_hash": becomes.last_turn_hash,
             "refresh_time": becomes.refresh_time,
             "expire_time": becomes.expire_time,
+            "user_agent": becomes.user_agent,
+            "address": becomes.address,
         }
         return await self._database.write(
             lambda connection: bool(connection.execute(_ROTATE, row).rowcount)
@@ -197,6 +229,10 @@ class SqlSessionStore:
         """Forgets sessions that ended or lapsed before then."""
         return await sweep(self._database, _SWEEP, {"before": before})
 
+    async def sweep_places(self, before: datetime) -> int:
+        """Forgets places where nobody has logged in since then."""
+        return await sweep(self._database, _SWEEP_PLACES, {"before": before})
+
     def _session(self, row: Row[Any]) -> Session:
         name = session_name(row.id)
         return Session(
@@ -213,3 +249,22 @@ class SqlSessionStore:
             last_turn_hash=bytes(row.last_turn_hash),
             end_time=row.end_time,
         )
+
+
+def _is_elsewhere(connection: Connection, session: Session) -> bool:
+    """Remembers the places of a log-in; whether one is new to somebody who has logged in before."""
+    found = connection.execute(_PLACES, {"by_user": session.user_id})
+    known = {(row.kind, row.place) for row in found}
+    for kind, place in session.places:
+        connection.execute(
+            _KEEP_PLACE,
+            {
+                "user_id": session.user_id,
+                "kind": kind,
+                "place": place[:_PLACE_LENGTH],
+                "last_time": session.create_time,
+            },
+        )
+    return bool(known) and not known.issuperset(
+        (kind, place[:_PLACE_LENGTH]) for kind, place in session.places
+    )

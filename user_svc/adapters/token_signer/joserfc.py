@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from typing import Any
 
 from chassis.clock import millis_of
+from chassis.identity.caller import ADMIN_SCOPE
 from chassis.identity.trust import ALGORITHM, AUDIENCE, ISSUER
+from user_svc.domain.access_token import AccessToken
 from user_svc.domain.account import Account
 from user_svc.domain.session import Session
 from user_svc.domain.trust import SigningKey
@@ -48,8 +51,6 @@ class JoseTokenSigner:
         `asof` is a claim of our own, in seconds with milliseconds: what a revocation is compared with.
         It is not `iat`, since it may be a little ahead of every clock.
         """
-        from joserfc import jwt
-
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -63,6 +64,32 @@ class JoseTokenSigner:
             "roles": sorted(role.value for role in account.roles),
             "verified": account.verified,
         }
+        return self._encoded(key, claims)
+
+    def sign_access_token(self, key: SigningKey, account: Account, token: AccessToken) -> str:
+        """The text of a personal access token.
+
+        `pat` is a claim of our own: the token's resource name, by which it is revoked.
+        """
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": account.name,
+            "pat": token.name,
+            "jti": token.id,
+            "iat": millis_of(token.create_time) / _MILLIS,
+            "exp": millis_of(token.expire_time) / _MILLIS,
+            "scope": " ".join(token.scopes),
+            "roles": sorted(role.value for role in account.roles)
+            if ADMIN_SCOPE in token.scopes
+            else [],
+            "verified": account.verified,
+        }
+        return self._encoded(key, claims)
+
+    def _encoded(self, key: SigningKey, claims: dict[str, Any]) -> str:
+        from joserfc import jwt
+
         header = {"alg": ALGORITHM, "typ": "JWT", "kid": key.id}
         return jwt.encode(header, claims, self._key(key), algorithms=[ALGORITHM])  # type: ignore[arg-type]
 

@@ -45,6 +45,7 @@ def put_revocation(connection: Connection, revocation: Revocation) -> None:
             "issued_before": revocation.issued_before,
             "expire_time": revocation.expire_time,
             "create_time": revocation.create_time,
+            "access_token_name": revocation.access_token,
         },
     )
 
@@ -108,7 +109,8 @@ class SqlTrustStore:
 
     def _key(self, row: Row[Any]) -> SigningKey:
         private = self._vault.open(bytes(row.private_key), _context(row.id))
-        return SigningKey(row.id, bytes(row.public_key), private, row.create_time)
+        public = bytes(row.public_key)
+        return SigningKey(row.id, public, private, row.create_time, row.needed_until)
 
 
 def _revocation(row: Row[Any]) -> Revocation:
@@ -119,6 +121,7 @@ def _revocation(row: Row[Any]) -> Revocation:
         row.issued_before,
         row.expire_time,
         row.create_time,
+        row.access_token_name,
     )
 
 

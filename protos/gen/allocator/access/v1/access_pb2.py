@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n allocator/access/v1/access.proto\x12\x13\x61llocator.access.v1\x1a google/protobuf/descriptor.proto\"\xd9\x01\n\x04Rule\x12/\n\x03who\x18\x01 \x01(\x0e\x32\x1d.allocator.access.v1.Rule.WhoR\x03who\x12\x14\n\x05peers\x18\x02 \x03(\tR\x05peers\x12*\n\x11needs_fresh_trust\x18\x03 \x01(\x08R\x0fneedsFreshTrust\"^\n\x03Who\x12\x13\n\x0fWHO_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06PERSON\x10\x02\x12\x0c\n\x08VERIFIED\x10\x03\x12\t\n\x05OWNER\x10\x04\x12\t\n\x05\x41\x44MIN\x10\x05\x12\x08\n\x04PEER\x10\x06:O\n\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x19.allocator.access.v1.RuleR\x04ruleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n allocator/access/v1/access.proto\x12\x13\x61llocator.access.v1\x1a google/protobuf/descriptor.proto\"\xfe\x01\n\x04Rule\x12/\n\x03who\x18\x01 \x01(\x0e\x32\x1d.allocator.access.v1.Rule.WhoR\x03who\x12\x14\n\x05peers\x18\x02 \x03(\tR\x05peers\x12*\n\x11needs_fresh_trust\x18\x03 \x01(\x08R\x0fneedsFreshTrust\x12#\n\rsessions_only\x18\x04 \x01(\x08R\x0csessionsOnly\"^\n\x03Who\x12\x13\n\x0fWHO_UNSPECIFIED\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06PERSON\x10\x02\x12\x0c\n\x08VERIFIED\x10\x03\x12\t\n\x05OWNER\x10\x04\x12\t\n\x05\x41\x44MIN\x10\x05\x12\x08\n\x04PEER\x10\x06:O\n\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x19.allocator.access.v1.RuleR\x04ruleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'allocator.access.v1.access_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RULE']._serialized_start=92
-  _globals['_RULE']._serialized_end=309
-  _globals['_RULE_WHO']._serialized_start=215
-  _globals['_RULE_WHO']._serialized_end=309
+  _globals['_RULE']._serialized_end=346
+  _globals['_RULE_WHO']._serialized_start=252
+  _globals['_RULE_WHO']._serialized_end=346
 # @@protoc_insertion_point(module_scope)

@@ -75,11 +75,18 @@ class Rule(message.Message):
     WHO_FIELD_NUMBER: builtins.int
     PEERS_FIELD_NUMBER: builtins.int
     NEEDS_FRESH_TRUST_FIELD_NUMBER: builtins.int
+    SESSIONS_ONLY_FIELD_NUMBER: builtins.int
     who: Rule.Who.ValueType
     """The kind of caller that may call."""
     needs_fresh_trust: builtins.bool
     """True for methods that are refused with UNAVAILABLE while this process has not heard from the
     source of revocations for 30 seconds: consoles, spending. Methods for admins always are.
+    """
+    sessions_only: builtins.bool
+    """True for methods that need a session of the person: a personal access token never calls them,
+    whatever its scopes. Passwords, sessions, access tokens, second factors, deleting the account.
+    Every other method that a person calls needs one scope of such a token: `admin` where only admins
+    may call, else `<noun>:read` or `<noun>:write`, with the noun of the method's package.
     """
     @builtins.property
     def peers(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -91,10 +98,11 @@ class Rule(message.Message):
         who: Rule.Who.ValueType = ...,
         peers: abc.Iterable[builtins.str] | None = ...,
         needs_fresh_trust: builtins.bool = ...,
+        sessions_only: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["needs_fresh_trust", b"needs_fresh_trust", "peers", b"peers", "who", b"who"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["needs_fresh_trust", b"needs_fresh_trust", "peers", b"peers", "sessions_only", b"sessions_only", "who", b"who"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

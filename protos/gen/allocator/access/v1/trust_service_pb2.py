@@ -25,22 +25,27 @@ _sym_db = _symbol_database.Default()
 from allocator.access.v1 import access_pb2 as allocator_dot_access_dot_v1_dot_access__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'allocator/access/v1/trust_service.proto\x12\x13\x61llocator.access.v1\x1a allocator/access/v1/access.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11WatchTrustRequest\"\xd0\x01\n\x0bTrustUpdate\x12=\n\tsend_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x08sendTime\x12\x39\n\x04keys\x18\x02 \x03(\x0b\x32\x1f.allocator.access.v1.SigningKeyB\x04\xe2\x41\x01\x03R\x04keys\x12G\n\x0brevocations\x18\x03 \x03(\x0b\x32\x1f.allocator.access.v1.RevocationB\x04\xe2\x41\x01\x03R\x0brevocations\"N\n\nSigningKey\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x02id\x12*\n\npublic_key\x18\x02 \x01(\x0c\x42\x0b\xe2\x41\x01\x03\xbaH\x04z\x02h R\tpublicKey\"\xd0\x01\n\nRevocation\x12\x18\n\x04user\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x04user\x12\x1e\n\x07session\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x07session\x12\x45\n\rissued_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0cissuedBefore\x12\x41\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nexpireTime2\xc5\x01\n\x0cTrustService\x12\xb4\x01\n\nWatchTrust\x12&.allocator.access.v1.WatchTrustRequest\x1a .allocator.access.v1.TrustUpdate\"Z\xaa\xbb\x18V\x08\x06\x12\x08user_svc\x12\x0cmachines_svc\x12\x0e\x61llocation_svc\x12\ndocker_svc\x12\x0cinteract_svc\x12\x06\x62roker\x12\x08notifier0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'allocator/access/v1/trust_service.proto\x12\x13\x61llocator.access.v1\x1a allocator/access/v1/access.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x19NoteAccessTokenUseRequest\x12U\n\raccess_tokens\x18\x01 \x03(\tB0\xe2\x41\x01\x02\xbaH)\x92\x01&\x10\xe8\x07\"!r\x1f\x32\x1d^accessTokens/[a-z0-9]{1,63}$R\x0c\x61\x63\x63\x65ssTokens\"\x13\n\x11WatchTrustRequest\"\xea\x01\n\x0bTrustUpdate\x12=\n\tsend_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x08sendTime\x12\x39\n\x04keys\x18\x02 \x03(\x0b\x32\x1f.allocator.access.v1.SigningKeyB\x04\xe2\x41\x01\x03R\x04keys\x12G\n\x0brevocations\x18\x03 \x03(\x0b\x32\x1f.allocator.access.v1.RevocationB\x04\xe2\x41\x01\x03R\x0brevocations\x12\x18\n\x04more\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x04more\"N\n\nSigningKey\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x02id\x12*\n\npublic_key\x18\x02 \x01(\x0c\x42\x0b\xe2\x41\x01\x03\xbaH\x04z\x02h R\tpublicKey\"\xf9\x01\n\nRevocation\x12\x18\n\x04user\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x04user\x12\x1e\n\x07session\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x07session\x12\x45\n\rissued_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0cissuedBefore\x12\x41\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nexpireTime\x12\'\n\x0c\x61\x63\x63\x65ss_token\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03R\x0b\x61\x63\x63\x65ssToken2\x94\x03\n\x0cTrustService\x12\xbe\x01\n\nWatchTrust\x12&.allocator.access.v1.WatchTrustRequest\x1a .allocator.access.v1.TrustUpdate\"d\xaa\xbb\x18`\x08\x06\x12\x08user_svc\x12\x0cmachines_svc\x12\x0e\x61llocation_svc\x12\ndocker_svc\x12\x0cinteract_svc\x12\x08\x66\x65\x65\x64_svc\x12\x06\x62roker\x12\x08notifier0\x01\x12\xc2\x01\n\x12NoteAccessTokenUse\x12..allocator.access.v1.NoteAccessTokenUseRequest\x1a\x16.google.protobuf.Empty\"d\xaa\xbb\x18`\x08\x06\x12\x08user_svc\x12\x0cmachines_svc\x12\x0e\x61llocation_svc\x12\ndocker_svc\x12\x0cinteract_svc\x12\x08\x66\x65\x65\x64_svc\x12\x06\x62roker\x12\x08notifierb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'allocator.access.v1.trust_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_NOTEACCESSTOKENUSEREQUEST'].fields_by_name['access_tokens']._loaded_options = None
+  _globals['_NOTEACCESSTOKENUSEREQUEST'].fields_by_name['access_tokens']._serialized_options = b'\342A\001\002\272H)\222\001&\020\350\007\"!r\0372\035^accessTokens/[a-z0-9]{1,63}$'
   _globals['_TRUSTUPDATE'].fields_by_name['send_time']._loaded_options = None
   _globals['_TRUSTUPDATE'].fields_by_name['send_time']._serialized_options = b'\342A\001\003'
   _globals['_TRUSTUPDATE'].fields_by_name['keys']._loaded_options = None
   _globals['_TRUSTUPDATE'].fields_by_name['keys']._serialized_options = b'\342A\001\003'
   _globals['_TRUSTUPDATE'].fields_by_name['revocations']._loaded_options = None
   _globals['_TRUSTUPDATE'].fields_by_name['revocations']._serialized_options = b'\342A\001\003'
+  _globals['_TRUSTUPDATE'].fields_by_name['more']._loaded_options = None
+  _globals['_TRUSTUPDATE'].fields_by_name['more']._serialized_options = b'\342A\001\003'
   _globals['_SIGNINGKEY'].fields_by_name['id']._loaded_options = None
   _globals['_SIGNINGKEY'].fields_by_name['id']._serialized_options = b'\342A\001\003'
   _globals['_SIGNINGKEY'].fields_by_name['public_key']._loaded_options = None
@@ -53,16 +58,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOCATION'].fields_by_name['issued_before']._serialized_options = b'\342A\001\003'
   _globals['_REVOCATION'].fields_by_name['expire_time']._loaded_options = None
   _globals['_REVOCATION'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
+  _globals['_REVOCATION'].fields_by_name['access_token']._loaded_options = None
+  _globals['_REVOCATION'].fields_by_name['access_token']._serialized_options = b'\342A\001\003'
   _globals['_TRUSTSERVICE'].methods_by_name['WatchTrust']._loaded_options = None
-  _globals['_TRUSTSERVICE'].methods_by_name['WatchTrust']._serialized_options = b'\252\273\030V\010\006\022\010user_svc\022\014machines_svc\022\016allocation_svc\022\ndocker_svc\022\014interact_svc\022\006broker\022\010notifier'
-  _globals['_WATCHTRUSTREQUEST']._serialized_start=193
-  _globals['_WATCHTRUSTREQUEST']._serialized_end=212
-  _globals['_TRUSTUPDATE']._serialized_start=215
-  _globals['_TRUSTUPDATE']._serialized_end=423
-  _globals['_SIGNINGKEY']._serialized_start=425
-  _globals['_SIGNINGKEY']._serialized_end=503
-  _globals['_REVOCATION']._serialized_start=506
-  _globals['_REVOCATION']._serialized_end=714
-  _globals['_TRUSTSERVICE']._serialized_start=717
-  _globals['_TRUSTSERVICE']._serialized_end=914
+  _globals['_TRUSTSERVICE'].methods_by_name['WatchTrust']._serialized_options = b'\252\273\030`\010\006\022\010user_svc\022\014machines_svc\022\016allocation_svc\022\ndocker_svc\022\014interact_svc\022\010feed_svc\022\006broker\022\010notifier'
+  _globals['_TRUSTSERVICE'].methods_by_name['NoteAccessTokenUse']._loaded_options = None
+  _globals['_TRUSTSERVICE'].methods_by_name['NoteAccessTokenUse']._serialized_options = b'\252\273\030`\010\006\022\010user_svc\022\014machines_svc\022\016allocation_svc\022\ndocker_svc\022\014interact_svc\022\010feed_svc\022\006broker\022\010notifier'
+  _globals['_NOTEACCESSTOKENUSEREQUEST']._serialized_start=222
+  _globals['_NOTEACCESSTOKENUSEREQUEST']._serialized_end=336
+  _globals['_WATCHTRUSTREQUEST']._serialized_start=338
+  _globals['_WATCHTRUSTREQUEST']._serialized_end=357
+  _globals['_TRUSTUPDATE']._serialized_start=360
+  _globals['_TRUSTUPDATE']._serialized_end=594
+  _globals['_SIGNINGKEY']._serialized_start=596
+  _globals['_SIGNINGKEY']._serialized_end=674
+  _globals['_REVOCATION']._serialized_start=677
+  _globals['_REVOCATION']._serialized_end=926
+  _globals['_TRUSTSERVICE']._serialized_start=929
+  _globals['_TRUSTSERVICE']._serialized_end=1333
 # @@protoc_insertion_point(module_scope)

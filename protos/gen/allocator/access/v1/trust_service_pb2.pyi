@@ -20,6 +20,28 @@ else:
 DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
+class NoteAccessTokenUseRequest(message.Message):
+    """Says which personal access tokens were used."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACCESS_TOKENS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def access_tokens(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Resource names, `accessTokens/…`, each at most once."""
+
+    def __init__(
+        self,
+        *,
+        access_tokens: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["access_tokens", b"access_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class WatchTrustRequest(message.Message):
     """Asks for everything from the beginning."""
 
@@ -43,6 +65,11 @@ class TrustUpdate(message.Message):
     SEND_TIME_FIELD_NUMBER: builtins.int
     KEYS_FIELD_NUMBER: builtins.int
     REVOCATIONS_FIELD_NUMBER: builtins.int
+    MORE_FIELD_NUMBER: builtins.int
+    more: builtins.bool
+    """True where more of the same follows at once: only with the last part of it is known what is
+    revoked.
+    """
     @builtins.property
     def send_time(self) -> timestamp_pb2.Timestamp:
         """When the server sent it."""
@@ -63,10 +90,11 @@ class TrustUpdate(message.Message):
         send_time: timestamp_pb2.Timestamp | None = ...,
         keys: abc.Iterable[SigningKey] | None = ...,
         revocations: abc.Iterable[Revocation] | None = ...,
+        more: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["send_time", b"send_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["keys", b"keys", "revocations", b"revocations", "send_time", b"send_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["keys", b"keys", "more", b"more", "revocations", b"revocations", "send_time", b"send_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -104,10 +132,17 @@ class Revocation(message.Message):
     SESSION_FIELD_NUMBER: builtins.int
     ISSUED_BEFORE_FIELD_NUMBER: builtins.int
     EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    ACCESS_TOKEN_FIELD_NUMBER: builtins.int
     user: builtins.str
     """Whose tokens: the person's resource name, `users/…`. Always set."""
     session: builtins.str
-    """Which of them: the tokens of this session, `sessions/…`; empty for every session of the person."""
+    """Which of them: the tokens of this session, `sessions/…`; empty for every session of the person,
+    and for a personal access token.
+    """
+    access_token: builtins.str
+    """The personal access token, `accessTokens/…`; empty for tokens of sessions. A revocation of
+    sessions ends no personal access token, and the other way round.
+    """
     @builtins.property
     def issued_before(self) -> timestamp_pb2.Timestamp:
         """Tokens issued before this time are refused."""
@@ -123,9 +158,10 @@ class Revocation(message.Message):
         session: builtins.str = ...,
         issued_before: timestamp_pb2.Timestamp | None = ...,
         expire_time: timestamp_pb2.Timestamp | None = ...,
+        access_token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["expire_time", b"expire_time", "issued_before", b"issued_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["expire_time", b"expire_time", "issued_before", b"issued_before", "session", b"session", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["access_token", b"access_token", "expire_time", b"expire_time", "issued_before", b"issued_before", "session", b"session", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from allocator.access.v1 import trust_service_pb2 as allocator_dot_access_dot_v1_dot_trust__service__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -41,6 +42,11 @@ class TrustServiceStub:
                 request_serializer=allocator_dot_access_dot_v1_dot_trust__service__pb2.WatchTrustRequest.SerializeToString,
                 response_deserializer=allocator_dot_access_dot_v1_dot_trust__service__pb2.TrustUpdate.FromString,
                 _registered_method=True)
+        self.NoteAccessTokenUse = channel.unary_unary(
+                '/allocator.access.v1.TrustService/NoteAccessTokenUse',
+                request_serializer=allocator_dot_access_dot_v1_dot_trust__service__pb2.NoteAccessTokenUseRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
 
 
 class TrustServiceServicer:
@@ -57,6 +63,13 @@ class TrustServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NoteAccessTokenUse(self, request, context):
+        """Notes that personal access tokens were used, so that their owners see when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrustServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +77,11 @@ def add_TrustServiceServicer_to_server(servicer, server):
                     servicer.WatchTrust,
                     request_deserializer=allocator_dot_access_dot_v1_dot_trust__service__pb2.WatchTrustRequest.FromString,
                     response_serializer=allocator_dot_access_dot_v1_dot_trust__service__pb2.TrustUpdate.SerializeToString,
+            ),
+            'NoteAccessTokenUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteAccessTokenUse,
+                    request_deserializer=allocator_dot_access_dot_v1_dot_trust__service__pb2.NoteAccessTokenUseRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +113,33 @@ class TrustService:
             '/allocator.access.v1.TrustService/WatchTrust',
             allocator_dot_access_dot_v1_dot_trust__service__pb2.WatchTrustRequest.SerializeToString,
             allocator_dot_access_dot_v1_dot_trust__service__pb2.TrustUpdate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteAccessTokenUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.access.v1.TrustService/NoteAccessTokenUse',
+            allocator_dot_access_dot_v1_dot_trust__service__pb2.NoteAccessTokenUseRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from allocator.access.v1 import trust_service_pb2 as _trust_service_pb2
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -40,6 +41,8 @@ class TrustServiceStub:
     every ten seconds. Never ends by itself.
     Fails with SERVICE_STOPPING when the server drains.
     """
+    NoteAccessTokenUse: _grpc.UnaryUnaryMultiCallable[_trust_service_pb2.NoteAccessTokenUseRequest, _empty_pb2.Empty]
+    """Notes that personal access tokens were used, so that their owners see when."""
 
 @_typing.type_check_only
 class TrustServiceAsyncStub(TrustServiceStub):
@@ -53,6 +56,8 @@ class TrustServiceAsyncStub(TrustServiceStub):
     every ten seconds. Never ends by itself.
     Fails with SERVICE_STOPPING when the server drains.
     """
+    NoteAccessTokenUse: _aio.UnaryUnaryMultiCallable[_trust_service_pb2.NoteAccessTokenUseRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Notes that personal access tokens were used, so that their owners see when."""
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
     """Internal. Tells every service which keys sign access tokens and which tokens are revoked.
@@ -69,5 +74,13 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         every ten seconds. Never ends by itself.
         Fails with SERVICE_STOPPING when the server drains.
         """
+
+    @_abc_1.abstractmethod
+    def NoteAccessTokenUse(
+        self,
+        request: _trust_service_pb2.NoteAccessTokenUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Notes that personal access tokens were used, so that their owners see when."""
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n allocator/users/v1/session.proto\x12\x12\x61llocator.users.v1\x1a\x1d\x61llocator/users/v1/user.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x04\n\x07Session\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\'\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x0b\x61\x63\x63\x65ssToken\x12)\n\rrefresh_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x0crefreshToken\x12\x41\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nexpireTime\x12\x32\n\x04user\x18\x05 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\x12\x41\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x43\n\x0crefresh_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0brefreshTime\x12#\n\nuser_agent\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03R\tuserAgent\x12\x1e\n\x07\x61\x64\x64ress\x18\t \x01(\tB\x04\xe2\x41\x01\x03R\x07\x61\x64\x64ress\x12\x1e\n\x07\x63urrent\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x03R\x07\x63urrent:=\xea\x41:\n\x11\x61llocator/Session\x12\x12sessions/{session}*\x08sessions2\x07sessionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n allocator/users/v1/session.proto\x12\x12\x61llocator.users.v1\x1a\x1d\x61llocator/users/v1/user.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x04\n\x07Session\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\'\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x0b\x61\x63\x63\x65ssToken\x12)\n\rrefresh_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x0crefreshToken\x12\x41\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nexpireTime\x12\x32\n\x04user\x18\x05 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\x12\x41\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x43\n\x0crefresh_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0brefreshTime\x12#\n\nuser_agent\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03R\tuserAgent\x12\x1e\n\x07\x61\x64\x64ress\x18\t \x01(\tB\x04\xe2\x41\x01\x03R\x07\x61\x64\x64ress\x12\x1e\n\x07\x63urrent\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x03R\x07\x63urrent\x12\x1c\n\x06\x64\x65vice\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03R\x06\x64\x65vice:=\xea\x41:\n\x11\x61llocator/Session\x12\x12sessions/{session}*\x08sessions2\x07sessionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,8 +55,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSION'].fields_by_name['address']._serialized_options = b'\342A\001\003'
   _globals['_SESSION'].fields_by_name['current']._loaded_options = None
   _globals['_SESSION'].fields_by_name['current']._serialized_options = b'\342A\001\003'
+  _globals['_SESSION'].fields_by_name['device']._loaded_options = None
+  _globals['_SESSION'].fields_by_name['device']._serialized_options = b'\342A\001\003'
   _globals['_SESSION']._loaded_options = None
   _globals['_SESSION']._serialized_options = b'\352A:\n\021allocator/Session\022\022sessions/{session}*\010sessions2\007session'
   _globals['_SESSION']._serialized_start=181
-  _globals['_SESSION']._serialized_end=719
+  _globals['_SESSION']._serialized_end=749
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class Session(message.Message):
     USER_AGENT_FIELD_NUMBER: builtins.int
     ADDRESS_FIELD_NUMBER: builtins.int
     CURRENT_FIELD_NUMBER: builtins.int
+    DEVICE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `sessions/{session}`."""
     access_token: builtins.str
@@ -45,11 +46,13 @@ class Session(message.Message):
     RefreshSession, and not even there for browsers, which hold it in a cookie that scripts cannot read.
     """
     user_agent: builtins.str
-    """The program that logged in, by its own words."""
+    """The program that last used it, by its own words."""
     address: builtins.str
-    """The network address that the log-in came from."""
+    """The network address that it was last used from."""
     current: builtins.bool
     """True for the session that asks."""
+    device: builtins.str
+    """The device in plain words, made from `user_agent`: `Firefox on Linux`, `allocctl`."""
     @builtins.property
     def expire_time(self) -> timestamp_pb2.Timestamp:
         """When the access token ends."""
@@ -64,7 +67,7 @@ class Session(message.Message):
 
     @builtins.property
     def refresh_time(self) -> timestamp_pb2.Timestamp:
-        """When the session was last refreshed."""
+        """When it was last used: refreshed, or at first made."""
 
     def __init__(
         self,
@@ -79,9 +82,10 @@ class Session(message.Message):
         user_agent: builtins.str = ...,
         address: builtins.str = ...,
         current: builtins.bool = ...,
+        device: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "refresh_time", b"refresh_time", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["access_token", b"access_token", "address", b"address", "create_time", b"create_time", "current", b"current", "expire_time", b"expire_time", "name", b"name", "refresh_time", b"refresh_time", "refresh_token", b"refresh_token", "user", b"user", "user_agent", b"user_agent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["access_token", b"access_token", "address", b"address", "create_time", b"create_time", "current", b"current", "device", b"device", "expire_time", b"expire_time", "name", b"name", "refresh_time", b"refresh_time", "refresh_token", b"refresh_token", "user", b"user", "user_agent", b"user_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -31,7 +31,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(allocator/users/v1/session_service.proto\x12\x12\x61llocator.users.v1\x1a allocator/access/v1/access.proto\x1a allocator/users/v1/session.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\"\x87\x01\n\x14\x43reateSessionRequest\x12$\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfe\x01R\x05\x65mail\x12+\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x08password\x12\x1c\n\x06\x63ookie\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06\x63ookie\"K\n\x15RefreshSessionRequest\x12\x32\n\rrefresh_token\x18\x01 \x01(\tB\r\xe2\x41\x02\x01\x04\xbaH\x05r\x03\x18\xc8\x01R\x0crefreshToken\"l\n\x13ListSessionsRequest\x12(\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\"\x83\x01\n\x14ListSessionsResponse\x12=\n\x08sessions\x18\x01 \x03(\x0b\x32\x1b.allocator.users.v1.SessionB\x04\xe2\x41\x01\x03R\x08sessions\x12,\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\rnextPageToken\"j\n\x14\x44\x65leteSessionRequest\x12R\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Session\xbaH!r\x1f\x32\x1d^sessions/([a-z0-9]{1,63}|-)$R\x04name2\xff\x03\n\x0eSessionService\x12u\n\rCreateSession\x12(.allocator.users.v1.CreateSessionRequest\x1a\x1b.allocator.users.v1.Session\"\x1d\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12\x7f\n\x0eRefreshSession\x12).allocator.users.v1.RefreshSessionRequest\x1a\x1b.allocator.users.v1.Session\"%\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/sessions:refresh:\x01*\x12}\n\x0cListSessions\x12\'.allocator.users.v1.ListSessionsRequest\x1a(.allocator.users.v1.ListSessionsResponse\"\x1a\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/sessions\x12v\n\rDeleteSession\x12(.allocator.users.v1.DeleteSessionRequest\x1a\x16.google.protobuf.Empty\"#\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x17*\x15/v1/{name=sessions/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(allocator/users/v1/session_service.proto\x12\x12\x61llocator.users.v1\x1a allocator/access/v1/access.proto\x1a allocator/users/v1/session.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\"\xf2\x01\n\x14\x43reateSessionRequest\x12$\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfe\x01R\x05\x65mail\x12+\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x08password\x12\x1c\n\x06\x63ookie\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06\x63ookie\x12\x36\n\ttotp_code\x18\x04 \x01(\tB\x19\xe2\x41\x02\x01\x04\xbaH\x11r\x0c\x32\n^[0-9]{6}$\xd8\x01\x01R\x08totpCode\x12\x31\n\rrecovery_code\x18\x05 \x01(\tB\x0c\xe2\x41\x02\x01\x04\xbaH\x04r\x02\x18(R\x0crecoveryCode\"K\n\x15RefreshSessionRequest\x12\x32\n\rrefresh_token\x18\x01 \x01(\tB\r\xe2\x41\x02\x01\x04\xbaH\x05r\x03\x18\xc8\x01R\x0crefreshToken\"l\n\x13ListSessionsRequest\x12(\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\"\x83\x01\n\x14ListSessionsResponse\x12=\n\x08sessions\x18\x01 \x03(\x0b\x32\x1b.allocator.users.v1.SessionB\x04\xe2\x41\x01\x03R\x08sessions\x12,\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\rnextPageToken\"j\n\x14\x44\x65leteSessionRequest\x12R\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xfa\x41\x13\n\x11\x61llocator/Session\xbaH!r\x1f\x32\x1d^sessions/([a-z0-9]{1,63}|-)$R\x04name2\x83\x04\n\x0eSessionService\x12u\n\rCreateSession\x12(.allocator.users.v1.CreateSessionRequest\x1a\x1b.allocator.users.v1.Session\"\x1d\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12\x7f\n\x0eRefreshSession\x12).allocator.users.v1.RefreshSessionRequest\x1a\x1b.allocator.users.v1.Session\"%\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/sessions:refresh:\x01*\x12\x7f\n\x0cListSessions\x12\'.allocator.users.v1.ListSessionsRequest\x1a(.allocator.users.v1.ListSessionsResponse\"\x1c\xaa\xbb\x18\x04\x08\x04 \x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/sessions\x12x\n\rDeleteSession\x12(.allocator.users.v1.DeleteSessionRequest\x1a\x16.google.protobuf.Empty\"%\xaa\xbb\x18\x04\x08\x04 \x01\x82\xd3\xe4\x93\x02\x17*\x15/v1/{name=sessions/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESESSIONREQUEST'].fields_by_name['password']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\001\030\200\002'
   _globals['_CREATESESSIONREQUEST'].fields_by_name['cookie']._loaded_options = None
   _globals['_CREATESESSIONREQUEST'].fields_by_name['cookie']._serialized_options = b'\342A\001\001'
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['totp_code']._loaded_options = None
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['totp_code']._serialized_options = b'\342A\002\001\004\272H\021r\0142\n^[0-9]{6}$\330\001\001'
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['recovery_code']._loaded_options = None
+  _globals['_CREATESESSIONREQUEST'].fields_by_name['recovery_code']._serialized_options = b'\342A\002\001\004\272H\004r\002\030('
   _globals['_REFRESHSESSIONREQUEST'].fields_by_name['refresh_token']._loaded_options = None
   _globals['_REFRESHSESSIONREQUEST'].fields_by_name['refresh_token']._serialized_options = b'\342A\002\001\004\272H\005r\003\030\310\001'
   _globals['_LISTSESSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -61,19 +65,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['RefreshSession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['RefreshSession']._serialized_options = b'\252\273\030\002\010\001\202\323\344\223\002\031\"\024/v1/sessions:refresh:\001*'
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._loaded_options = None
-  _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\252\273\030\002\010\004\202\323\344\223\002\016\022\014/v1/sessions'
+  _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\252\273\030\004\010\004 \001\202\323\344\223\002\016\022\014/v1/sessions'
   _globals['_SESSIONSERVICE'].methods_by_name['DeleteSession']._loaded_options = None
-  _globals['_SESSIONSERVICE'].methods_by_name['DeleteSession']._serialized_options = b'\252\273\030\002\010\004\202\323\344\223\002\027*\025/v1/{name=sessions/*}'
+  _globals['_SESSIONSERVICE'].methods_by_name['DeleteSession']._serialized_options = b'\252\273\030\004\010\004 \001\202\323\344\223\002\027*\025/v1/{name=sessions/*}'
   _globals['_CREATESESSIONREQUEST']._serialized_start=281
-  _globals['_CREATESESSIONREQUEST']._serialized_end=416
-  _globals['_REFRESHSESSIONREQUEST']._serialized_start=418
-  _globals['_REFRESHSESSIONREQUEST']._serialized_end=493
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=495
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=603
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=606
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=737
-  _globals['_DELETESESSIONREQUEST']._serialized_start=739
-  _globals['_DELETESESSIONREQUEST']._serialized_end=845
-  _globals['_SESSIONSERVICE']._serialized_start=848
-  _globals['_SESSIONSERVICE']._serialized_end=1359
+  _globals['_CREATESESSIONREQUEST']._serialized_end=523
+  _globals['_REFRESHSESSIONREQUEST']._serialized_start=525
+  _globals['_REFRESHSESSIONREQUEST']._serialized_end=600
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=602
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=710
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=713
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=844
+  _globals['_DELETESESSIONREQUEST']._serialized_start=846
+  _globals['_DELETESESSIONREQUEST']._serialized_end=952
+  _globals['_SESSIONSERVICE']._serialized_start=955
+  _globals['_SESSIONSERVICE']._serialized_end=1470
 # @@protoc_insertion_point(module_scope)

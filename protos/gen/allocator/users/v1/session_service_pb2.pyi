@@ -28,22 +28,30 @@ class CreateSessionRequest(message.Message):
     EMAIL_FIELD_NUMBER: builtins.int
     PASSWORD_FIELD_NUMBER: builtins.int
     COOKIE_FIELD_NUMBER: builtins.int
+    TOTP_CODE_FIELD_NUMBER: builtins.int
+    RECOVERY_CODE_FIELD_NUMBER: builtins.int
     email: builtins.str
     """The address of the account."""
     password: builtins.str
     """The password."""
     cookie: builtins.bool
     """True to get the refresh token as an HttpOnly, SameSite=Strict cookie: for browsers."""
+    totp_code: builtins.str
+    """The present code of the authenticator app, where the account has a second factor: six digits."""
+    recovery_code: builtins.str
+    """A recovery code instead, which is used up by it; capitals, spaces and hyphens do not matter."""
     def __init__(
         self,
         *,
         email: builtins.str = ...,
         password: builtins.str = ...,
         cookie: builtins.bool = ...,
+        totp_code: builtins.str = ...,
+        recovery_code: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cookie", b"cookie", "email", b"email", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cookie", b"cookie", "email", b"email", "password", b"password", "recovery_code", b"recovery_code", "totp_code", b"totp_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,7 +65,10 @@ class SessionServiceServicer:
 
     def CreateSession(self, request, context):
         """Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
-        Fails with CREDENTIALS_WRONG, USER_NOT_VERIFIED, USER_DISABLED, TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
+        Where the account has a second factor, the password alone is answered with TOTP_REQUIRED: send the
+        request again with `totp_code` or `recovery_code`.
+        Fails with CREDENTIALS_WRONG, TOTP_REQUIRED, TOTP_WRONG, USER_NOT_VERIFIED, USER_DISABLED,
+        TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

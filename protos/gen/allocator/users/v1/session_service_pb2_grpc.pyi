@@ -37,7 +37,10 @@ class SessionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SessionServiceAsyncStub: ...
     CreateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.Session]
     """Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
-    Fails with CREDENTIALS_WRONG, USER_NOT_VERIFIED, USER_DISABLED, TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
+    Where the account has a second factor, the password alone is answered with TOTP_REQUIRED: send the
+    request again with `totp_code` or `recovery_code`.
+    Fails with CREDENTIALS_WRONG, TOTP_REQUIRED, TOTP_WRONG, USER_NOT_VERIFIED, USER_DISABLED,
+    TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.Session]
     """Exchanges a refresh token, from the request or from the cookie, for the next pair of tokens.
@@ -61,7 +64,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
-    Fails with CREDENTIALS_WRONG, USER_NOT_VERIFIED, USER_DISABLED, TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
+    Where the account has a second factor, the password alone is answered with TOTP_REQUIRED: send the
+    request again with `totp_code` or `recovery_code`.
+    Fails with CREDENTIALS_WRONG, TOTP_REQUIRED, TOTP_WRONG, USER_NOT_VERIFIED, USER_DISABLED,
+    TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RefreshSessionRequest, _session_pb2.Session]  # type: ignore[assignment]
     """Exchanges a refresh token, from the request or from the cookie, for the next pair of tokens.
@@ -88,7 +94,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.Session, _abc.Awaitable[_session_pb2.Session]]:
         """Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
-        Fails with CREDENTIALS_WRONG, USER_NOT_VERIFIED, USER_DISABLED, TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
+        Where the account has a second factor, the password alone is answered with TOTP_REQUIRED: send the
+        request again with `totp_code` or `recovery_code`.
+        Fails with CREDENTIALS_WRONG, TOTP_REQUIRED, TOTP_WRONG, USER_NOT_VERIFIED, USER_DISABLED,
+        TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
         """
 
     @_abc_1.abstractmethod

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from allocator.users.v1 import user_pb2 as allocator_dot_users_dot_v1_dot_user__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#allocator/users/v1/user_facts.proto\x12\x12\x61llocator.users.v1\x1a\x1d\x61llocator/users/v1/user.proto\x1a\x1fgoogle/api/field_behavior.proto\"D\n\x0eUserRegistered\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"B\n\x0cUserVerified\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"A\n\x0bUserUpdated\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"F\n\x10UserRolesChanged\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"B\n\x0cUserDisabled\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"A\n\x0bUserEnabled\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04userb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#allocator/users/v1/user_facts.proto\x12\x12\x61llocator.users.v1\x1a\x1d\x61llocator/users/v1/user.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n\x0eUserRegistered\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"B\n\x0cUserVerified\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"A\n\x0bUserUpdated\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"F\n\x10UserRolesChanged\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"B\n\x0cUserDisabled\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"A\n\x0bUserEnabled\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"H\n\x12UserContactChanged\x12\x32\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x04user\"\x82\x01\n\x0bUserDeleted\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x04name\x12\x16\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x03uid\x12\x41\n\x0b\x64\x65lete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ndeleteTimeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,16 +46,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERDISABLED'].fields_by_name['user']._serialized_options = b'\342A\001\003'
   _globals['_USERENABLED'].fields_by_name['user']._loaded_options = None
   _globals['_USERENABLED'].fields_by_name['user']._serialized_options = b'\342A\001\003'
-  _globals['_USERREGISTERED']._serialized_start=123
-  _globals['_USERREGISTERED']._serialized_end=191
-  _globals['_USERVERIFIED']._serialized_start=193
-  _globals['_USERVERIFIED']._serialized_end=259
-  _globals['_USERUPDATED']._serialized_start=261
-  _globals['_USERUPDATED']._serialized_end=326
-  _globals['_USERROLESCHANGED']._serialized_start=328
-  _globals['_USERROLESCHANGED']._serialized_end=398
-  _globals['_USERDISABLED']._serialized_start=400
-  _globals['_USERDISABLED']._serialized_end=466
-  _globals['_USERENABLED']._serialized_start=468
-  _globals['_USERENABLED']._serialized_end=533
+  _globals['_USERCONTACTCHANGED'].fields_by_name['user']._loaded_options = None
+  _globals['_USERCONTACTCHANGED'].fields_by_name['user']._serialized_options = b'\342A\001\003'
+  _globals['_USERDELETED'].fields_by_name['name']._loaded_options = None
+  _globals['_USERDELETED'].fields_by_name['name']._serialized_options = b'\342A\001\003'
+  _globals['_USERDELETED'].fields_by_name['uid']._loaded_options = None
+  _globals['_USERDELETED'].fields_by_name['uid']._serialized_options = b'\342A\001\003'
+  _globals['_USERDELETED'].fields_by_name['delete_time']._loaded_options = None
+  _globals['_USERDELETED'].fields_by_name['delete_time']._serialized_options = b'\342A\001\003'
+  _globals['_USERREGISTERED']._serialized_start=156
+  _globals['_USERREGISTERED']._serialized_end=224
+  _globals['_USERVERIFIED']._serialized_start=226
+  _globals['_USERVERIFIED']._serialized_end=292
+  _globals['_USERUPDATED']._serialized_start=294
+  _globals['_USERUPDATED']._serialized_end=359
+  _globals['_USERROLESCHANGED']._serialized_start=361
+  _globals['_USERROLESCHANGED']._serialized_end=431
+  _globals['_USERDISABLED']._serialized_start=433
+  _globals['_USERDISABLED']._serialized_end=499
+  _globals['_USERENABLED']._serialized_start=501
+  _globals['_USERENABLED']._serialized_end=566
+  _globals['_USERCONTACTCHANGED']._serialized_start=568
+  _globals['_USERCONTACTCHANGED']._serialized_end=640
+  _globals['_USERDELETED']._serialized_start=643
+  _globals['_USERDELETED']._serialized_end=773
 # @@protoc_insertion_point(module_scope)

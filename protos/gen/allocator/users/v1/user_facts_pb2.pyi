@@ -6,6 +6,7 @@ isort:skip_file
 from allocator.users.v1 import user_pb2 as user_pb2
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -146,5 +147,59 @@ class UserEnabled(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UserContactChanged(message.Message):
+    """A person has another e-mail address or phone number, which they have shown to be theirs."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    USER_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def user(self) -> user_pb2.User:
+        """The account as it was then."""
+
+    def __init__(
+        self,
+        *,
+        user: user_pb2.User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UserDeleted(message.Message):
+    """An account has ended, by its owner or by an admin. What others keep of the person goes with it; on
+    the topic of states a tombstone follows.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    UID_FIELD_NUMBER: builtins.int
+    DELETE_TIME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The resource name, `users/{user}`, which is never used again."""
+    uid: builtins.str
+    """The UUID of the account."""
+    @builtins.property
+    def delete_time(self) -> timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        uid: builtins.str = ...,
+        delete_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["delete_time", b"delete_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["delete_time", b"delete_time", "name", b"name", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61llocator/users/v1/user.proto\x12\x12\x61llocator.users.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x05\n\x04User\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x16\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x03uid\x12\'\n\x05\x65mail\x18\x03 \x01(\tB\x11\xe2\x41\x01\x02\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01R\x05\x65mail\x12\x45\n\x0cphone_number\x18\x04 \x01(\tB\"\xe2\x41\x01\x01\xbaH\x1br\x16\x32\x14^\\+[1-9][0-9]{6,14}$\xd8\x01\x01R\x0bphoneNumber\x12*\n\ngiven_name\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64R\tgivenName\x12,\n\x0b\x66\x61mily_name\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64R\nfamilyName\x12 \n\x08verified\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x08verified\x12\x39\n\x05roles\x18\x08 \x03(\x0e\x32\x1d.allocator.users.v1.User.RoleB\x04\xe2\x41\x01\x03R\x05roles\x12:\n\x05state\x18\t \x01(\x0e\x32\x1e.allocator.users.v1.User.StateB\x04\xe2\x41\x01\x03R\x05state\x12\x1f\n\x04\x65tag\x18\n \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x41\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\"\'\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\t\n\x05\x41\x44MIN\x10\x01\"8\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0c\n\x08\x44ISABLED\x10\x02:.\xea\x41+\n\x0e\x61llocator/User\x12\x0cusers/{user}*\x05users2\x04userb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61llocator/users/v1/user.proto\x12\x12\x61llocator.users.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x07\n\x04User\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x16\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x03uid\x12\'\n\x05\x65mail\x18\x03 \x01(\tB\x11\xe2\x41\x01\x02\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01R\x05\x65mail\x12\x45\n\x0cphone_number\x18\x04 \x01(\tB\"\xe2\x41\x01\x01\xbaH\x1br\x16\x32\x14^\\+[1-9][0-9]{6,14}$\xd8\x01\x01R\x0bphoneNumber\x12*\n\ngiven_name\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64R\tgivenName\x12,\n\x0b\x66\x61mily_name\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64R\nfamilyName\x12 \n\x08verified\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x08verified\x12\x39\n\x05roles\x18\x08 \x03(\x0e\x32\x1d.allocator.users.v1.User.RoleB\x04\xe2\x41\x01\x03R\x05roles\x12:\n\x05state\x18\t \x01(\x0e\x32\x1e.allocator.users.v1.User.StateB\x04\xe2\x41\x01\x03R\x05state\x12\x1f\n\x04\x65tag\x18\n \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x41\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x39\n\rlanguage_code\x18\r \x01(\tB\x14\xe2\x41\x01\x01\xbaH\rr\x08R\x02\x65nR\x02\x64\x65\xd8\x01\x01R\x0clanguageCode\x12+\n\x0e\x65mail_verified\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x03R\remailVerified\x12+\n\x0ephone_verified\x18\x0f \x01(\x08\x42\x04\xe2\x41\x01\x03R\rphoneVerified\x12+\n\x0e\x64isable_reason\x18\x10 \x01(\tB\x04\xe2\x41\x01\x03R\rdisableReason\"\'\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\t\n\x05\x41\x44MIN\x10\x01\"8\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\x0c\n\x08\x44ISABLED\x10\x02:.\xea\x41+\n\x0e\x61llocator/User\x12\x0cusers/{user}*\x05users2\x04userb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,12 +59,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USER'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_USER'].fields_by_name['update_time']._loaded_options = None
   _globals['_USER'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['language_code']._loaded_options = None
+  _globals['_USER'].fields_by_name['language_code']._serialized_options = b'\342A\001\001\272H\rr\010R\002enR\002de\330\001\001'
+  _globals['_USER'].fields_by_name['email_verified']._loaded_options = None
+  _globals['_USER'].fields_by_name['email_verified']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['phone_verified']._loaded_options = None
+  _globals['_USER'].fields_by_name['phone_verified']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['disable_reason']._loaded_options = None
+  _globals['_USER'].fields_by_name['disable_reason']._serialized_options = b'\342A\001\003'
   _globals['_USER']._loaded_options = None
   _globals['_USER']._serialized_options = b'\352A+\n\016allocator/User\022\014users/{user}*\005users2\004user'
   _globals['_USER']._serialized_start=176
-  _globals['_USER']._serialized_end=901
-  _globals['_USER_ROLE']._serialized_start=756
-  _globals['_USER_ROLE']._serialized_end=795
-  _globals['_USER_STATE']._serialized_start=797
-  _globals['_USER_STATE']._serialized_end=853
+  _globals['_USER']._serialized_end=1095
+  _globals['_USER_ROLE']._serialized_start=950
+  _globals['_USER_ROLE']._serialized_end=989
+  _globals['_USER_STATE']._serialized_start=991
+  _globals['_USER_STATE']._serialized_end=1047
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,10 @@ class User(message.Message):
     ETAG_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     UPDATE_TIME_FIELD_NUMBER: builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: builtins.int
+    EMAIL_VERIFIED_FIELD_NUMBER: builtins.int
+    PHONE_VERIFIED_FIELD_NUMBER: builtins.int
+    DISABLE_REASON_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `users/{user}`, set by the server and never changed. `users/me` stands for
     the caller in requests.
@@ -87,19 +91,33 @@ class User(message.Message):
     uid: builtins.str
     """A UUID that is never used twice."""
     email: builtins.str
-    """The e-mail address that the person logs in with; unique whatever its case."""
+    """The e-mail address. Once `email_verified` it is nobody else's, whatever its case, and the person
+    logs in with it. Changed only by ChangeContact and ConfirmContact.
+    """
     phone_number: builtins.str
-    """A phone number in E.164 form, `+4930123456`; unique; may be empty."""
+    """A phone number in E.164 form, `+4930123456`; may be empty. Once `phone_verified` it is nobody
+    else's. Changed only by ChangeContact and ConfirmContact.
+    """
     given_name: builtins.str
     """The given name, at most 100 characters; may be empty."""
     family_name: builtins.str
     """The family name, at most 100 characters; may be empty."""
     verified: builtins.bool
-    """True once the person has shown, by a one-time code, that the address is theirs."""
+    """True once the person has shown, by a one-time code, that the e-mail address or the phone number is
+    theirs.
+    """
     state: User.State.ValueType
     """Changed only by DisableUser and EnableUser."""
     etag: builtins.str
     """Changes with every change of the account; send it back with an update to be told of a lost race."""
+    language_code: builtins.str
+    """The language that the person is written to in (BCP 47): `en` or `de`; `en` by default."""
+    email_verified: builtins.bool
+    """True once the person has shown that the e-mail address is theirs."""
+    phone_verified: builtins.bool
+    """True once the person has shown that the phone number is theirs."""
+    disable_reason: builtins.str
+    """Why an admin has disabled the account, in the admin's words; empty while it is active."""
     @builtins.property
     def roles(self) -> containers.RepeatedScalarFieldContainer[User.Role.ValueType]:
         """The person's roles; changed only by GrantRole and RevokeRole."""
@@ -127,9 +145,13 @@ class User(message.Message):
         etag: builtins.str = ...,
         create_time: timestamp_pb2.Timestamp | None = ...,
         update_time: timestamp_pb2.Timestamp | None = ...,
+        language_code: builtins.str = ...,
+        email_verified: builtins.bool = ...,
+        phone_verified: builtins.bool = ...,
+        disable_reason: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "email", b"email", "etag", b"etag", "family_name", b"family_name", "given_name", b"given_name", "name", b"name", "phone_number", b"phone_number", "roles", b"roles", "state", b"state", "uid", b"uid", "update_time", b"update_time", "verified", b"verified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "disable_reason", b"disable_reason", "email", b"email", "email_verified", b"email_verified", "etag", b"etag", "family_name", b"family_name", "given_name", b"given_name", "language_code", b"language_code", "name", b"name", "phone_number", b"phone_number", "phone_verified", b"phone_verified", "roles", b"roles", "state", b"state", "uid", b"uid", "update_time", b"update_time", "verified", b"verified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -32,7 +32,7 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%allocator/users/v1/user_service.proto\x12\x12\x61llocator.users.v1\x1a allocator/access/v1/access.proto\x1a\x1d\x61llocator/users/v1/user.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\"\xec\x01\n\x11\x43reateUserRequest\x12z\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserBL\xe2\x41\x01\x02\xbaHE\xba\x01?\n\x13user.email.required\x12\x16give an e-mail address\x1a\x10this.email != \'\'\xc8\x01\x01R\x04user\x12+\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\n\x18\x80\x02R\x08password\x12.\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"k\n\x12\x43reateUserResponse\x12\x1a\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x05\x65mail\x12\x39\n\x15verification_required\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x14verificationRequired\"[\n\x0eGetUserRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\"\x8f\x01\n\x10ListUsersRequest\x12(\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12$\n\x06\x66ilter\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\x06\x66ilter\"w\n\x11ListUsersResponse\x12\x34\n\x05users\x18\x01 \x03(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x05users\x12,\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\rnextPageToken\"\x90\x01\n\x11UpdateUserRequest\x12\x38\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x04user\x12\x41\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01R\nupdateMask\"C\n\x1bSendVerificationCodeRequest\x12$\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x18\xfe\x01`\x01R\x05\x65mail\"e\n\x11VerifyUserRequest\x12$\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x18\xfe\x01`\x01R\x05\x65mail\x12*\n\x04\x63ode\x18\x02 \x01(\tB\x16\xe2\x41\x02\x02\x04\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x04\x63ode\"\xd2\x01\n\x15\x43hangePasswordRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12:\n\x10\x63urrent_password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x0f\x63urrentPassword\x12\x32\n\x0cnew_password\x18\x03 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\n\x18\x80\x02R\x0bnewPassword\"\xa0\x01\n\x10GrantRoleRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12\x41\n\x04role\x18\x02 \x01(\x0e\x32\x1d.allocator.users.v1.User.RoleB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04role\"\xa1\x01\n\x11RevokeRoleRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12\x41\n\x04role\x18\x02 \x01(\x0e\x32\x1d.allocator.users.v1.User.RoleB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04role\"_\n\x12\x44isableUserRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\"^\n\x11\x45nableUserRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name2\xfb\n\n\x0bUserService\x12w\n\nCreateUser\x12%.allocator.users.v1.CreateUserRequest\x1a&.allocator.users.v1.CreateUserResponse\"\x1a\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12{\n\x07GetUser\x12\".allocator.users.v1.GetUserRequest\x1a\x18.allocator.users.v1.User\"2\xaa\xbb\x18\x14\x08\x04\x12\x06\x62roker\x12\x08notifier\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=users/*}\x12y\n\tListUsers\x12$.allocator.users.v1.ListUsersRequest\x1a%.allocator.users.v1.ListUsersResponse\"\x1f\xaa\xbb\x18\n\x08\x05\x12\x06\x62roker\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12z\n\nUpdateUser\x12%.allocator.users.v1.UpdateUserRequest\x1a\x18.allocator.users.v1.User\"+\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x1f\x32\x17/v1/{user.name=users/*}:\x04user\x12\x90\x01\n\x14SendVerificationCode\x12/.allocator.users.v1.SendVerificationCodeRequest\x1a\x16.google.protobuf.Empty\"/\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/users:sendVerificationCode:\x01*\x12n\n\nVerifyUser\x12%.allocator.users.v1.VerifyUserRequest\x1a\x16.google.protobuf.Empty\"!\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/users:verify:\x01*\x12\x87\x01\n\x0e\x43hangePassword\x12).allocator.users.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"2\xaa\xbb\x18\x02\x08\x02\x82\xd3\xe4\x93\x02&\"!/v1/{name=users/*}:changePassword:\x01*\x12z\n\tGrantRole\x12$.allocator.users.v1.GrantRoleRequest\x1a\x18.allocator.users.v1.User\"-\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=users/*}:grantRole:\x01*\x12}\n\nRevokeRole\x12%.allocator.users.v1.RevokeRoleRequest\x1a\x18.allocator.users.v1.User\".\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\"\"\x1d/v1/{name=users/*}:revokeRole:\x01*\x12|\n\x0b\x44isableUser\x12&.allocator.users.v1.DisableUserRequest\x1a\x18.allocator.users.v1.User\"+\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/{name=users/*}:disable:\x01*\x12y\n\nEnableUser\x12%.allocator.users.v1.EnableUserRequest\x1a\x18.allocator.users.v1.User\"*\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/{name=users/*}:enable:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%allocator/users/v1/user_service.proto\x12\x12\x61llocator.users.v1\x1a allocator/access/v1/access.proto\x1a\x1d\x61llocator/users/v1/user.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\"\x81\x04\n\x11\x43reateUserRequest\x12z\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserBL\xe2\x41\x01\x02\xbaHE\xba\x01?\n\x13user.email.required\x12\x16give an e-mail address\x1a\x10this.email != \'\'\xc8\x01\x01R\x04user\x12+\n\x08password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\n\x18\x80\x02R\x08password\x12.\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12Y\n\tverify_by\x18\x04 \x01(\x0e\x32..allocator.users.v1.CreateUserRequest.VerifyByB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x08verifyBy\";\n\x08VerifyBy\x12\x19\n\x15VERIFY_BY_UNSPECIFIED\x10\x00\x12\t\n\x05\x45MAIL\x10\x01\x12\t\n\x05PHONE\x10\x02:{\xbaHx\x1av\n\x1auser.phone_number.required\x12#give a phone number to verify by it\x1a\x33this.verify_by != 2 || this.user.phone_number != \'\'\"\x94\x01\n\x12\x43reateUserResponse\x12\x1a\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x05\x65mail\x12\x39\n\x15verification_required\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x14verificationRequired\x12\'\n\x0cphone_number\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x0bphoneNumber\"[\n\x0eGetUserRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\"\xb8\x01\n\x10ListUsersRequest\x12(\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12$\n\x06\x66ilter\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\x06\x66ilter\x12\'\n\x08order_by\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\x07orderBy\"w\n\x11ListUsersResponse\x12\x34\n\x05users\x18\x01 \x03(\x0b\x32\x18.allocator.users.v1.UserB\x04\xe2\x41\x01\x03R\x05users\x12,\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\rnextPageToken\"\x90\x01\n\x11UpdateUserRequest\x12\x38\n\x04user\x18\x01 \x01(\x0b\x32\x18.allocator.users.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x04user\x12\x41\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01R\nupdateMask\"\x9d\x01\n\x1bSendVerificationCodeRequest\x12&\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x12\x44\n\x0cphone_number\x18\x03 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00R\x0bphoneNumberB\x10\n\x07\x63ontact\x12\x05\xbaH\x02\x08\x01\"\xbf\x01\n\x11VerifyUserRequest\x12&\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x12\x44\n\x0cphone_number\x18\x03 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00R\x0bphoneNumber\x12*\n\x04\x63ode\x18\x02 \x01(\tB\x16\xe2\x41\x02\x02\x04\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x04\x63odeB\x10\n\x07\x63ontact\x12\x05\xbaH\x02\x08\x01\"\xd2\x01\n\x15\x43hangePasswordRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12:\n\x10\x63urrent_password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x0f\x63urrentPassword\x12\x32\n\x0cnew_password\x18\x03 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\n\x18\x80\x02R\x0bnewPassword\"\x9d\x01\n\x1bRequestPasswordResetRequest\x12&\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x12\x44\n\x0cphone_number\x18\x03 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00R\x0bphoneNumberB\x10\n\x07\x63ontact\x12\x05\xbaH\x02\x08\x01\"\xf6\x01\n\x14ResetPasswordRequest\x12&\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x12\x44\n\x0cphone_number\x18\x03 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00R\x0bphoneNumber\x12*\n\x04\x63ode\x18\x02 \x01(\tB\x16\xe2\x41\x02\x02\x04\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x04\x63ode\x12\x32\n\x0cnew_password\x18\x04 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\n\x18\x80\x02R\x0bnewPasswordB\x10\n\x07\x63ontact\x12\x05\xbaH\x02\x08\x01\"\x9d\x02\n\x14\x43hangeContactRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12&\n\x05\x65mail\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x12\x44\n\x0cphone_number\x18\x03 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00R\x0bphoneNumber\x12:\n\x10\x63urrent_password\x18\x04 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x0f\x63urrentPasswordB\x10\n\x07\x63ontact\x12\x05\xbaH\x02\x08\x01\"R\n\x15\x43hangeContactResponse\x12\x39\n\x15\x63onfirmation_required\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x14\x63onfirmationRequired\"\x8e\x01\n\x15\x43onfirmContactRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12*\n\x04\x63ode\x18\x02 \x01(\tB\x16\xe2\x41\x02\x02\x04\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x04\x63ode\"\xbb\x01\n\x11\x44\x65leteUserRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12:\n\x10\x63urrent_password\x18\x02 \x01(\tB\x0f\xe2\x41\x02\x02\x04\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x0f\x63urrentPassword\x12\x1f\n\x04\x65tag\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\"\xa0\x01\n\x10GrantRoleRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12\x41\n\x04role\x18\x02 \x01(\x0e\x32\x1d.allocator.users.v1.User.RoleB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04role\"\xa1\x01\n\x11RevokeRoleRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12\x41\n\x04role\x18\x02 \x01(\x0e\x32\x1d.allocator.users.v1.User.RoleB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04role\"\x85\x01\n\x12\x44isableUserRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name\x12$\n\x06reason\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"^\n\x11\x45nableUserRequest\x12I\n\x04name\x18\x01 \x01(\tB5\xe2\x41\x01\x02\xfa\x41\x10\n\x0e\x61llocator/User\xbaH\x1br\x19\x32\x17^users/[a-z0-9-]{1,63}$R\x04name2\xb2\x10\n\x0bUserService\x12w\n\nCreateUser\x12%.allocator.users.v1.CreateUserRequest\x1a&.allocator.users.v1.CreateUserResponse\"\x1a\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12{\n\x07GetUser\x12\".allocator.users.v1.GetUserRequest\x1a\x18.allocator.users.v1.User\"2\xaa\xbb\x18\x14\x08\x04\x12\x06\x62roker\x12\x08notifier\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=users/*}\x12y\n\tListUsers\x12$.allocator.users.v1.ListUsersRequest\x1a%.allocator.users.v1.ListUsersResponse\"\x1f\xaa\xbb\x18\n\x08\x05\x12\x06\x62roker\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12z\n\nUpdateUser\x12%.allocator.users.v1.UpdateUserRequest\x1a\x18.allocator.users.v1.User\"+\xaa\xbb\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x1f\x32\x17/v1/{user.name=users/*}:\x04user\x12\x90\x01\n\x14SendVerificationCode\x12/.allocator.users.v1.SendVerificationCodeRequest\x1a\x16.google.protobuf.Empty\"/\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/users:sendVerificationCode:\x01*\x12n\n\nVerifyUser\x12%.allocator.users.v1.VerifyUserRequest\x1a\x16.google.protobuf.Empty\"!\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/users:verify:\x01*\x12\x89\x01\n\x0e\x43hangePassword\x12).allocator.users.v1.ChangePasswordRequest\x1a\x16.google.protobuf.Empty\"4\xaa\xbb\x18\x04\x08\x02 \x01\x82\xd3\xe4\x93\x02&\"!/v1/{name=users/*}:changePassword:\x01*\x12\x90\x01\n\x14RequestPasswordReset\x12/.allocator.users.v1.RequestPasswordResetRequest\x1a\x16.google.protobuf.Empty\"/\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02#\"\x1e/v1/users:requestPasswordReset:\x01*\x12{\n\rResetPassword\x12(.allocator.users.v1.ResetPasswordRequest\x1a\x16.google.protobuf.Empty\"(\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/users:resetPassword:\x01*\x12\x99\x01\n\rChangeContact\x12(.allocator.users.v1.ChangeContactRequest\x1a).allocator.users.v1.ChangeContactResponse\"3\xaa\xbb\x18\x04\x08\x02 \x01\x82\xd3\xe4\x93\x02%\" /v1/{name=users/*}:changeContact:\x01*\x12\x8b\x01\n\x0e\x43onfirmContact\x12).allocator.users.v1.ConfirmContactRequest\x1a\x18.allocator.users.v1.User\"4\xaa\xbb\x18\x04\x08\x02 \x01\x82\xd3\xe4\x93\x02&\"!/v1/{name=users/*}:confirmContact:\x01*\x12y\n\nDeleteUser\x12%.allocator.users.v1.DeleteUserRequest\x1a\x16.google.protobuf.Empty\",\xaa\xbb\x18\x04\x08\x04 \x01\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/{name=users/*}:delete:\x01*\x12z\n\tGrantRole\x12$.allocator.users.v1.GrantRoleRequest\x1a\x18.allocator.users.v1.User\"-\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=users/*}:grantRole:\x01*\x12}\n\nRevokeRole\x12%.allocator.users.v1.RevokeRoleRequest\x1a\x18.allocator.users.v1.User\".\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\"\"\x1d/v1/{name=users/*}:revokeRole:\x01*\x12|\n\x0b\x44isableUser\x12&.allocator.users.v1.DisableUserRequest\x1a\x18.allocator.users.v1.User\"+\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/{name=users/*}:disable:\x01*\x12y\n\nEnableUser\x12%.allocator.users.v1.EnableUserRequest\x1a\x18.allocator.users.v1.User\"*\xaa\xbb\x18\x02\x08\x05\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/{name=users/*}:enable:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,10 +45,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEUSERREQUEST'].fields_by_name['password']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\n\030\200\002'
   _globals['_CREATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_CREATEUSERREQUEST'].fields_by_name['verify_by']._loaded_options = None
+  _globals['_CREATEUSERREQUEST'].fields_by_name['verify_by']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_CREATEUSERREQUEST']._loaded_options = None
+  _globals['_CREATEUSERREQUEST']._serialized_options = b'\272Hx\032v\n\032user.phone_number.required\022#give a phone number to verify by it\0323this.verify_by != 2 || this.user.phone_number != \'\''
   _globals['_CREATEUSERRESPONSE'].fields_by_name['email']._loaded_options = None
   _globals['_CREATEUSERRESPONSE'].fields_by_name['email']._serialized_options = b'\342A\001\003'
   _globals['_CREATEUSERRESPONSE'].fields_by_name['verification_required']._loaded_options = None
   _globals['_CREATEUSERRESPONSE'].fields_by_name['verification_required']._serialized_options = b'\342A\001\003'
+  _globals['_CREATEUSERRESPONSE'].fields_by_name['phone_number']._loaded_options = None
+  _globals['_CREATEUSERRESPONSE'].fields_by_name['phone_number']._serialized_options = b'\342A\001\003'
   _globals['_GETUSERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\020\n\016allocator/User\272H\033r\0312\027^users/[a-z0-9-]{1,63}$'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -57,6 +63,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\350\007'
   _globals['_LISTUSERSREQUEST'].fields_by_name['filter']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001\272H\005r\003\030\350\007'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
   _globals['_LISTUSERSRESPONSE'].fields_by_name['users']._loaded_options = None
   _globals['_LISTUSERSRESPONSE'].fields_by_name['users']._serialized_options = b'\342A\001\003'
   _globals['_LISTUSERSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -65,10 +73,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_UPDATEUSERREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_SENDVERIFICATIONCODEREQUEST'].oneofs_by_name['contact']._loaded_options = None
+  _globals['_SENDVERIFICATIONCODEREQUEST'].oneofs_by_name['contact']._serialized_options = b'\272H\002\010\001'
   _globals['_SENDVERIFICATIONCODEREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_SENDVERIFICATIONCODEREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\030\376\001`\001'
+  _globals['_SENDVERIFICATIONCODEREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\007r\005\030\376\001`\001'
+  _globals['_SENDVERIFICATIONCODEREQUEST'].fields_by_name['phone_number']._loaded_options = None
+  _globals['_SENDVERIFICATIONCODEREQUEST'].fields_by_name['phone_number']._serialized_options = b'\342A\001\001\272H\030r\0262\024^\\+[1-9][0-9]{6,14}$'
+  _globals['_VERIFYUSERREQUEST'].oneofs_by_name['contact']._loaded_options = None
+  _globals['_VERIFYUSERREQUEST'].oneofs_by_name['contact']._serialized_options = b'\272H\002\010\001'
   _globals['_VERIFYUSERREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_VERIFYUSERREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\030\376\001`\001'
+  _globals['_VERIFYUSERREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\007r\005\030\376\001`\001'
+  _globals['_VERIFYUSERREQUEST'].fields_by_name['phone_number']._loaded_options = None
+  _globals['_VERIFYUSERREQUEST'].fields_by_name['phone_number']._serialized_options = b'\342A\001\001\272H\030r\0262\024^\\+[1-9][0-9]{6,14}$'
   _globals['_VERIFYUSERREQUEST'].fields_by_name['code']._loaded_options = None
   _globals['_VERIFYUSERREQUEST'].fields_by_name['code']._serialized_options = b'\342A\002\002\004\272H\016r\0142\n^[0-9]{6}$'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['name']._loaded_options = None
@@ -77,6 +93,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\001\030\200\002'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\n\030\200\002'
+  _globals['_REQUESTPASSWORDRESETREQUEST'].oneofs_by_name['contact']._loaded_options = None
+  _globals['_REQUESTPASSWORDRESETREQUEST'].oneofs_by_name['contact']._serialized_options = b'\272H\002\010\001'
+  _globals['_REQUESTPASSWORDRESETREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_REQUESTPASSWORDRESETREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\007r\005\030\376\001`\001'
+  _globals['_REQUESTPASSWORDRESETREQUEST'].fields_by_name['phone_number']._loaded_options = None
+  _globals['_REQUESTPASSWORDRESETREQUEST'].fields_by_name['phone_number']._serialized_options = b'\342A\001\001\272H\030r\0262\024^\\+[1-9][0-9]{6,14}$'
+  _globals['_RESETPASSWORDREQUEST'].oneofs_by_name['contact']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].oneofs_by_name['contact']._serialized_options = b'\272H\002\010\001'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\007r\005\030\376\001`\001'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['phone_number']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['phone_number']._serialized_options = b'\342A\001\001\272H\030r\0262\024^\\+[1-9][0-9]{6,14}$'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['code']._serialized_options = b'\342A\002\002\004\272H\016r\0142\n^[0-9]{6}$'
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_RESETPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\n\030\200\002'
+  _globals['_CHANGECONTACTREQUEST'].oneofs_by_name['contact']._loaded_options = None
+  _globals['_CHANGECONTACTREQUEST'].oneofs_by_name['contact']._serialized_options = b'\272H\002\010\001'
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\020\n\016allocator/User\272H\033r\0312\027^users/[a-z0-9-]{1,63}$'
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\007r\005\030\376\001`\001'
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['phone_number']._loaded_options = None
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['phone_number']._serialized_options = b'\342A\001\001\272H\030r\0262\024^\\+[1-9][0-9]{6,14}$'
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['current_password']._loaded_options = None
+  _globals['_CHANGECONTACTREQUEST'].fields_by_name['current_password']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\001\030\200\002'
+  _globals['_CHANGECONTACTRESPONSE'].fields_by_name['confirmation_required']._loaded_options = None
+  _globals['_CHANGECONTACTRESPONSE'].fields_by_name['confirmation_required']._serialized_options = b'\342A\001\003'
+  _globals['_CONFIRMCONTACTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CONFIRMCONTACTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\020\n\016allocator/User\272H\033r\0312\027^users/[a-z0-9-]{1,63}$'
+  _globals['_CONFIRMCONTACTREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_CONFIRMCONTACTREQUEST'].fields_by_name['code']._serialized_options = b'\342A\002\002\004\272H\016r\0142\n^[0-9]{6}$'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\020\n\016allocator/User\272H\033r\0312\027^users/[a-z0-9-]{1,63}$'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['current_password']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['current_password']._serialized_options = b'\342A\002\002\004\272H\007r\005\020\001\030\200\002'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_GRANTROLEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GRANTROLEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\020\n\016allocator/User\272H\033r\0312\027^users/[a-z0-9-]{1,63}$'
   _globals['_GRANTROLEREQUEST'].fields_by_name['role']._loaded_options = None
@@ -87,6 +141,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEROLEREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
   _globals['_DISABLEUSERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DISABLEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\020\n\016allocator/User\272H\033r\0312\027^users/[a-z0-9-]{1,63}$'
+  _globals['_DISABLEUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DISABLEUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\001\272H\005r\003\030\364\003'
   _globals['_ENABLEUSERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_ENABLEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\020\n\016allocator/User\272H\033r\0312\027^users/[a-z0-9-]{1,63}$'
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._loaded_options = None
@@ -102,7 +158,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['VerifyUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['VerifyUser']._serialized_options = b'\252\273\030\002\010\001\202\323\344\223\002\025\"\020/v1/users:verify:\001*'
   _globals['_USERSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\252\273\030\002\010\002\202\323\344\223\002&\"!/v1/{name=users/*}:changePassword:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\252\273\030\004\010\002 \001\202\323\344\223\002&\"!/v1/{name=users/*}:changePassword:\001*'
+  _globals['_USERSERVICE'].methods_by_name['RequestPasswordReset']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['RequestPasswordReset']._serialized_options = b'\252\273\030\002\010\001\202\323\344\223\002#\"\036/v1/users:requestPasswordReset:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ResetPassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ResetPassword']._serialized_options = b'\252\273\030\002\010\001\202\323\344\223\002\034\"\027/v1/users:resetPassword:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ChangeContact']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ChangeContact']._serialized_options = b'\252\273\030\004\010\002 \001\202\323\344\223\002%\" /v1/{name=users/*}:changeContact:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ConfirmContact']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ConfirmContact']._serialized_options = b'\252\273\030\004\010\002 \001\202\323\344\223\002&\"!/v1/{name=users/*}:confirmContact:\001*'
+  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\252\273\030\004\010\004 \001\202\323\344\223\002\036\"\031/v1/{name=users/*}:delete:\001*'
   _globals['_USERSERVICE'].methods_by_name['GrantRole']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GrantRole']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002!\"\034/v1/{name=users/*}:grantRole:\001*'
   _globals['_USERSERVICE'].methods_by_name['RevokeRole']._loaded_options = None
@@ -112,31 +178,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['EnableUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['EnableUser']._serialized_options = b'\252\273\030\002\010\005\202\323\344\223\002\036\"\031/v1/{name=users/*}:enable:\001*'
   _globals['_CREATEUSERREQUEST']._serialized_start=309
-  _globals['_CREATEUSERREQUEST']._serialized_end=545
-  _globals['_CREATEUSERRESPONSE']._serialized_start=547
-  _globals['_CREATEUSERRESPONSE']._serialized_end=654
-  _globals['_GETUSERREQUEST']._serialized_start=656
-  _globals['_GETUSERREQUEST']._serialized_end=747
-  _globals['_LISTUSERSREQUEST']._serialized_start=750
-  _globals['_LISTUSERSREQUEST']._serialized_end=893
-  _globals['_LISTUSERSRESPONSE']._serialized_start=895
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1014
-  _globals['_UPDATEUSERREQUEST']._serialized_start=1017
-  _globals['_UPDATEUSERREQUEST']._serialized_end=1161
-  _globals['_SENDVERIFICATIONCODEREQUEST']._serialized_start=1163
-  _globals['_SENDVERIFICATIONCODEREQUEST']._serialized_end=1230
-  _globals['_VERIFYUSERREQUEST']._serialized_start=1232
-  _globals['_VERIFYUSERREQUEST']._serialized_end=1333
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1336
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1546
-  _globals['_GRANTROLEREQUEST']._serialized_start=1549
-  _globals['_GRANTROLEREQUEST']._serialized_end=1709
-  _globals['_REVOKEROLEREQUEST']._serialized_start=1712
-  _globals['_REVOKEROLEREQUEST']._serialized_end=1873
-  _globals['_DISABLEUSERREQUEST']._serialized_start=1875
-  _globals['_DISABLEUSERREQUEST']._serialized_end=1970
-  _globals['_ENABLEUSERREQUEST']._serialized_start=1972
-  _globals['_ENABLEUSERREQUEST']._serialized_end=2066
-  _globals['_USERSERVICE']._serialized_start=2069
-  _globals['_USERSERVICE']._serialized_end=3472
+  _globals['_CREATEUSERREQUEST']._serialized_end=822
+  _globals['_CREATEUSERREQUEST_VERIFYBY']._serialized_start=638
+  _globals['_CREATEUSERREQUEST_VERIFYBY']._serialized_end=697
+  _globals['_CREATEUSERRESPONSE']._serialized_start=825
+  _globals['_CREATEUSERRESPONSE']._serialized_end=973
+  _globals['_GETUSERREQUEST']._serialized_start=975
+  _globals['_GETUSERREQUEST']._serialized_end=1066
+  _globals['_LISTUSERSREQUEST']._serialized_start=1069
+  _globals['_LISTUSERSREQUEST']._serialized_end=1253
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1255
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1374
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1377
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1521
+  _globals['_SENDVERIFICATIONCODEREQUEST']._serialized_start=1524
+  _globals['_SENDVERIFICATIONCODEREQUEST']._serialized_end=1681
+  _globals['_VERIFYUSERREQUEST']._serialized_start=1684
+  _globals['_VERIFYUSERREQUEST']._serialized_end=1875
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1878
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=2088
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_start=2091
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_end=2248
+  _globals['_RESETPASSWORDREQUEST']._serialized_start=2251
+  _globals['_RESETPASSWORDREQUEST']._serialized_end=2497
+  _globals['_CHANGECONTACTREQUEST']._serialized_start=2500
+  _globals['_CHANGECONTACTREQUEST']._serialized_end=2785
+  _globals['_CHANGECONTACTRESPONSE']._serialized_start=2787
+  _globals['_CHANGECONTACTRESPONSE']._serialized_end=2869
+  _globals['_CONFIRMCONTACTREQUEST']._serialized_start=2872
+  _globals['_CONFIRMCONTACTREQUEST']._serialized_end=3014
+  _globals['_DELETEUSERREQUEST']._serialized_start=3017
+  _globals['_DELETEUSERREQUEST']._serialized_end=3204
+  _globals['_GRANTROLEREQUEST']._serialized_start=3207
+  _globals['_GRANTROLEREQUEST']._serialized_end=3367
+  _globals['_REVOKEROLEREQUEST']._serialized_start=3370
+  _globals['_REVOKEROLEREQUEST']._serialized_end=3531
+  _globals['_DISABLEUSERREQUEST']._serialized_start=3534
+  _globals['_DISABLEUSERREQUEST']._serialized_end=3667
+  _globals['_ENABLEUSERREQUEST']._serialized_start=3669
+  _globals['_ENABLEUSERREQUEST']._serialized_end=3763
+  _globals['_USERSERVICE']._serialized_start=3766
+  _globals['_USERSERVICE']._serialized_end=5864
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import field_mask_pb2 as field_mask_pb2
 from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
 import typing as typing
@@ -26,16 +27,46 @@ class CreateUserRequest(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    class _VerifyBy:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _VerifyByEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[CreateUserRequest._VerifyBy.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        VERIFY_BY_UNSPECIFIED: CreateUserRequest._VerifyBy.ValueType  # 0
+        """As EMAIL."""
+        EMAIL: CreateUserRequest._VerifyBy.ValueType  # 1
+        """The e-mail address: the code comes by mail."""
+        PHONE: CreateUserRequest._VerifyBy.ValueType  # 2
+        """The phone number: the code comes by SMS. Log in with the number until the e-mail address is
+        verified too.
+        """
+
+    class VerifyBy(_VerifyBy, metaclass=_VerifyByEnumTypeWrapper):
+        """What can be verified."""
+
+    VERIFY_BY_UNSPECIFIED: CreateUserRequest.VerifyBy.ValueType  # 0
+    """As EMAIL."""
+    EMAIL: CreateUserRequest.VerifyBy.ValueType  # 1
+    """The e-mail address: the code comes by mail."""
+    PHONE: CreateUserRequest.VerifyBy.ValueType  # 2
+    """The phone number: the code comes by SMS. Log in with the number until the e-mail address is
+    verified too.
+    """
+
     USER_FIELD_NUMBER: builtins.int
     PASSWORD_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    VERIFY_BY_FIELD_NUMBER: builtins.int
     password: builtins.str
     """The password: 10 to 256 characters."""
     request_id: builtins.str
     """A UUID of the caller's choice: the same request sent again with it has no second effect."""
+    verify_by: CreateUserRequest.VerifyBy.ValueType
+    """Where the one-time code is sent."""
     @builtins.property
     def user(self) -> user_pb2.User:
-        """The account: e-mail address, and names if wished."""
+        """The account: e-mail address; phone number, names and language if wished."""
 
     def __init__(
         self,
@@ -43,10 +74,11 @@ class CreateUserRequest(message.Message):
         user: user_pb2.User | None = ...,
         password: builtins.str = ...,
         request_id: builtins.str = ...,
+        verify_by: CreateUserRequest.VerifyBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["password", b"password", "request_id", b"request_id", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["password", b"password", "request_id", b"request_id", "user", b"user", "verify_by", b"verify_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -58,19 +90,23 @@ class CreateUserResponse(message.Message):
 
     EMAIL_FIELD_NUMBER: builtins.int
     VERIFICATION_REQUIRED_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
     email: builtins.str
-    """The address, as it was given."""
+    """The e-mail address, as it was given; empty where the code was sent to the phone number."""
     verification_required: builtins.bool
     """True when the account must be verified before it can be used: send the code to VerifyUser."""
+    phone_number: builtins.str
+    """The phone number that the code was sent to, if it was."""
     def __init__(
         self,
         *,
         email: builtins.str = ...,
         verification_required: builtins.bool = ...,
+        phone_number: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["email", b"email", "verification_required", b"verification_required"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["email", b"email", "phone_number", b"phone_number", "verification_required", b"verification_required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -103,22 +139,31 @@ class ListUsersRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     FILTER_FIELD_NUMBER: builtins.int
+    ORDER_BY_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """How many at most: 50 by default, 1000 at most."""
     page_token: builtins.str
     """The token of the page before, for the next one; the other fields must be the same as then."""
     filter: builtins.str
-    """Which ones: `state = DISABLED`, `email = "ada@example.org"`, `verified = true`, joined by AND."""
+    """Which ones, joined by AND: `state = DISABLED`, `role = ADMIN`, `verified = true`,
+    `email = "ada@example.org"`, `email : "@example.org"` (contains), `phone_number : "+49"`,
+    `create_time >= "2026-03-01T00:00:00Z"`.
+    """
+    order_by: builtins.str
+    """In which order: `create_time`, `update_time`, `email`, each with ` desc` if wished, joined by
+    commas; `create_time desc` by default.
+    """
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         filter: builtins.str = ...,
+        order_by: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -134,7 +179,7 @@ class ListUsersResponse(message.Message):
     """For the next page; empty at the end."""
     @builtins.property
     def users(self) -> containers.RepeatedCompositeFieldContainer[user_pb2.User]:
-        """The accounts, newest first."""
+        """The accounts, in the order that was asked for."""
 
     def __init__(
         self,
@@ -162,7 +207,9 @@ class UpdateUserRequest(message.Message):
 
     @builtins.property
     def update_mask(self) -> field_mask_pb2.FieldMask:
-        """The fields to change: `given_name`, `family_name`. Without it, those that are not empty."""
+        """The fields to change: `given_name`, `family_name`, `language_code`. Without it, those that are not
+        empty.
+        """
 
     def __init__(
         self,
@@ -183,18 +230,24 @@ class SendVerificationCodeRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     EMAIL_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
     email: builtins.str
-    """The address of the account."""
+    """The e-mail address that somebody has signed up with."""
+    phone_number: builtins.str
+    """The phone number that somebody has signed up with."""
     def __init__(
         self,
         *,
         email: builtins.str = ...,
+        phone_number: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["email", b"email"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_contact: _TypeAlias = typing.Literal["email", "phone_number"]  # noqa: Y015
+    _WhichOneofArgType_contact: _TypeAlias = typing.Literal["contact", b"contact"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_contact) -> _WhichOneofReturnType_contact | None: ...
 
 @typing.final
 class VerifyUserRequest(message.Message):
@@ -203,22 +256,28 @@ class VerifyUserRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     EMAIL_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
     CODE_FIELD_NUMBER: builtins.int
     email: builtins.str
-    """The address of the account."""
+    """The e-mail address that the code was sent to."""
+    phone_number: builtins.str
+    """The phone number that the code was sent to."""
     code: builtins.str
     """The code that was sent to it: six digits."""
     def __init__(
         self,
         *,
         email: builtins.str = ...,
+        phone_number: builtins.str = ...,
         code: builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "email", b"email"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_contact: _TypeAlias = typing.Literal["email", "phone_number"]  # noqa: Y015
+    _WhichOneofArgType_contact: _TypeAlias = typing.Literal["contact", b"contact"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_contact) -> _WhichOneofReturnType_contact | None: ...
 
 @typing.final
 class ChangePasswordRequest(message.Message):
@@ -245,6 +304,174 @@ class ChangePasswordRequest(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["current_password", b"current_password", "name", b"name", "new_password", b"new_password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RequestPasswordResetRequest(message.Message):
+    """Asks for a code with which a forgotten password can be replaced."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
+    email: builtins.str
+    """A verified e-mail address."""
+    phone_number: builtins.str
+    """A verified phone number."""
+    def __init__(
+        self,
+        *,
+        email: builtins.str = ...,
+        phone_number: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_contact: _TypeAlias = typing.Literal["email", "phone_number"]  # noqa: Y015
+    _WhichOneofArgType_contact: _TypeAlias = typing.Literal["contact", b"contact"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_contact) -> _WhichOneofReturnType_contact | None: ...
+
+@typing.final
+class ResetPasswordRequest(message.Message):
+    """Replaces a forgotten password."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: builtins.int
+    email: builtins.str
+    """The e-mail address that the code was sent to."""
+    phone_number: builtins.str
+    """The phone number that the code was sent to."""
+    code: builtins.str
+    """The code that was sent to it: six digits."""
+    new_password: builtins.str
+    """The new password: 10 to 256 characters."""
+    def __init__(
+        self,
+        *,
+        email: builtins.str = ...,
+        phone_number: builtins.str = ...,
+        code: builtins.str = ...,
+        new_password: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "contact", b"contact", "email", b"email", "new_password", b"new_password", "phone_number", b"phone_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_contact: _TypeAlias = typing.Literal["email", "phone_number"]  # noqa: Y015
+    _WhichOneofArgType_contact: _TypeAlias = typing.Literal["contact", b"contact"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_contact) -> _WhichOneofReturnType_contact | None: ...
+
+@typing.final
+class ChangeContactRequest(message.Message):
+    """Asks for another e-mail address or phone number."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    EMAIL_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
+    CURRENT_PASSWORD_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`users/me`, or one's own `users/{user}`."""
+    email: builtins.str
+    """Another e-mail address."""
+    phone_number: builtins.str
+    """Another phone number, in E.164 form."""
+    current_password: builtins.str
+    """The caller's password: whoever found an unlocked device shall not take the account with it."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        email: builtins.str = ...,
+        phone_number: builtins.str = ...,
+        current_password: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "email", b"email", "phone_number", b"phone_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["contact", b"contact", "current_password", b"current_password", "email", b"email", "name", b"name", "phone_number", b"phone_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_contact: _TypeAlias = typing.Literal["email", "phone_number"]  # noqa: Y015
+    _WhichOneofArgType_contact: _TypeAlias = typing.Literal["contact", b"contact"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_contact) -> _WhichOneofReturnType_contact | None: ...
+
+@typing.final
+class ChangeContactResponse(message.Message):
+    """Says what is to be done to change the e-mail address or phone number."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CONFIRMATION_REQUIRED_FIELD_NUMBER: builtins.int
+    confirmation_required: builtins.bool
+    """True when a code was sent to the new one: send it to ConfirmContact. False where it is the
+    caller's own already.
+    """
+    def __init__(
+        self,
+        *,
+        confirmation_required: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["confirmation_required", b"confirmation_required"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ConfirmContactRequest(message.Message):
+    """Confirms another e-mail address or phone number."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`users/me`, or one's own `users/{user}`."""
+    code: builtins.str
+    """The code that was sent to the new one: six digits."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        code: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteUserRequest(message.Message):
+    """Asks to end an account."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    CURRENT_PASSWORD_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`users/me`, one's own `users/{user}`, or, as an admin, anybody's."""
+    current_password: builtins.str
+    """The password of the caller; an admin who ends somebody else's account gives the admin's own."""
+    etag: builtins.str
+    """The etag that the account was read with, if a lost race matters."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        current_password: builtins.str = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["current_password", b"current_password", "etag", b"etag", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,16 +530,20 @@ class DisableUserRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Whom: `users/{user}`."""
+    reason: builtins.str
+    """Why: the person reads it when they try to log in. At most 500 characters."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,6 +72,31 @@ class UserServiceStub:
                 request_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.RequestPasswordReset = channel.unary_unary(
+                '/allocator.users.v1.UserService/RequestPasswordReset',
+                request_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.RequestPasswordResetRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/allocator.users.v1.UserService/ResetPassword',
+                request_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ChangeContact = channel.unary_unary(
+                '/allocator.users.v1.UserService/ChangeContact',
+                request_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ChangeContactRequest.SerializeToString,
+                response_deserializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ChangeContactResponse.FromString,
+                _registered_method=True)
+        self.ConfirmContact = channel.unary_unary(
+                '/allocator.users.v1.UserService/ConfirmContact',
+                request_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ConfirmContactRequest.SerializeToString,
+                response_deserializer=allocator_dot_users_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.DeleteUser = channel.unary_unary(
+                '/allocator.users.v1.UserService/DeleteUser',
+                request_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.DeleteUserRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.GrantRole = channel.unary_unary(
                 '/allocator.users.v1.UserService/GrantRole',
                 request_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.GrantRoleRequest.SerializeToString,
@@ -99,9 +124,10 @@ class UserServiceServicer:
     """
 
     def CreateUser(self, request, context):
-        """Signs a person up and sends a one-time code to the address.
-        Answers the same whether or not the address has an account already, so that nobody learns who
-        is here; the owner of a taken address is told by mail.
+        """Signs a person up and sends a one-time code to the e-mail address, or to the phone number where
+        `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
+        Answers the same whether or not there is an account already, so that nobody learns who is here;
+        the owner of a taken address or number is told there.
         Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -117,15 +143,15 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """Lists accounts, newest first.
-        Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """Lists accounts, newest first unless another order is asked for.
+        Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateUser(self, request, context):
-        """Changes the given and the family name.
+        """Changes the given name, the family name and the language.
         Fails with USER_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -133,16 +159,16 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendVerificationCode(self, request, context):
-        """Sends a new one-time code to the address of an account that is not verified yet. Answers the
-        same whether or not there is one.
-        Fails with CODE_SENT_RECENTLY (try again after the delay that it names).
+        """Sends a new one-time code to the e-mail address or phone number with which somebody has signed up,
+        if it is not verified yet. Answers the same whether or not there is such an account.
+        Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyUser(self, request, context):
-        """Shows by the one-time code that the address is the person's.
+        """Shows by the one-time code that the e-mail address or phone number is the person's.
         Fails with CODE_WRONG (also when it has ended, was used, or was tried too often).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -151,7 +177,56 @@ class UserServiceServicer:
 
     def ChangePassword(self, request, context):
         """Changes the password and ends every other session of the person.
-        Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND.
+        Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND, TOO_MANY_REQUESTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestPasswordReset(self, request, context):
+        """Sends a one-time code with which a forgotten password can be replaced, to a verified e-mail address
+        or phone number. Answers the same whether or not there is such an account.
+        Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """Replaces a forgotten password, by the code that RequestPasswordReset has sent, and ends every
+        session of the person.
+        Fails with CODE_WRONG (also when it has ended, was used, or was tried too often),
+        PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeContact(self, request, context):
+        """Begins to change the e-mail address or the phone number of the caller: sends a one-time code to the
+        new one. Nothing changes before ConfirmContact. Answers the same whether or not somebody else has
+        it; that one's owner is told there. One's own verified one is no error, and needs no code.
+        Fails with PASSWORD_WRONG, USER_NOT_FOUND, CODE_SENT_RECENTLY, TOO_MANY_REQUESTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmContact(self, request, context):
+        """Changes the e-mail address or the phone number of the caller to the one that ChangeContact was
+        asked for, by the code that was sent to it. The former one is told.
+        Fails with CODE_WRONG (also when it has ended, was used, or was tried too often), CONTACT_TAKEN,
+        USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUser(self, request, context):
+        """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
+        seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
+        password, which is why it is no DELETE: that has no body, and addresses are logged.
+        Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,7 +249,8 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DisableUser(self, request, context):
-        """Disables an account: it cannot log in, and its open sessions and consoles end within seconds.
+        """Disables an account: it cannot log in, and its open sessions and consoles end within seconds. Of an
+        account that is disabled already, it changes the reason.
         Fails with USER_NOT_FOUND, LAST_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -225,6 +301,31 @@ def add_UserServiceServicer_to_server(servicer, server):
             'ChangePassword': grpc.unary_unary_rpc_method_handler(
                     servicer.ChangePassword,
                     request_deserializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'RequestPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestPasswordReset,
+                    request_deserializer=allocator_dot_users_dot_v1_dot_user__service__pb2.RequestPasswordResetRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ChangeContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeContact,
+                    request_deserializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ChangeContactRequest.FromString,
+                    response_serializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ChangeContactResponse.SerializeToString,
+            ),
+            'ConfirmContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmContact,
+                    request_deserializer=allocator_dot_users_dot_v1_dot_user__service__pb2.ConfirmContactRequest.FromString,
+                    response_serializer=allocator_dot_users_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'DeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUser,
+                    request_deserializer=allocator_dot_users_dot_v1_dot_user__service__pb2.DeleteUserRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'GrantRole': grpc.unary_unary_rpc_method_handler(
@@ -437,6 +538,141 @@ class UserService:
             target,
             '/allocator.users.v1.UserService/ChangePassword',
             allocator_dot_users_dot_v1_dot_user__service__pb2.ChangePasswordRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.users.v1.UserService/RequestPasswordReset',
+            allocator_dot_users_dot_v1_dot_user__service__pb2.RequestPasswordResetRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.users.v1.UserService/ResetPassword',
+            allocator_dot_users_dot_v1_dot_user__service__pb2.ResetPasswordRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.users.v1.UserService/ChangeContact',
+            allocator_dot_users_dot_v1_dot_user__service__pb2.ChangeContactRequest.SerializeToString,
+            allocator_dot_users_dot_v1_dot_user__service__pb2.ChangeContactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.users.v1.UserService/ConfirmContact',
+            allocator_dot_users_dot_v1_dot_user__service__pb2.ConfirmContactRequest.SerializeToString,
+            allocator_dot_users_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.users.v1.UserService/DeleteUser',
+            allocator_dot_users_dot_v1_dot_user__service__pb2.DeleteUserRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,

@@ -36,9 +36,10 @@ class UserServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UserServiceAsyncStub: ...
     CreateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]
-    """Signs a person up and sends a one-time code to the address.
-    Answers the same whether or not the address has an account already, so that nobody learns who
-    is here; the owner of a taken address is told by mail.
+    """Signs a person up and sends a one-time code to the e-mail address, or to the phone number where
+    `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
+    Answers the same whether or not there is an account already, so that nobody learns who is here;
+    the owner of a taken address or number is told there.
     Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]
@@ -46,25 +47,54 @@ class UserServiceStub:
     Fails with USER_NOT_FOUND.
     """
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
-    """Lists accounts, newest first.
-    Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+    """Lists accounts, newest first unless another order is asked for.
+    Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_pb2.User]
-    """Changes the given and the family name.
+    """Changes the given name, the family name and the language.
     Fails with USER_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
     """
     SendVerificationCode: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.SendVerificationCodeRequest, _empty_pb2.Empty]
-    """Sends a new one-time code to the address of an account that is not verified yet. Answers the
-    same whether or not there is one.
-    Fails with CODE_SENT_RECENTLY (try again after the delay that it names).
+    """Sends a new one-time code to the e-mail address or phone number with which somebody has signed up,
+    if it is not verified yet. Answers the same whether or not there is such an account.
+    Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
     """
     VerifyUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.VerifyUserRequest, _empty_pb2.Empty]
-    """Shows by the one-time code that the address is the person's.
+    """Shows by the one-time code that the e-mail address or phone number is the person's.
     Fails with CODE_WRONG (also when it has ended, was used, or was tried too often).
     """
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]
     """Changes the password and ends every other session of the person.
-    Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND.
+    Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND, TOO_MANY_REQUESTS.
+    """
+    RequestPasswordReset: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RequestPasswordResetRequest, _empty_pb2.Empty]
+    """Sends a one-time code with which a forgotten password can be replaced, to a verified e-mail address
+    or phone number. Answers the same whether or not there is such an account.
+    Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
+    """
+    ResetPassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ResetPasswordRequest, _empty_pb2.Empty]
+    """Replaces a forgotten password, by the code that RequestPasswordReset has sent, and ends every
+    session of the person.
+    Fails with CODE_WRONG (also when it has ended, was used, or was tried too often),
+    PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+    """
+    ChangeContact: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ChangeContactRequest, _user_service_pb2.ChangeContactResponse]
+    """Begins to change the e-mail address or the phone number of the caller: sends a one-time code to the
+    new one. Nothing changes before ConfirmContact. Answers the same whether or not somebody else has
+    it; that one's owner is told there. One's own verified one is no error, and needs no code.
+    Fails with PASSWORD_WRONG, USER_NOT_FOUND, CODE_SENT_RECENTLY, TOO_MANY_REQUESTS.
+    """
+    ConfirmContact: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ConfirmContactRequest, _user_pb2.User]
+    """Changes the e-mail address or the phone number of the caller to the one that ChangeContact was
+    asked for, by the code that was sent to it. The former one is told.
+    Fails with CODE_WRONG (also when it has ended, was used, or was tried too often), CONTACT_TAKEN,
+    USER_NOT_FOUND.
+    """
+    DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]
+    """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
+    seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
+    password, which is why it is no DELETE: that has no body, and addresses are logged.
+    Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
     """
     GrantRole: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GrantRoleRequest, _user_pb2.User]
     """Gives a person a role. Granting one that they have changes nothing.
@@ -75,7 +105,8 @@ class UserServiceStub:
     Fails with USER_NOT_FOUND, LAST_ADMIN.
     """
     DisableUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DisableUserRequest, _user_pb2.User]
-    """Disables an account: it cannot log in, and its open sessions and consoles end within seconds.
+    """Disables an account: it cannot log in, and its open sessions and consoles end within seconds. Of an
+    account that is disabled already, it changes the reason.
     Fails with USER_NOT_FOUND, LAST_ADMIN.
     """
     EnableUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.EnableUserRequest, _user_pb2.User]
@@ -89,9 +120,10 @@ class UserServiceAsyncStub(UserServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]  # type: ignore[assignment]
-    """Signs a person up and sends a one-time code to the address.
-    Answers the same whether or not the address has an account already, so that nobody learns who
-    is here; the owner of a taken address is told by mail.
+    """Signs a person up and sends a one-time code to the e-mail address, or to the phone number where
+    `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
+    Answers the same whether or not there is an account already, so that nobody learns who is here;
+    the owner of a taken address or number is told there.
     Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
@@ -99,25 +131,54 @@ class UserServiceAsyncStub(UserServiceStub):
     Fails with USER_NOT_FOUND.
     """
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """Lists accounts, newest first.
-    Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+    """Lists accounts, newest first unless another order is asked for.
+    Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Changes the given and the family name.
+    """Changes the given name, the family name and the language.
     Fails with USER_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
     """
     SendVerificationCode: _aio.UnaryUnaryMultiCallable[_user_service_pb2.SendVerificationCodeRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Sends a new one-time code to the address of an account that is not verified yet. Answers the
-    same whether or not there is one.
-    Fails with CODE_SENT_RECENTLY (try again after the delay that it names).
+    """Sends a new one-time code to the e-mail address or phone number with which somebody has signed up,
+    if it is not verified yet. Answers the same whether or not there is such an account.
+    Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
     """
     VerifyUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.VerifyUserRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Shows by the one-time code that the address is the person's.
+    """Shows by the one-time code that the e-mail address or phone number is the person's.
     Fails with CODE_WRONG (also when it has ended, was used, or was tried too often).
     """
     ChangePassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Changes the password and ends every other session of the person.
-    Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND.
+    Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND, TOO_MANY_REQUESTS.
+    """
+    RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RequestPasswordResetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Sends a one-time code with which a forgotten password can be replaced, to a verified e-mail address
+    or phone number. Answers the same whether or not there is such an account.
+    Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
+    """
+    ResetPassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ResetPasswordRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Replaces a forgotten password, by the code that RequestPasswordReset has sent, and ends every
+    session of the person.
+    Fails with CODE_WRONG (also when it has ended, was used, or was tried too often),
+    PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+    """
+    ChangeContact: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ChangeContactRequest, _user_service_pb2.ChangeContactResponse]  # type: ignore[assignment]
+    """Begins to change the e-mail address or the phone number of the caller: sends a one-time code to the
+    new one. Nothing changes before ConfirmContact. Answers the same whether or not somebody else has
+    it; that one's owner is told there. One's own verified one is no error, and needs no code.
+    Fails with PASSWORD_WRONG, USER_NOT_FOUND, CODE_SENT_RECENTLY, TOO_MANY_REQUESTS.
+    """
+    ConfirmContact: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ConfirmContactRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Changes the e-mail address or the phone number of the caller to the one that ChangeContact was
+    asked for, by the code that was sent to it. The former one is told.
+    Fails with CODE_WRONG (also when it has ended, was used, or was tried too often), CONTACT_TAKEN,
+    USER_NOT_FOUND.
+    """
+    DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
+    seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
+    password, which is why it is no DELETE: that has no body, and addresses are logged.
+    Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
     """
     GrantRole: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GrantRoleRequest, _user_pb2.User]  # type: ignore[assignment]
     """Gives a person a role. Granting one that they have changes nothing.
@@ -128,7 +189,8 @@ class UserServiceAsyncStub(UserServiceStub):
     Fails with USER_NOT_FOUND, LAST_ADMIN.
     """
     DisableUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DisableUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Disables an account: it cannot log in, and its open sessions and consoles end within seconds.
+    """Disables an account: it cannot log in, and its open sessions and consoles end within seconds. Of an
+    account that is disabled already, it changes the reason.
     Fails with USER_NOT_FOUND, LAST_ADMIN.
     """
     EnableUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.EnableUserRequest, _user_pb2.User]  # type: ignore[assignment]
@@ -145,9 +207,10 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.CreateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.CreateUserResponse, _abc.Awaitable[_user_service_pb2.CreateUserResponse]]:
-        """Signs a person up and sends a one-time code to the address.
-        Answers the same whether or not the address has an account already, so that nobody learns who
-        is here; the owner of a taken address is told by mail.
+        """Signs a person up and sends a one-time code to the e-mail address, or to the phone number where
+        `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
+        Answers the same whether or not there is an account already, so that nobody learns who is here;
+        the owner of a taken address or number is told there.
         Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
         """
 
@@ -167,8 +230,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ListUsersResponse, _abc.Awaitable[_user_service_pb2.ListUsersResponse]]:
-        """Lists accounts, newest first.
-        Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """Lists accounts, newest first unless another order is asked for.
+        Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -177,7 +240,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.UpdateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Changes the given and the family name.
+        """Changes the given name, the family name and the language.
         Fails with USER_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
         """
 
@@ -187,9 +250,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.SendVerificationCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Sends a new one-time code to the address of an account that is not verified yet. Answers the
-        same whether or not there is one.
-        Fails with CODE_SENT_RECENTLY (try again after the delay that it names).
+        """Sends a new one-time code to the e-mail address or phone number with which somebody has signed up,
+        if it is not verified yet. Answers the same whether or not there is such an account.
+        Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
         """
 
     @_abc_1.abstractmethod
@@ -198,7 +261,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.VerifyUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Shows by the one-time code that the address is the person's.
+        """Shows by the one-time code that the e-mail address or phone number is the person's.
         Fails with CODE_WRONG (also when it has ended, was used, or was tried too often).
         """
 
@@ -209,7 +272,66 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Changes the password and ends every other session of the person.
-        Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND.
+        Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND, TOO_MANY_REQUESTS.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestPasswordReset(
+        self,
+        request: _user_service_pb2.RequestPasswordResetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Sends a one-time code with which a forgotten password can be replaced, to a verified e-mail address
+        or phone number. Answers the same whether or not there is such an account.
+        Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetPassword(
+        self,
+        request: _user_service_pb2.ResetPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Replaces a forgotten password, by the code that RequestPasswordReset has sent, and ends every
+        session of the person.
+        Fails with CODE_WRONG (also when it has ended, was used, or was tried too often),
+        PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangeContact(
+        self,
+        request: _user_service_pb2.ChangeContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.ChangeContactResponse, _abc.Awaitable[_user_service_pb2.ChangeContactResponse]]:
+        """Begins to change the e-mail address or the phone number of the caller: sends a one-time code to the
+        new one. Nothing changes before ConfirmContact. Answers the same whether or not somebody else has
+        it; that one's owner is told there. One's own verified one is no error, and needs no code.
+        Fails with PASSWORD_WRONG, USER_NOT_FOUND, CODE_SENT_RECENTLY, TOO_MANY_REQUESTS.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmContact(
+        self,
+        request: _user_service_pb2.ConfirmContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Changes the e-mail address or the phone number of the caller to the one that ChangeContact was
+        asked for, by the code that was sent to it. The former one is told.
+        Fails with CODE_WRONG (also when it has ended, was used, or was tried too often), CONTACT_TAKEN,
+        USER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteUser(
+        self,
+        request: _user_service_pb2.DeleteUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
+        seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
+        password, which is why it is no DELETE: that has no body, and addresses are logged.
+        Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
         """
 
     @_abc_1.abstractmethod
@@ -238,7 +360,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.DisableUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Disables an account: it cannot log in, and its open sessions and consoles end within seconds.
+        """Disables an account: it cannot log in, and its open sessions and consoles end within seconds. Of an
+        account that is disabled already, it changes the reason.
         Fails with USER_NOT_FOUND, LAST_ADMIN.
         """
 
