@@ -21,11 +21,12 @@ from notifier.adapters.templates.files import FileTemplates
 from notifier.adapters.webhook_channel.http import HttpWebhookChannel
 from notifier.adapters.webhook_store.sql import SqlWebhookStore
 from notifier.domain.delivery import Channel, Delivery, Persistence
-from notifier.domain.kind import Letters
+from notifier.domain.kind import KINDS, Kind
 from notifier.domain.mail_server import SmtpServer, read_mail_url
 from notifier.domain.pacing import Bounds
 from notifier.domain.sms_gateway import HttpGateway, TwilioGateway
 from notifier.domain.webhook import Webhook
+from notifier.inbox_composition import compose_notices
 from notifier.ports import MailChannel, SmsChannel
 from notifier.schema.tables import LEASES
 from notifier.settings import Settings
@@ -53,7 +54,7 @@ _WEBHOOK_ATTEMPTS = 100
 _LONGEST_WEBHOOK_PAUSE = timedelta(hours=2)
 
 
-PUBLISHES: tuple[str, ...] = ()
+PUBLISHES: tuple[str, ...] = ("notifications",)
 """The nouns of the topics that it publishes to."""
 
 
@@ -79,7 +80,7 @@ async def compose(platform: Platform) -> Service:
     leadership = platform.leadership(None if database.is_sqlite else SqlLeases(database, LEASES))
     templates = FileTemplates(
         resources.files("notifier.templates"),
-        [kind.value for kind in Letters],
+        KINDS,
         settings.public_url,
     )
 
@@ -111,7 +112,7 @@ async def compose(platform: Platform) -> Service:
         webhook_store,
         store,
         web,
-        kinds=[],
+        kinds=[kind.value for kind in Kind],
         most_each=settings.webhooks_each,
         most_waiting=settings.webhook_most_waiting,
         clock=platform.clock,
@@ -144,6 +145,14 @@ async def compose(platform: Platform) -> Service:
     }
     for worker in workers.values():
         leadership.on_wake(lambda _keys, worker=worker: worker.wake())  # type: ignore[misc]
+    notices = compose_notices(
+        platform,
+        database,
+        leadership,
+        templates=templates,
+        deliveries=store,
+        webhooks=webhook_store,
+    )
     return Service(
         name="notifier",
         servicers={
@@ -151,15 +160,20 @@ async def compose(platform: Platform) -> Service:
                 Posting(accepting, templates, platform.clock)
             ),
             "allocator.notifications.v1.WebhookService": WebhookServicer(webhooks),
+            **notices.servicers,
         },
-        tasks=led(
-            leadership,
-            *(
-                Task(f"notifier.{channel.value.lower()}", worker.run)
-                for channel, worker in workers.items()
+        tasks=[
+            *notices.tasks,
+            *led(
+                leadership,
+                *notices.led,
+                *(
+                    Task(f"notifier.{channel.value.lower()}", worker.run)
+                    for channel, worker in workers.items()
+                ),
+                Task("notifier.sweeping", Sweeping(store, platform.clock).run),
             ),
-            Task("notifier.sweeping", Sweeping(store, platform.clock).run),
-        ),
+        ],
         notes={
             "mail": _where_mail_goes(settings, platform.data_dir),
             "sms": _where_sms_go(settings, platform.data_dir),

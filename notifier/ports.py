@@ -11,7 +11,10 @@ from typing import Protocol
 
 from chassis.listing import Condition, Once
 from notifier.domain.delivery import Channel, Delivery
+from notifier.domain.kind import Kind
 from notifier.domain.mail import Mail
+from notifier.domain.notice import Entry, Event, Gathered, Gathering, Notice, Person, Telling
+from notifier.domain.preference import Preferences, Rule, Way
 from notifier.domain.sms import Sms
 from notifier.domain.webhook import Answered, Webhook, WebhookCall
 from notifier.domain.wording import Words
@@ -280,6 +283,13 @@ class WebhookStore(Protocol):
 class Templates(Protocol):
     """The words of every kind of message, in every language."""
 
+    def rule(self, kind: str) -> Rule:
+        """What holds of a kind for everybody who has chosen nothing.
+
+        Raises:
+            KeyError: there is no such kind.
+        """
+
     def render(self, kind: str, language: str, values: Mapping[str, str], path: str = "") -> Words:
         """The words of one occurrence.
 
@@ -292,3 +302,144 @@ class Templates(Protocol):
         Raises:
             KeyError: there is no such kind, or a field is missing.
         """
+
+
+class NoticeStore(Protocol):
+    """Keeps inboxes, and which facts people were told of.
+
+    Instants are kept in whole milliseconds. Every method raises Unavailable where the store does not
+    answer.
+    """
+
+    async def tell(
+        self,
+        event: Event,
+        entries: Sequence[Entry],
+        gathering: Gathering,
+        most_waiting: int,
+        now: datetime,
+    ) -> Telling:
+        """Stores what people are told of a fact, and what is sent to them, in one transaction.
+
+        Nothing is stored where the fact was told before, or where a newer one of its thread was, and
+        nothing for a person whose inbox has ended. Each inbox counts its notices: whoever sees one
+        sees all before it. A mail that is one too many is gathered, and so is one for which the queue
+        is full; SMS are left out then. Also takes back the notices that the event withdraws.
+
+        Args:
+            event: the fact.
+            entries: one for each person at most.
+            gathering: when mails are put together.
+            most_waiting: how many deliveries of a channel may wait.
+            now: the present.
+        """
+
+    async def get(self, user: str, notice_id: str) -> Notice | None:
+        """An entry of a person's inbox."""
+
+    async def page(
+        self, user: str, conditions: Sequence[Condition], limit: int, before: int | None
+    ) -> list[Notice]:
+        """Entries of an inbox, the newest first.
+
+        Args:
+            user: whose.
+            conditions: on `read`, `kind` and `resource`.
+            limit: how many at most.
+            before: the position before which they are; None for the newest.
+        """
+
+    async def since(self, user: str, after: int, limit: int) -> list[Notice]:
+        """Entries of an inbox after a position, the oldest first."""
+
+    async def count(self, user: str) -> tuple[int, int]:
+        """How many entries of an inbox are unread, and the position of the last one that ever came."""
+
+    async def mark_read(self, user: str, ids: Sequence[str] | None, now: datetime) -> int:
+        """Marks entries as read, all of them for None; returns how many were unread."""
+
+    async def delete(self, user: str, notice_id: str) -> bool:
+        """Removes an entry; False where there is none."""
+
+    async def erase(self, user: str, now: datetime) -> None:
+        """Ends an inbox: removes all in it, and what others were told of that person's doings.
+
+        Nothing comes into it any more.
+        """
+
+    async def gathered(self, before: datetime, limit: int) -> list[Gathered]:
+        """What waits for a digest, where the oldest of a person and kind came before then."""
+
+    async def settle(self, gathered: Gathered, digest: Delivery | None, most_waiting: int) -> bool:
+        """Stores a digest, and that what was gathered is in it; False where it was settled before.
+
+        Args:
+            gathered: what is in it.
+            digest: the mail; None where none can be sent.
+            most_waiting: how many mails may wait.
+
+        Raises:
+            DeliveryQueueFull: as many mails wait as may; nothing was changed.
+        """
+
+    async def sweep(self, most: int, before: datetime, told_before: datetime) -> int:
+        """Forgets what need not be kept; returns how many rows.
+
+        Args:
+            most: how many of the newest entries of each inbox are kept.
+            before: entries that came before then go as well.
+            told_before: which facts were told is forgotten, where that was before then.
+        """
+
+
+class PreferenceStore(Protocol):
+    """Keeps what people want to be told. Every method raises Unavailable where it does not answer."""
+
+    async def get(self, user: str) -> Preferences:
+        """What a person has chosen; of version 0 where that is nothing."""
+
+    async def change(
+        self,
+        user: str,
+        changes: Mapping[Kind, Mapping[Way, bool]],
+        version: int | None,
+        now: datetime,
+    ) -> Preferences:
+        """Changes what is chosen of some kinds; the others stay as they are.
+
+        Raises:
+            Conflict: ETAG_STALE, they are not of that version; nothing was changed.
+        """
+
+    async def erase(self, user: str) -> None:
+        """Forgets what a person has chosen."""
+
+
+class AdminList(Protocol):
+    """Knows who the admins are. Every method raises Unavailable where it does not answer."""
+
+    async def learn(self, user: str, version: int, *, is_admin: bool) -> None:
+        """Learns whether somebody is an admin; nothing where a newer version is known."""
+
+    async def all(self) -> list[str]:
+        """The admins, by name."""
+
+
+class Directory(Protocol):
+    """Knows people and machines.
+
+    Every method raises Unavailable where it cannot be asked: nobody guesses an address.
+    """
+
+    async def person(self, user: str, min_version: int = 0) -> Person | None:
+        """A person, as of that version at least; None where there is none any more."""
+
+    async def machine(self, name: str) -> tuple[str, str] | None:
+        """The title of a machine and its publisher; None where there is none any more."""
+
+
+class Announcer(Protocol):
+    """Tells the other replicas whose inbox has changed, so that their watchers are told too."""
+
+    async def announce(self, users: Sequence[str]) -> None:
+        """Tells them, if it can: what is lost is found later. Never raises a fault."""

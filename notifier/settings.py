@@ -146,6 +146,36 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
         "fills no disk.",
     )
 
+    directory_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="How long the directory may take to say who somebody is, seconds.",
+    )
+    digest_after: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="How many mails of a kind a person gets singly within digest_span_seconds; those "
+        "beyond are put together into one.",
+    )
+    digest_span_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="In how short a time more than digest_after mails are too many, and how long what "
+        "comes then is gathered, seconds.",
+    )
+    inbox_size: int = Field(
+        default=500,
+        ge=1,
+        le=100_000,
+        description="How many of the newest entries each person's inbox keeps.",
+    )
+    inbox_days: float = Field(
+        default=90.0, gt=0, description="For how long an inbox keeps an entry, days."
+    )
+
     @field_validator("mail_url")
     @classmethod
     def _is_a_mail_url(cls, value: SecretStr) -> SecretStr:

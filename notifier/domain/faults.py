@@ -67,3 +67,23 @@ class DeliveryNotEnded(WrongState):
     """The delivery is still being tried."""
 
     reason = "DELIVERY_NOT_ENDED"
+
+
+class NotificationNotFound(NotFound):
+    """There is no such notification in the caller's inbox."""
+
+    reason = "NOTIFICATION_NOT_FOUND"
+
+    def __init__(self, notice_id: str) -> None:
+        """Names it."""
+        super().__init__(f"There is no notifications/{notice_id} in your inbox.")
+
+
+class PersonNotFound(NotFound):
+    """There is no such person, or the caller may not see them."""
+
+    reason = "USER_NOT_FOUND"
+
+    def __init__(self, user: str) -> None:
+        """Names them."""
+        super().__init__(f"There is no {user!r}, or it is not you; use users/me.")

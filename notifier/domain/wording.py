@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Template as Placeholders
 
+from notifier.domain.preference import Rule
+
 DEFAULT_LANGUAGE = "en"
 LANGUAGES = ("en", "de")
 """Every template has words in each of them."""
@@ -43,14 +45,15 @@ class Words:
         text: plain text.
         html: a whole HTML document.
         sms: one line, at most 320 characters as SMS count them (UTF-16).
-        brief: the first paragraph of the text: what the inbox shows.
+        body: the plain text without a link and without line ends within paragraphs: what the inbox
+            shows.
     """
 
     subject: str = field(repr=False)
     text: str = field(repr=False)
     html: str = field(repr=False)
     sms: str = field(repr=False)
-    brief: str = field(repr=False)
+    body: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class Form:
     Attributes:
         subject: one line.
         text: paragraphs, with an empty line between them; one that is indented by four spaces is
-            shown as it stands. A paragraph with a field that is empty is left out.
+            shown as it stands. A paragraph with a field that is empty, and is not in the subject, is
+            left out.
         sms: one line.
         action: what the link to the matter is called; empty where there is none.
     """
@@ -94,13 +98,17 @@ class Template:
         kind: what it is called.
         fields: what it needs to know of an occurrence.
         forms: its words, by language.
+        rule: who gets it by default, and how.
 
     Raises:
         ValueError: a language is missing, or a field that is used is not among the fields.
     """
 
-    def __init__(self, kind: str, fields: frozenset[str], forms: Mapping[str, Form]) -> None:
+    def __init__(
+        self, kind: str, fields: frozenset[str], forms: Mapping[str, Form], rule: Rule | None = None
+    ) -> None:
         self.kind = kind
+        self.rule = rule or Rule()
         self.fields = fields
         self._forms = dict(forms)
         missing = [language for language in LANGUAGES if language not in forms]
@@ -125,9 +133,16 @@ class Template:
         """
         chosen = language_of(language)
         form = self._forms[chosen]
-        lines = {name: _one_line(values[name], LONGEST_FIELD) for name in self.fields}
+        # What the subject names is never nothing: a name may be all spaces.
+        named = frozenset(Placeholders(form.subject).get_identifiers())
+
+        def line(name: str, longest: int) -> str:
+            shown = _one_line(values[name], longest)
+            return shown or ("…" if name in named else "")
+
+        lines = {name: line(name, LONGEST_FIELD) for name in self.fields}
         blocks = {name: _block(values[name]) for name in self.fields}
-        short = {name: _one_line(values[name], _SHORT_FIELD) for name in self.fields}
+        short = {name: line(name, _SHORT_FIELD) for name in self.fields}
         link = Link(root + path, form.action) if root and path and form.action else Link()
 
         subject = cut(_squeezed(Placeholders(form.subject).substitute(lines)), LONGEST_SUBJECT)
@@ -142,7 +157,7 @@ class Template:
             text=_as_text(paragraphs, link),
             html=_as_html(chosen, subject, paragraphs, link),
             sms=_cut_units(f"{sms} {link.url}" if link.url else sms, sms),
-            brief=next((" ".join(one.split()) for one in paragraphs if one[:4] != _INDENT), ""),
+            body="\n\n".join(_on_one_line(one) for one in paragraphs),
         )
 
 
@@ -173,6 +188,10 @@ def _as_text(paragraphs: list[str], link: Link) -> str:
     if link.url:
         parts.append(f"{link.label}: {link.url}")
     return "\n\n".join(parts) + "\n"
+
+
+def _on_one_line(paragraph: str) -> str:
+    return paragraph if paragraph.startswith(_INDENT) else " ".join(paragraph.split())
 
 
 def _wrapped(paragraph: str) -> str:

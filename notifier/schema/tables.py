@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 from chassis.sql.leases import lease_table
 from chassis.sql.once import once_table
@@ -67,5 +77,81 @@ WEBHOOKS = Table(
 )
 
 ONCE = once_table(METADATA)
+
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("user_name", String(80), nullable=False),
+    # Its place in the inbox; the inbox counts them.
+    Column("position", BigInteger(), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("text", Text(), nullable=False),
+    Column("resource", String(250), nullable=False),
+    # Who did what it tells of; empty where that is nobody.
+    Column("by_user", String(80), nullable=False),
+    Column("fact_id", String(100), nullable=False),
+    Column("event_time", Instant(), nullable=False),
+    Column("create_time", Instant(), nullable=False),
+    Column("read_time", Instant(), nullable=True),
+    # 0 where it is only counted: it went out over other channels.
+    Column("in_page", Integer(), nullable=False),
+    # NONE, SINGLE, WAITING for a digest, or GATHERED in one.
+    Column("mail", String(16), nullable=False),
+    Index("notices_by_user", "user_name", "position", unique=True),
+    Index("notices_by_kind", "user_name", "kind", "create_time"),
+    Index("notices_by_mail", "mail", "create_time"),
+    Index("notices_by_resource", "resource"),
+    Index("notices_by_author", "by_user"),
+    Index("notices_by_create_time", "create_time"),
+)
+
+INBOXES = Table(
+    "inboxes",
+    METADATA,
+    Column("user_name", String(80), primary_key=True),
+    Column("position", BigInteger(), nullable=False),
+    # When the account ended; NULL while it lives.
+    Column("end_time", Instant(), nullable=True),
+    Index("inboxes_by_end_time", "end_time"),
+)
+
+PREFERENCES = Table(
+    "preferences",
+    METADATA,
+    Column("user_name", String(80), primary_key=True),
+    # By kind, what was chosen of each way.
+    Column("chosen", JsonText(), nullable=False),
+    Column("version", Integer(), nullable=False),
+    Column("update_time", Instant(), nullable=False),
+)
+
+TOLD = Table(
+    "told",
+    METADATA,
+    Column("fact_id", String(100), primary_key=True),
+    Column("time", Instant(), nullable=False),
+    Index("told_by_time", "time"),
+)
+
+THREADS = Table(
+    "threads",
+    METADATA,
+    Column("name", String(250), primary_key=True),
+    # Of the newest fact that was told.
+    Column("position", BigInteger(), nullable=False),
+    Column("time", Instant(), nullable=False),
+    Index("threads_by_time", "time"),
+)
+
+ADMINS = Table(
+    "admins",
+    METADATA,
+    Column("user_name", String(80), primary_key=True),
+    Column("version", BigInteger(), nullable=False),
+    # 0 where they were one.
+    Column("is_admin", Integer(), nullable=False),
+)
 
 LEASES = lease_table(METADATA)

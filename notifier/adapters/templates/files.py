@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources.abc import Traversable
 
+from notifier.domain.preference import Rule, Way
 from notifier.domain.wording import Form, Template, Words
 
 
@@ -42,6 +43,10 @@ class FileTemplates:
         """What the template of a kind needs to know."""
         return self._templates[kind].fields
 
+    def rule(self, kind: str) -> Rule:
+        """What holds of a kind for everybody who has chosen nothing."""
+        return self._templates[kind].rule
+
     def render(self, kind: str, language: str, values: Mapping[str, str], path: str = "") -> Words:
         """The words of one occurrence.
 
@@ -55,6 +60,11 @@ def _template(kind: str, text: str) -> Template:
     said = tomllib.loads(text)
     try:
         forms = {language: Form(**words) for language, words in said["words"].items()}
-        return Template(kind, frozenset(said["fields"]), forms)
+        rule = Rule(
+            about=said.get("about", ""),
+            by_default=frozenset(Way(way) for way in said.get("by_default", ())),
+            for_admins=said.get("for_admins", False),
+        )
+        return Template(kind, frozenset(said["fields"]), forms, rule)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The template {kind} cannot be read: {error}.") from error

@@ -23,7 +23,7 @@ from notifier.adapters.mail_channel.mailbox import MailboxMailChannel
 from notifier.adapters.templates.files import FileTemplates
 from notifier.domain.delivery import Channel, Delivery, Persistence, State
 from notifier.domain.faults import DeliveryQueueFull
-from notifier.domain.kind import Letters
+from notifier.domain.kind import KINDS
 from notifier.domain.mail import mail_of
 from notifier.domain.pacing import Bounds
 from notifier.schema.tables import METADATA
@@ -110,9 +110,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         told=tell,
     )
     accepting = Accepting(store, most_waiting=3, waits=delivering.wake)
-    templates = FileTemplates(
-        resources.files("notifier.templates"), [kind.value for kind in Letters]
-    )
+    templates = FileTemplates(resources.files("notifier.templates"), KINDS)
     posting = Posting(accepting, templates, clock)
     yield World(clock, database, store, delivering, posting, mailbox, told, outcomes)
     await database.close()

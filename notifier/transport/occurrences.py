@@ -1,0 +1,251 @@
+"""What of the facts of other services people are told: from records to events.
+
+A kind of notice is made here of its fact. A fact that nobody is told of gives nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from allocator.allocations.v1 import allocation_facts_pb2, allocation_pb2
+from allocator.feed.v1 import feed_facts_pb2
+from allocator.machines.v1 import machine_facts_pb2, machine_pb2
+from allocator.reasons.v1 import reason_pb2
+from allocator.timeline.v1 import timeline_facts_pb2
+from allocator.users.v1 import session_facts_pb2, user_facts_pb2
+from google.protobuf.message import Message
+
+from chassis.bus import Record
+from chassis.bus.facts import decode
+from chassis.clock import millis_of, truncated
+from chassis.faults import Invalid
+from notifier.domain.kind import Kind
+from notifier.domain.notice import Draft, Event, ToAdmins, ToPerson, ToPublisher
+
+_BY_OWNER = {
+    reason_pb2.STOPPED_BY_OWNER,
+    reason_pb2.REMOVED_BY_OWNER,
+    reason_pb2.CANCELLED_BY_OWNER,
+}
+_LAST_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A record, as far as every event needs it."""
+
+    fact_id: str
+    time: datetime
+    version: int
+    key: str
+
+    def event(self, *drafts: Draft, thread: str = "", withdraws: str = "") -> Event:
+        """An event of it; its place in its thread is the version of the fact."""
+        order = self.version or millis_of(self.time)
+        return Event(self.fact_id, self.time, thread, order, drafts, withdraws)
+
+
+def event_of(record: Record) -> Event | None:
+    """What people are told of a record; None for nothing.
+
+    Raises:
+        Invalid: the record is not one that our services publish.
+    """
+    message = decode(record, *_EVENTS)
+    if message is None:
+        return None
+    return _EVENTS[type(message)](message, _told(record))
+
+
+def _told(record: Record) -> _Told:
+    headers = record.headers
+    try:
+        time = truncated(datetime.fromisoformat(headers["ce-time"]))
+        version = int(headers.get("version", "0"))
+        return _Told(headers["ce-id"], time, version, record.key)
+    except (KeyError, ValueError):
+        raise Invalid(f"The record of {record.key} says no id, no time or no version.") from None
+
+
+def _verified(fact: user_facts_pb2.UserVerified, told: _Told) -> Event:
+    user = fact.user
+    draft = Draft(
+        ToPerson(user.name, told.version),
+        Kind.WELCOME,
+        {"given_name": user.given_name},
+        resource=user.name,
+        path="/",
+    )
+    # Once, also for who verifies an address and later a number.
+    return replace(told.event(draft, thread=f"welcome/{user.name}"), order=1)
+
+
+def _logged_in(fact: session_facts_pb2.UserLoggedInFromNewPlace, told: _Told) -> Event:
+    values = {
+        "user_agent": fact.user_agent,
+        "address": fact.address,
+        "time": f"{fact.time.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC",
+    }
+    draft = Draft(
+        ToPerson(fact.user),
+        Kind.LOGGED_IN_FROM_NEW_PLACE,
+        values,
+        resource=fact.session,
+        path="/account",
+    )
+    return told.event(draft)
+
+
+def _ready(fact: allocation_facts_pb2.AllocationReady, told: _Told) -> Event:
+    one = fact.allocation
+    address = f"{one.host}:{one.port}" if one.port else ""
+    return _of_allocation(one, told, Kind.ALLOCATION_READY, {"address": address})
+
+
+def _failed(fact: allocation_facts_pb2.AllocationFailed, told: _Told) -> Event:
+    reason = fact.allocation.state_reason
+    values = {"reason": reason.message, "last_lines": "\n".join(reason.last_lines[-_LAST_LINES:])}
+    return _of_allocation(fact.allocation, told, Kind.ALLOCATION_FAILED, values)
+
+
+def _stopped(fact: allocation_facts_pb2.AllocationStopped, told: _Told) -> Event:
+    values = {"reason": fact.allocation.state_reason.message}
+    return _of_allocation(fact.allocation, told, Kind.ALLOCATION_STOPPED, values)
+
+
+def _removed(fact: allocation_facts_pb2.AllocationDeleted, told: _Told) -> Event:
+    values = {"reason": fact.allocation.state_reason.message}
+    return _of_allocation(fact.allocation, told, Kind.ALLOCATION_REMOVED, values)
+
+
+def _of_allocation(
+    one: allocation_pb2.Allocation, told: _Told, kind: Kind, values: Mapping[str, str]
+) -> Event:
+    draft = Draft(
+        ToPerson(one.owner),
+        kind,
+        {"title": one.display_name or one.machine_title or one.name, **values},
+        resource=one.name,
+        path=f"/{one.name}",
+        own_doing=one.state_reason.reason in _BY_OWNER,
+    )
+    return told.event(draft, thread=one.name)
+
+
+def _submitted(fact: machine_facts_pb2.MachineSubmitted, told: _Told) -> Event:
+    machine = fact.machine
+    values = {"machine": _title(machine), "publisher": machine.publisher}
+    draft = Draft(ToAdmins(), Kind.MACHINE_SUBMITTED, values, machine.name, _place(machine))
+    return told.event(draft, thread=machine.name)
+
+
+def _published(fact: machine_facts_pb2.MachinePublished, told: _Told) -> Event:
+    machine = fact.machine
+    draft = Draft(
+        ToPerson(machine.publisher),
+        Kind.MACHINE_PUBLISHED,
+        {"machine": _title(machine)},
+        machine.name,
+        _place(machine),
+    )
+    return told.event(draft, thread=machine.name)
+
+
+def _rejected(fact: machine_facts_pb2.MachineRejected, told: _Told) -> Event:
+    machine = fact.machine
+    values = {"machine": _title(machine), "reason": machine.submission.rejection}
+    draft = Draft(
+        ToPerson(machine.publisher), Kind.MACHINE_REJECTED, values, machine.name, _place(machine)
+    )
+    return told.event(draft, thread=machine.name)
+
+
+def _commented(fact: feed_facts_pb2.CommentCreated, told: _Told) -> Event:
+    comment = fact.comment
+    machine = _machine_of(comment.name)
+    values = {"author": comment.author_name, "text": comment.text}
+
+    def draft(to: ToPerson | ToPublisher, kind: Kind) -> Draft:
+        return Draft(to, kind, values, comment.name, f"/{machine}", machine, comment.author)
+
+    drafts = [draft(ToPublisher(), Kind.COMMENT_ON_MY_MACHINE)]
+    if fact.reply_to_author:
+        # First, so that a publisher whose own comment is answered is told that.
+        drafts.insert(0, draft(ToPerson(fact.reply_to_author), Kind.REPLY_TO_MY_COMMENT))
+    return told.event(*drafts, thread=comment.name)
+
+
+def _comment_deleted(fact: feed_facts_pb2.CommentDeleted, told: _Told) -> Event:
+    return told.event(thread=fact.name, withdraws=fact.name)
+
+
+def _reviewed(fact: feed_facts_pb2.ReviewWritten, told: _Told) -> Event | None:
+    review = fact.review
+    if fact.replaced:
+        return None
+    machine = _machine_of(review.name)
+    values = {"author": review.author_name, "text": review.text, "stars": str(review.stars)}
+    draft = Draft(
+        ToPublisher(),
+        Kind.REVIEW_OF_MY_MACHINE,
+        values,
+        review.name,
+        f"/{machine}",
+        machine,
+        review.author,
+    )
+    return told.event(draft, thread=review.name)
+
+
+def _review_deleted(fact: feed_facts_pb2.ReviewDeleted, told: _Told) -> Event:
+    return told.event(thread=fact.name, withdraws=fact.name)
+
+
+def _dead_letter(fact: timeline_facts_pb2.DeadLetterAdded, told: _Told) -> Event | None:
+    letter = fact.dead_letter
+    own = str(timeline_facts_pb2.DeadLetterAdded.DESCRIPTOR.full_name)
+    if letter.type == own:
+        # That one could not be told would be told, could not be, would be told …
+        return None
+    values = {
+        "group": letter.group,
+        "type": letter.type,
+        "key": letter.key,
+        "reason": letter.reason,
+        "explanation": letter.message,
+    }
+    draft = Draft(ToAdmins(), Kind.DEAD_LETTER, values, letter.name, "/admin/dead-letters")
+    return told.event(draft)
+
+
+def _title(machine: machine_pb2.Machine) -> str:
+    return machine.title or machine.name
+
+
+def _place(machine: machine_pb2.Machine) -> str:
+    return f"/{machine.name}"
+
+
+def _machine_of(name: str) -> str:
+    return "/".join(name.split("/")[:2])
+
+
+_EVENTS: dict[type[Message], Callable[[Any, _Told], Event | None]] = {
+    user_facts_pb2.UserVerified: _verified,
+    session_facts_pb2.UserLoggedInFromNewPlace: _logged_in,
+    allocation_facts_pb2.AllocationReady: _ready,
+    allocation_facts_pb2.AllocationFailed: _failed,
+    allocation_facts_pb2.AllocationStopped: _stopped,
+    allocation_facts_pb2.AllocationDeleted: _removed,
+    machine_facts_pb2.MachineSubmitted: _submitted,
+    machine_facts_pb2.MachinePublished: _published,
+    machine_facts_pb2.MachineRejected: _rejected,
+    feed_facts_pb2.CommentCreated: _commented,
+    feed_facts_pb2.CommentDeleted: _comment_deleted,
+    feed_facts_pb2.ReviewWritten: _reviewed,
+    feed_facts_pb2.ReviewDeleted: _review_deleted,
+    timeline_facts_pb2.DeadLetterAdded: _dead_letter,
+}
