@@ -9,6 +9,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -128,6 +129,25 @@ async def test_a_mail_arrives_as_it_was_written(channel: tuple[MailChannel, Arri
     assert message["Message-ID"] == f"<{mail.id}@allocator.local>"
     assert message["Date"].datetime == NOW
     assert message.get_content().replace("\r\n", "\n") == mail.text
+    assert not message.defects
+
+
+async def test_a_mail_with_html_says_the_same_in_both_ways(
+    channel: tuple[MailChannel, Arrived],
+) -> None:
+    sends, arrived = channel
+    html = "<!doctype html>\n<p>Grüße 🦊 " + "very long " * 200 + "</p>\n.\n"
+    mail = replace(a_mail(), html=html)
+    await sends.send(mail)
+    [message] = arrived()
+    assert message.get_content_type() == "multipart/alternative"
+    assert message["Message-ID"] == f"<{mail.id}@allocator.local>"
+    parts = [part.get_content_type() for part in message.iter_parts()]
+    assert parts == ["text/plain", "text/html"], "the last one is what mail programs prefer"
+    for kind, said in (("plain", mail.text), ("html", html)):
+        part = message.get_body((kind,))
+        assert part is not None
+        assert part.get_content().replace("\r\n", "\n") == said
     assert not message.defects
 
 
