@@ -175,6 +175,12 @@ export type Reason =
   | "DELIVERY_NOT_FOUND"
   | "DELIVERY_NOT_ENDED";
 
+/** What can be verified. */
+export type CreateUserRequestVerifyBy = "VERIFY_BY_UNSPECIFIED" | "EMAIL" | "PHONE";
+
+/** How far it is. */
+export type TotpState = "STATE_UNSPECIFIED" | "NONE" | "UNCONFIRMED" | "ACTIVE";
+
 /** What a person may do beyond what everyone may. */
 export type UserRole = "ROLE_UNSPECIFIED" | "ADMIN";
 
@@ -1284,6 +1290,12 @@ export interface CreateWebhookRequest {
   requestId: string;
 }
 
+/** Asks to remove a notification. */
+export interface DeleteNotificationRequest {
+  /** `notifications/{notification}`. */
+  name: string;
+}
+
 /** Asks to remove a webhook. */
 export interface DeleteWebhookRequest {
   /** `webhooks/{webhook}`. */
@@ -1304,6 +1316,27 @@ export interface EnableWebhookRequest {
   name: string;
 }
 
+/** Asks for what a person wants to be told. */
+export interface GetNotificationPreferencesRequest {
+  /** `users/{user}/notificationPreferences`; `users/me` stands for the caller. */
+  name: string;
+}
+
+/** Asks for a notification. */
+export interface GetNotificationRequest {
+  /** `notifications/{notification}`. */
+  name: string;
+}
+
+/** Asks how many are not read. */
+export type GetUnreadCountRequest = Record<string, never>;
+
+/** How many are not read. */
+export interface GetUnreadCountResponse {
+  /** How many of the whole inbox are not read. */
+  unreadCount: number;
+}
+
 /** Asks for a delivery. */
 export interface GetWebhookDeliveryRequest {
   /** `webhooks/{webhook}/deliveries/{delivery}`. */
@@ -1314,6 +1347,29 @@ export interface GetWebhookDeliveryRequest {
 export interface GetWebhookRequest {
   /** `webhooks/{webhook}`. */
   name: string;
+}
+
+/** Asks for a page of notifications. */
+export interface ListNotificationsRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /**
+   * Which ones: `read = false`, `kind = "ALLOCATION_FAILED"`, `resource = "allocations/7f3k2m9q"`,
+   * joined by AND.
+   */
+  filter: string;
+}
+
+/** A page of notifications. */
+export interface ListNotificationsResponse {
+  /** The notifications, newest first. */
+  notifications: Notification[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+  /** How many of the whole inbox are not read. */
+  unreadCount: number;
 }
 
 /** Asks for a page of the deliveries of a webhook. */
@@ -1354,6 +1410,85 @@ export interface ListWebhooksResponse {
   nextPageToken: string;
 }
 
+/** Says what was read. */
+export interface MarkReadRequest {
+  /** These: `notifications/{notification}`, at most 1000. */
+  names: string[];
+  /** True for all that are in the inbox now. */
+  all: boolean;
+}
+
+/** What is left. */
+export interface MarkReadResponse {
+  /** How many of the whole inbox are not read now. */
+  unreadCount: number;
+}
+
+/** What a person was told, as their inbox has it. */
+export interface Notification {
+  /** The resource name, `notifications/{notification}`, set by the server and never changed. */
+  name: string;
+  /**
+   * What kind of notice it is, such as `ALLOCATION_READY`. More kinds come with time: show the title
+   * and the text of one that you do not know.
+   */
+  kind: string;
+  /** What has happened, in one line of at most 150 characters, in the person's language then. */
+  title: string;
+  /**
+   * The same at length: plain text of at most 4,000 characters; lines that begin with four spaces are
+   * quoted as they were.
+   */
+  text: string;
+  /** What it is about, a resource name: `allocations/{allocation}`, `machines/{machine}`; may be empty. */
+  resource: string;
+  /** Whether the person has read it; changed by MarkRead. */
+  read: boolean;
+  /** When they have read it; unset before. */
+  readTime?: string;
+  /** When it happened, by the clock of the service that told of it. */
+  eventTime?: string;
+  /** When it came into the inbox. */
+  createTime?: string;
+}
+
+/** Which notices of a kind reach a person, and how. */
+export interface NotificationPreference {
+  /** The kind. */
+  kind: string;
+  /**
+   * Whether they are in the inbox of the page. Unset in a request: as by default. Always set in answers,
+   * as the other channels are.
+   */
+  inPage?: boolean;
+  /** Whether they go to the e-mail address, where it is verified. */
+  email?: boolean;
+  /** Whether they go to the phone number by SMS, where it is verified. */
+  sms?: boolean;
+  /** Whether they go to the person's webhooks. */
+  webhook?: boolean;
+  /** What such a notice tells, in a sentence. */
+  description: string;
+}
+
+/**
+ * What a person wants to be told, and how. One-time codes, and notes that guard the account, go out
+ * whatever it says.
+ */
+export interface NotificationPreferences {
+  /**
+   * The resource name, `users/{user}/notificationPreferences`; in requests `users/me` stands for the
+   * caller.
+   */
+  name: string;
+  /** One entry for each kind. In an update, kinds that are left out stay as they are. */
+  preferences: NotificationPreference[];
+  /** Changes with every change; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** When they were last changed; unset while they are as by default. */
+  updateTime?: string;
+}
+
 /** Asks to send a delivery once more. */
 export interface ReplayWebhookDeliveryRequest {
   /** `webhooks/{webhook}/deliveries/{delivery}`. */
@@ -1372,12 +1507,36 @@ export interface TestWebhookRequest {
   name: string;
 }
 
+/** Asks to change what a person wants to be told. */
+export interface UpdateNotificationPreferencesRequest {
+  /** The name, the kinds to change, and the etag that they were read with. */
+  notificationPreferences?: NotificationPreferences;
+  /** The fields to change: `preferences`. Without it the same. */
+  updateMask?: string;
+}
+
 /** Asks to change a webhook. */
 export interface UpdateWebhookRequest {
   /** The webhook: its name, the fields to change, and the etag that it was read with. */
   webhook?: Webhook;
   /** The fields to change; without it, those that are not empty; `*` for all. */
   updateMask?: string;
+}
+
+/** Asks for a stream of notifications. */
+export interface WatchNotificationsRequest {
+  /** The last cursor that was received, to be told first what has come since; empty to begin with now. */
+  cursor: string;
+}
+
+/** A notification that has come, or how many are unread now; at least one every 15 seconds. */
+export interface WatchNotificationsResponse {
+  /** What has come; unset in the first response, in a sign of life, and where only the count has changed. */
+  notification?: Notification;
+  /** How many of the whole inbox are not read now. */
+  unreadCount: number;
+  /** How far the stream has come: send it back to go on from here. */
+  cursor: string;
 }
 
 /**
@@ -1655,6 +1814,52 @@ export interface ReplayDeadLetterRequest {
   name: string;
 }
 
+/** A personal access token: lets a program act for a person, within scopes, until it ends. */
+export interface AccessToken {
+  /** The resource name, `accessTokens/{access_token}`, set by the server. */
+  name: string;
+  /** What it is for, in the person's words: 1 to 100 characters. */
+  title: string;
+  /**
+   * What it may do: `allocations:read`, `allocations:write` and so on, for the nouns of the public
+   * packages (`users`, `machines`, `allocations`, `consoles`, …), and `admin`, which only admins can
+   * give and which alone lets the token use the role. `write` does not include `read`.
+   */
+  scopes: string[];
+  /** When it ends: in the future, at most 365 days after it is made; 30 days after it where not given. */
+  expireTime?: string;
+  /** When it was made. */
+  createTime?: string;
+  /** When it was last used, to within a few minutes; absent where it never was. */
+  lastUseTime?: string;
+  /**
+   * The token itself, for the `Authorization: Bearer` header. Only in the answer of CreateAccessToken:
+   * it is kept nowhere and cannot be shown again.
+   */
+  token: string;
+}
+
+/** Asks for another e-mail address or phone number. */
+export interface ChangeContactRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** Another e-mail address. */
+  email?: string;
+  /** Another phone number, in E.164 form. */
+  phoneNumber?: string;
+  /** The caller's password: whoever found an unlocked device shall not take the account with it. */
+  currentPassword: string;
+}
+
+/** Says what is to be done to change the e-mail address or phone number. */
+export interface ChangeContactResponse {
+  /**
+   * True when a code was sent to the new one: send it to ConfirmContact. False where it is the
+   * caller's own already.
+   */
+  confirmationRequired: boolean;
+}
+
 /** Asks for another password. */
 export interface ChangePasswordRequest {
   /** `users/me`, or one's own `users/{user}`. */
@@ -1665,6 +1870,34 @@ export interface ChangePasswordRequest {
   newPassword: string;
 }
 
+/** Confirms another e-mail address or phone number. */
+export interface ConfirmContactRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** The code that was sent to the new one: six digits. */
+  code: string;
+}
+
+/** Shows a code of the new secret. */
+export interface ConfirmTotpRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** The present code: six digits. */
+  totpCode: string;
+}
+
+/** What helps where the device is lost. */
+export interface ConfirmTotpResponse {
+  /** Ten codes, each good for one log-in; shown this once. */
+  recoveryCodes: string[];
+}
+
+/** Asks for a new access token. */
+export interface CreateAccessTokenRequest {
+  /** Its title, its scopes, and its end if it shall be another than in 30 days. */
+  accessToken?: AccessToken;
+}
+
 /** Asks to log in. */
 export interface CreateSessionRequest {
   /** The address of the account. */
@@ -1673,24 +1906,38 @@ export interface CreateSessionRequest {
   password: string;
   /** True to get the refresh token as an HttpOnly, SameSite=Strict cookie: for browsers. */
   cookie: boolean;
+  /** The present code of the authenticator app, where the account has a second factor: six digits. */
+  totpCode: string;
+  /** A recovery code instead, which is used up by it; capitals, spaces and hyphens do not matter. */
+  recoveryCode: string;
 }
 
 /** Asks to sign up. */
 export interface CreateUserRequest {
-  /** The account: e-mail address, and names if wished. */
+  /** The account: e-mail address; phone number, names and language if wished. */
   user?: User;
   /** The password: 10 to 256 characters. */
   password: string;
   /** A UUID of the caller's choice: the same request sent again with it has no second effect. */
   requestId: string;
+  /** Where the one-time code is sent. */
+  verifyBy: CreateUserRequestVerifyBy;
 }
 
 /** Says where the one-time code was sent. */
 export interface CreateUserResponse {
-  /** The address, as it was given. */
+  /** The e-mail address, as it was given; empty where the code was sent to the phone number. */
   email: string;
   /** True when the account must be verified before it can be used: send the code to VerifyUser. */
   verificationRequired: boolean;
+  /** The phone number that the code was sent to, if it was. */
+  phoneNumber: string;
+}
+
+/** Asks to end an access token. */
+export interface DeleteAccessTokenRequest {
+  /** `accessTokens/{access_token}`. */
+  name: string;
 }
 
 /** Asks to log out. */
@@ -1699,15 +1946,51 @@ export interface DeleteSessionRequest {
   name: string;
 }
 
+/** Asks to end an account. */
+export interface DeleteUserRequest {
+  /** `users/me`, one's own `users/{user}`, or, as an admin, anybody's. */
+  name: string;
+  /** The password of the caller; an admin who ends somebody else's account gives the admin's own. */
+  currentPassword: string;
+  /** The etag that the account was read with, if a lost race matters. */
+  etag: string;
+}
+
 /** Asks to disable an account. */
 export interface DisableUserRequest {
   /** Whom: `users/{user}`. */
   name: string;
+  /** Why: the person reads it when they try to log in. At most 500 characters. */
+  reason: string;
 }
 
 /** Asks to enable an account. */
 export interface EnableUserRequest {
   /** Whom: `users/{user}`. */
+  name: string;
+}
+
+/** Asks for a secret. */
+export interface EnrollTotpRequest {
+  /** `users/me`, or one's own `users/{user}`. */
+  name: string;
+  /** The password. */
+  password: string;
+}
+
+/** A secret for an authenticator app, shown this once. */
+export interface EnrollTotpResponse {
+  /** The secret in base 32, to be typed where nothing can be scanned. */
+  secret: string;
+  /** The same as an `otpauth://` address. */
+  uri: string;
+  /** The same as a QR code: an SVG document with a white ground. */
+  qrSvg: string;
+}
+
+/** Asks how far the second factor is. */
+export interface GetTotpRequest {
+  /** `users/me/totp`, or one's own `users/{user}/totp`; for admins anybody's. */
   name: string;
 }
 
@@ -1723,6 +2006,22 @@ export interface GrantRoleRequest {
   name: string;
   /** The role. */
   role: UserRole;
+}
+
+/** Asks for a page of access tokens. */
+export interface ListAccessTokensRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before. */
+  pageToken: string;
+}
+
+/** A page of access tokens. */
+export interface ListAccessTokensResponse {
+  /** The access tokens, newest first, without `token`. */
+  accessTokens: AccessToken[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
 }
 
 /** Asks for a page of sessions. */
@@ -1747,13 +2046,22 @@ export interface ListUsersRequest {
   pageSize: number;
   /** The token of the page before, for the next one; the other fields must be the same as then. */
   pageToken: string;
-  /** Which ones: `state = DISABLED`, `email = "ada@example.org"`, `verified = true`, joined by AND. */
+  /**
+   * Which ones, joined by AND: `state = DISABLED`, `role = ADMIN`, `verified = true`,
+   * `email = "ada@example.org"`, `email : "@example.org"` (contains), `phone_number : "+49"`,
+   * `create_time >= "2026-03-01T00:00:00Z"`.
+   */
   filter: string;
+  /**
+   * In which order: `create_time`, `update_time`, `email`, each with ` desc` if wished, joined by
+   * commas; `create_time desc` by default.
+   */
+  orderBy: string;
 }
 
 /** A page of accounts. */
 export interface ListUsersResponse {
-  /** The accounts, newest first. */
+  /** The accounts, in the order that was asked for. */
   users: User[];
   /** For the next page; empty at the end. */
   nextPageToken: string;
@@ -1763,6 +2071,38 @@ export interface ListUsersResponse {
 export interface RefreshSessionRequest {
   /** The refresh token; empty where the cookie carries it. */
   refreshToken: string;
+}
+
+/** Asks to remove the second factor. */
+export interface RemoveTotpRequest {
+  /** `users/me`, or one's own `users/{user}`; for admins anybody's. */
+  name: string;
+  /** The password. */
+  password?: string;
+  /** The present code: six digits. */
+  totpCode?: string;
+  /** A recovery code. */
+  recoveryCode?: string;
+}
+
+/** Asks for a code with which a forgotten password can be replaced. */
+export interface RequestPasswordResetRequest {
+  /** A verified e-mail address. */
+  email?: string;
+  /** A verified phone number. */
+  phoneNumber?: string;
+}
+
+/** Replaces a forgotten password. */
+export interface ResetPasswordRequest {
+  /** The e-mail address that the code was sent to. */
+  email?: string;
+  /** The phone number that the code was sent to. */
+  phoneNumber?: string;
+  /** The code that was sent to it: six digits. */
+  code: string;
+  /** The new password: 10 to 256 characters. */
+  newPassword: string;
 }
 
 /** Asks to take a role. */
@@ -1775,8 +2115,10 @@ export interface RevokeRoleRequest {
 
 /** Asks for a new one-time code. */
 export interface SendVerificationCodeRequest {
-  /** The address of the account. */
-  email: string;
+  /** The e-mail address that somebody has signed up with. */
+  email?: string;
+  /** The phone number that somebody has signed up with. */
+  phoneNumber?: string;
 }
 
 /** A log-in: from one device until it is logged out, or is not refreshed for 30 days. */
@@ -1799,21 +2141,38 @@ export interface Session {
   user?: User;
   /** When the person logged in. */
   createTime?: string;
-  /** When the session was last refreshed. */
+  /** When it was last used: refreshed, or at first made. */
   refreshTime?: string;
-  /** The program that logged in, by its own words. */
+  /** The program that last used it, by its own words. */
   userAgent: string;
-  /** The network address that the log-in came from. */
+  /** The network address that it was last used from. */
   address: string;
   /** True for the session that asks. */
   current: boolean;
+  /** The device in plain words, made from `user_agent`: `Firefox on Linux`, `allocctl`. */
+  device: string;
+}
+
+/** The second factor of an account. */
+export interface Totp {
+  /** The resource name, `users/{user}/totp`. */
+  name: string;
+  /** How far it is. */
+  state: TotpState;
+  /** When it was confirmed; absent before. */
+  confirmTime?: string;
+  /** How many recovery codes are left, of ten. */
+  recoveryCodesLeft: number;
 }
 
 /** Asks to change an account. */
 export interface UpdateUserRequest {
   /** The account: its name, the fields to change, and the etag it was read with, if a lost race matters. */
   user?: User;
-  /** The fields to change: `given_name`, `family_name`. Without it, those that are not empty. */
+  /**
+   * The fields to change: `given_name`, `family_name`, `language_code`. Without it, those that are not
+   * empty.
+   */
   updateMask?: string;
 }
 
@@ -1826,15 +2185,24 @@ export interface User {
   name: string;
   /** A UUID that is never used twice. */
   uid: string;
-  /** The e-mail address that the person logs in with; unique whatever its case. */
+  /**
+   * The e-mail address. Once `email_verified` it is nobody else's, whatever its case, and the person
+   * logs in with it. Changed only by ChangeContact and ConfirmContact.
+   */
   email: string;
-  /** A phone number in E.164 form, `+4930123456`; unique; may be empty. */
+  /**
+   * A phone number in E.164 form, `+4930123456`; may be empty. Once `phone_verified` it is nobody
+   * else's. Changed only by ChangeContact and ConfirmContact.
+   */
   phoneNumber: string;
   /** The given name, at most 100 characters; may be empty. */
   givenName: string;
   /** The family name, at most 100 characters; may be empty. */
   familyName: string;
-  /** True once the person has shown, by a one-time code, that the address is theirs. */
+  /**
+   * True once the person has shown, by a one-time code, that the e-mail address or the phone number is
+   * theirs.
+   */
   verified: boolean;
   /** The person's roles; changed only by GrantRole and RevokeRole. */
   roles: UserRole[];
@@ -1846,12 +2214,22 @@ export interface User {
   createTime?: string;
   /** When the account last changed. */
   updateTime?: string;
+  /** The language that the person is written to in (BCP 47): `en` or `de`; `en` by default. */
+  languageCode: string;
+  /** True once the person has shown that the e-mail address is theirs. */
+  emailVerified: boolean;
+  /** True once the person has shown that the phone number is theirs. */
+  phoneVerified: boolean;
+  /** Why an admin has disabled the account, in the admin's words; empty while it is active. */
+  disableReason: string;
 }
 
 /** Shows a one-time code. */
 export interface VerifyUserRequest {
-  /** The address of the account. */
-  email: string;
+  /** The e-mail address that the code was sent to. */
+  email?: string;
+  /** The phone number that the code was sent to. */
+  phoneNumber?: string;
   /** The code that was sent to it: six digits. */
   code: string;
 }
@@ -2227,6 +2605,60 @@ export const importMachine: Unary<ImportMachineRequest, Machine> =
   unary("POST", "/v1/machines:import", "definition");
 
 /**
+ * Reads one notification.
+ * Fails with NOTIFICATION_NOT_FOUND.
+ */
+export const getNotification: Unary<GetNotificationRequest, Notification> =
+  unary("GET", "/v1/{name=notifications/*}");
+
+/**
+ * Lists the caller's notifications, newest first.
+ * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+ */
+export const listNotifications: Unary<ListNotificationsRequest, ListNotificationsResponse> =
+  unary("GET", "/v1/notifications");
+
+/** Tells how many notifications the caller has not read. */
+export const getUnreadCount: Unary<GetUnreadCountRequest, GetUnreadCountResponse> =
+  unary("GET", "/v1/notifications:unreadCount");
+
+/**
+ * Marks notifications as read: one, several or all. What is read already, or is not there, changes
+ * nothing.
+ */
+export const markRead: Unary<MarkReadRequest, MarkReadResponse> =
+  unary("POST", "/v1/notifications:markRead", "*");
+
+/**
+ * Removes a notification from the inbox.
+ * Fails with NOTIFICATION_NOT_FOUND.
+ */
+export const deleteNotification: Unary<DeleteNotificationRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=notifications/*}");
+
+/**
+ * Streams the caller's notifications as they come, and how many are unread whenever that changes.
+ * Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
+ * Fails with TOO_MANY_REQUESTS, SERVICE_STOPPING (open it again, with the last cursor).
+ */
+export const watchNotifications: ServerStream<WatchNotificationsRequest, WatchNotificationsResponse> =
+  stream("GET", "/v1/notifications:watch");
+
+/**
+ * Reads what a person wants to be told, for every kind.
+ * Fails with USER_NOT_FOUND.
+ */
+export const getNotificationPreferences: Unary<GetNotificationPreferencesRequest, NotificationPreferences> =
+  unary("GET", "/v1/{name=users/*/notificationPreferences}");
+
+/**
+ * Changes what a person wants to be told. Kinds that are left out stay as they are.
+ * Fails with USER_NOT_FOUND, NOTIFICATION_KIND_UNKNOWN, ETAG_STALE, FIELD_NOT_UPDATABLE.
+ */
+export const updateNotificationPreferences: Unary<UpdateNotificationPreferencesRequest, NotificationPreferences> =
+  unary("PATCH", "/v1/{notification_preferences.name=users/*/notificationPreferences}", "notificationPreferences");
+
+/**
  * Registers a webhook of the caller. The answer has the secret, which no other answer shows again.
  * Fails with WEBHOOK_URL_REFUSED, NOTIFICATION_KIND_UNKNOWN, TOO_MANY_WEBHOOKS, REQUEST_ID_REUSED.
  */
@@ -2372,8 +2804,35 @@ export const listEvents: Unary<ListEventsRequest, ListEventsResponse> =
   unary("GET", "/v1/{parent=allocations/*}/timeline");
 
 /**
+ * Makes one; its `token` is in this answer alone.
+ * It ends early when it is deleted, when the account is disabled or deleted, when the password is
+ * reset, and, where it has the scope `admin`, when the person loses that role.
+ * Fails with SCOPE_UNKNOWN, CALLER_NOT_ALLOWED (the scope `admin`, for others than admins),
+ * ACCESS_TOKEN_END_INVALID, TOO_MANY_ACCESS_TOKENS, TOO_MANY_REQUESTS.
+ */
+export const createAccessToken: Unary<CreateAccessTokenRequest, AccessToken> =
+  unary("POST", "/v1/accessTokens", "accessToken");
+
+/**
+ * Lists those that have not ended, newest first.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listAccessTokens: Unary<ListAccessTokensRequest, ListAccessTokensResponse> =
+  unary("GET", "/v1/accessTokens");
+
+/**
+ * Deletes one: it is refused everywhere within seconds.
+ * Fails with ACCESS_TOKEN_NOT_FOUND.
+ */
+export const deleteAccessToken: Unary<DeleteAccessTokenRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=accessTokens/*}");
+
+/**
  * Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
- * Fails with CREDENTIALS_WRONG, USER_NOT_VERIFIED, USER_DISABLED, TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
+ * Where the account has a second factor, the password alone is answered with TOTP_REQUIRED: send the
+ * request again with `totp_code` or `recovery_code`.
+ * Fails with CREDENTIALS_WRONG, TOTP_REQUIRED, TOTP_WRONG, USER_NOT_VERIFIED, USER_DISABLED,
+ * TOO_MANY_REQUESTS, ORIGIN_FOREIGN.
  */
 export const createSession: Unary<CreateSessionRequest, Session> =
   unary("POST", "/v1/sessions", "*");
@@ -2402,9 +2861,40 @@ export const deleteSession: Unary<DeleteSessionRequest, Record<string, never>> =
   unary("DELETE", "/v1/{name=sessions/*}");
 
 /**
- * Signs a person up and sends a one-time code to the address.
- * Answers the same whether or not the address has an account already, so that nobody learns who
- * is here; the owner of a taken address is told by mail.
+ * Says whether the caller has a second factor.
+ * Fails with USER_NOT_FOUND (somebody else's name).
+ */
+export const getTotp: Unary<GetTotpRequest, Totp> = unary("GET", "/v1/{name=users/*/totp}");
+
+/**
+ * Begins: makes a secret for an authenticator app, which counts once ConfirmTotp has shown a code
+ * of it. One that waits to be confirmed is replaced.
+ * Fails with PASSWORD_WRONG, TOTP_ENROLLED, TOO_MANY_REQUESTS, USER_NOT_FOUND.
+ */
+export const enrollTotp: Unary<EnrollTotpRequest, EnrollTotpResponse> =
+  unary("POST", "/v1/{name=users/*}:enrollTotp", "*");
+
+/**
+ * Shows a code of the new secret; from then on every log-in needs one. Answers with recovery codes,
+ * which are shown this once. Sessions that are open go on.
+ * Fails with TOTP_WRONG, TOTP_NOT_ENROLLED, TOTP_ENROLLED, TOO_MANY_REQUESTS, USER_NOT_FOUND.
+ */
+export const confirmTotp: Unary<ConfirmTotpRequest, ConfirmTotpResponse> =
+  unary("POST", "/v1/{name=users/*}:confirmTotp", "*");
+
+/**
+ * Removes the second factor and its recovery codes, for the password or a code. An admin removes
+ * that of somebody else, who has lost both, without either.
+ * Fails with PASSWORD_WRONG, TOTP_WRONG, TOTP_NOT_ENROLLED, TOO_MANY_REQUESTS, USER_NOT_FOUND.
+ */
+export const removeTotp: Unary<RemoveTotpRequest, Record<string, never>> =
+  unary("POST", "/v1/{name=users/*}:removeTotp", "*");
+
+/**
+ * Signs a person up and sends a one-time code to the e-mail address, or to the phone number where
+ * `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
+ * Answers the same whether or not there is an account already, so that nobody learns who is here;
+ * the owner of a taken address or number is told there.
  * Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
  */
 export const createUser: Unary<CreateUserRequest, CreateUserResponse> =
@@ -2417,28 +2907,28 @@ export const createUser: Unary<CreateUserRequest, CreateUserResponse> =
 export const getUser: Unary<GetUserRequest, User> = unary("GET", "/v1/{name=users/*}");
 
 /**
- * Lists accounts, newest first.
- * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID.
+ * Lists accounts, newest first unless another order is asked for.
+ * Fails with FILTER_INVALID, ORDER_INVALID, PAGE_TOKEN_INVALID.
  */
 export const listUsers: Unary<ListUsersRequest, ListUsersResponse> = unary("GET", "/v1/users");
 
 /**
- * Changes the given and the family name.
+ * Changes the given name, the family name and the language.
  * Fails with USER_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
  */
 export const updateUser: Unary<UpdateUserRequest, User> =
   unary("PATCH", "/v1/{user.name=users/*}", "user");
 
 /**
- * Sends a new one-time code to the address of an account that is not verified yet. Answers the
- * same whether or not there is one.
- * Fails with CODE_SENT_RECENTLY (try again after the delay that it names).
+ * Sends a new one-time code to the e-mail address or phone number with which somebody has signed up,
+ * if it is not verified yet. Answers the same whether or not there is such an account.
+ * Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
  */
 export const sendVerificationCode: Unary<SendVerificationCodeRequest, Record<string, never>> =
   unary("POST", "/v1/users:sendVerificationCode", "*");
 
 /**
- * Shows by the one-time code that the address is the person's.
+ * Shows by the one-time code that the e-mail address or phone number is the person's.
  * Fails with CODE_WRONG (also when it has ended, was used, or was tried too often).
  */
 export const verifyUser: Unary<VerifyUserRequest, Record<string, never>> =
@@ -2446,10 +2936,54 @@ export const verifyUser: Unary<VerifyUserRequest, Record<string, never>> =
 
 /**
  * Changes the password and ends every other session of the person.
- * Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND.
+ * Fails with PASSWORD_WRONG, PASSWORD_TOO_WEAK, USER_NOT_FOUND, TOO_MANY_REQUESTS.
  */
 export const changePassword: Unary<ChangePasswordRequest, Record<string, never>> =
   unary("POST", "/v1/{name=users/*}:changePassword", "*");
+
+/**
+ * Sends a one-time code with which a forgotten password can be replaced, to a verified e-mail address
+ * or phone number. Answers the same whether or not there is such an account.
+ * Fails with CODE_SENT_RECENTLY (try again after the delay that it names), TOO_MANY_REQUESTS.
+ */
+export const requestPasswordReset: Unary<RequestPasswordResetRequest, Record<string, never>> =
+  unary("POST", "/v1/users:requestPasswordReset", "*");
+
+/**
+ * Replaces a forgotten password, by the code that RequestPasswordReset has sent, and ends every
+ * session of the person.
+ * Fails with CODE_WRONG (also when it has ended, was used, or was tried too often),
+ * PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+ */
+export const resetPassword: Unary<ResetPasswordRequest, Record<string, never>> =
+  unary("POST", "/v1/users:resetPassword", "*");
+
+/**
+ * Begins to change the e-mail address or the phone number of the caller: sends a one-time code to the
+ * new one. Nothing changes before ConfirmContact. Answers the same whether or not somebody else has
+ * it; that one's owner is told there. One's own verified one is no error, and needs no code.
+ * Fails with PASSWORD_WRONG, USER_NOT_FOUND, CODE_SENT_RECENTLY, TOO_MANY_REQUESTS.
+ */
+export const changeContact: Unary<ChangeContactRequest, ChangeContactResponse> =
+  unary("POST", "/v1/{name=users/*}:changeContact", "*");
+
+/**
+ * Changes the e-mail address or the phone number of the caller to the one that ChangeContact was
+ * asked for, by the code that was sent to it. The former one is told.
+ * Fails with CODE_WRONG (also when it has ended, was used, or was tried too often), CONTACT_TAKEN,
+ * USER_NOT_FOUND.
+ */
+export const confirmContact: Unary<ConfirmContactRequest, User> =
+  unary("POST", "/v1/{name=users/*}:confirmContact", "*");
+
+/**
+ * Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
+ * seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
+ * password, which is why it is no DELETE: that has no body, and addresses are logged.
+ * Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
+ */
+export const deleteUser: Unary<DeleteUserRequest, Record<string, never>> =
+  unary("POST", "/v1/{name=users/*}:delete", "*");
 
 /**
  * Gives a person a role. Granting one that they have changes nothing.
@@ -2466,7 +3000,8 @@ export const revokeRole: Unary<RevokeRoleRequest, User> =
   unary("POST", "/v1/{name=users/*}:revokeRole", "*");
 
 /**
- * Disables an account: it cannot log in, and its open sessions and consoles end within seconds.
+ * Disables an account: it cannot log in, and its open sessions and consoles end within seconds. Of an
+ * account that is disabled already, it changes the reason.
  * Fails with USER_NOT_FOUND, LAST_ADMIN.
  */
 export const disableUser: Unary<DisableUserRequest, User> =
