@@ -105,6 +105,21 @@ class _Opened:
 
 async def _open(platform: Platform, where: Store) -> _Opened:
     """Opens the store, and what publishes from it where this replica leads."""
+    if where.is_wide_rows:
+        from feed_svc.adapters.cassandra.leases import CassandraLeases
+        from feed_svc.adapters.cassandra.opening import open_keyspace
+        from feed_svc.adapters.cassandra.outbox import CassandraRelay
+        from feed_svc.adapters.feed_store.cassandra import CassandraFeedStore
+
+        keyspace = await open_keyspace(where.url, where.schema, platform.clock, migrate=False)
+        platform.exits.push_async_callback(keyspace.close)
+        kept = CassandraLeases(keyspace)
+        leadership = platform.leadership(kept)
+        outbox = CassandraRelay(keyspace, platform.bus, platform.clock, kept.fence_for(leadership))
+        leadership.on_wake(outbox.note)
+        platform.publishes(outbox, leadership)
+        wide = CassandraFeedStore(keyspace, platform.clock, records_of, leadership.wake)
+        return _Opened(wide, outbox, leadership, {"store": keyspace.problem})
     database = await platform.database(where)
     leases = None if database.is_sqlite else SqlLeases(database, LEASES)
     leadership = platform.leadership(leases)

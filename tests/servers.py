@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -82,6 +85,40 @@ def drop_mongodb(url: str) -> None:
 
     with pymongo.MongoClient(url, serverSelectionTimeoutMS=5000) as client:
         client.drop_database(urlsplit(url).path.strip("/"))
+
+
+def cassandra_keyspace(name: str = "") -> str:
+    """The URL of a keyspace of its own on the Cassandra server, which a migration makes.
+
+    Drop it with `drop_cassandra`.
+    """
+    parts = urlsplit(_setting("ALLOCATOR_TEST_CASSANDRA_URL"))
+    return urlunsplit((parts.scheme, parts.netloc, f"/{name or own_name()}", "", ""))
+
+
+def drop_cassandra(url: str) -> None:
+    """Removes a keyspace on the Cassandra server."""
+    with cassandra_session(url) as session:
+        keyspace = urlsplit(url).path.strip("/")
+        session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", timeout=60)
+
+
+@contextmanager
+def cassandra_session(url: str) -> Iterator[Any]:
+    """A session of the driver on the Cassandra server, in no keyspace."""
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+    from cassandra.policies import WhiteListRoundRobinPolicy
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([host]))
+    cluster = Cluster(
+        [host], port=parts.port or 9042, execution_profiles={EXEC_PROFILE_DEFAULT: profile}
+    )
+    try:
+        yield cluster.connect()
+    finally:
+        cluster.shutdown()
 
 
 def redis_url(database: int = 0) -> str:

@@ -13,8 +13,8 @@ class Store:
     Attributes:
         name: of the file in the data folder where no URL is given, and in backups: `machines`.
         schema: the package of its tables and migrations, `machines_svc.schema`.
-        url: where it is: empty for the file, `mysql://…`, or `mongodb://…` where the service has an
-            adapter for documents. It may hold a password.
+        url: where it is: empty for the file, `mysql://…`, or `mongodb://…` or `cassandra://…`
+            where the service has an adapter for them. It may hold a password.
     """
 
     name: str
@@ -25,6 +25,11 @@ class Store:
     def is_documents(self) -> bool:
         """Whether it is a database of documents."""
         return self.url.startswith("mongodb")
+
+    @property
+    def is_wide_rows(self) -> bool:
+        """Whether it is a keyspace of wide rows."""
+        return self.url.startswith("cassandra")
 
     @property
     def is_file(self) -> bool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
-from chassis.bus import Record
 from chassis.bus.outbox import append
 from chassis.clock import Clock, millis_of
 from chassis.listing import Once
@@ -23,14 +21,11 @@ from feed_svc.adapters.feed_store.document import (
     review_document,
     review_of,
 )
+from feed_svc.adapters.feed_store.records import RecordsOf
 from feed_svc.domain.change import Change
-from feed_svc.domain.facts import Fact
 from feed_svc.domain.faults import changed_since
 from feed_svc.domain.feed import Author, Comment, Direction, Feed, Review, Vote
 from feed_svc.schema.tables import AUTHORS, COMMENTS, FEEDS, ONCE, OUTBOX, REVIEWS, VOTES
-
-RecordsOf = Callable[[Feed, Fact, datetime], Sequence[Record]]
-"""Makes of a fact, of the feed after it, and of the present, what goes onto the bus."""
 
 _ANY_OF = "any_of"
 _FEED = Lookup(select(FEEDS).where(FEEDS.c.machine == bindparam("machine")))

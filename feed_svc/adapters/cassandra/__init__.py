@@ -1,0 +1,1 @@
+"""What a keyspace of Cassandra takes: a session, migrations, leases, an outbox."""
