@@ -14,10 +14,17 @@ from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserve
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.schema.tables import LEASES, OUTBOX
 from allocation_svc.settings import Settings
-from allocation_svc.transport.consumer import TOPICS, ChangeConsumer
+from allocation_svc.transport.consumer import (
+    PEOPLE,
+    PEOPLE_TOPICS,
+    TOPICS,
+    ChangeConsumer,
+    PeopleConsumer,
+)
 from allocation_svc.transport.mapping import records_of
 from allocation_svc.transport.servicer import AllocationServicer
 from allocation_svc.usecases.admission import Admission
+from allocation_svc.usecases.departures import Departures
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.lifecycle import Lifecycle
 from allocation_svc.usecases.reading import Reading
@@ -135,6 +142,8 @@ async def compose(platform: Platform) -> Service:
         Watching(store, feed, clock),
         versions,
     )
+    departures = Departures(store, clock, kick)
+    people = PeopleConsumer(departures)
     tasks = [
         *led(
             leadership,
@@ -144,6 +153,11 @@ async def compose(platform: Platform) -> Service:
         Task("allocation_svc.engine_watch", watch.run),
         Task("allocation_svc.machine_versions", versions.run),
         Task("allocation_svc.feed", end_feed),
+        Task(
+            "allocation_svc.people",
+            lambda: platform.bus.consume(PEOPLE, PEOPLE_TOPICS, people),
+        ),
+        Task("allocation_svc.departures", departures.run),
     ]
     if leases is not None:
         # There may be other replicas, whose changes the watchers of this one shall see.

@@ -1,12 +1,22 @@
-"""What replicas of this service hear from each other over the bus."""
+"""What this service hears over the bus: its replicas from each other, and that people have gone."""
 
 from __future__ import annotations
 
+from allocator.users.v1 import user_facts_pb2
+
+from allocation_svc.usecases.departures import Departures
 from allocation_svc.usecases.watching import Elsewhere
-from chassis.bus import Record, state_topic
+from chassis.bus import Record, facts_topic, state_topic
+from chassis.bus.facts import decode
 
 TOPICS = (state_topic("allocations"),)
 """Where every change of an allocation is published."""
+
+PEOPLE = "allocation_svc.people"
+"""The group as which what happens to people is consumed."""
+
+PEOPLE_TOPICS = (facts_topic("users"),)
+"""Where the end of an account is published."""
 
 
 class ChangeConsumer:
@@ -23,3 +33,22 @@ class ChangeConsumer:
             Unavailable: the store does not answer.
         """
         await self._elsewhere.changed(record.key, int(record.headers.get("version", "0")))
+
+
+class PeopleConsumer:
+    """Hears that accounts have ended."""
+
+    def __init__(self, departures: Departures) -> None:
+        """Keeps the use case."""
+        self._departures = departures
+
+    async def __call__(self, record: Record) -> None:
+        """Takes one fact about a person.
+
+        Raises:
+            Invalid: it is not one that our services publish.
+            Unavailable: the store does not answer.
+        """
+        ended = decode(record, user_facts_pb2.UserDeleted)
+        if ended is not None:
+            await self._departures.left(ended.name)

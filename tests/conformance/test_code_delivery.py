@@ -22,11 +22,21 @@ from chassis.sql import open_database
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
 from user_svc.adapters.letter_store.sql import SqlLetterStore
-from user_svc.domain.code import Letter, LetterKind, address_taken_letter, new_code
+from user_svc.domain.code import (
+    Addressee,
+    Letter,
+    LetterKind,
+    Purpose,
+    address_changed_letter,
+    address_taken_letter,
+    new_code,
+)
+from user_svc.domain.contact import email, phone
 from user_svc.transport.mapping import user_records
 from user_svc.usecases.letters import LetterDispatch
 
 LIFETIME = timedelta(minutes=10)
+ADA = Addressee(email("ada@example.org"))
 
 
 class Notifier:
@@ -70,12 +80,15 @@ async def test_a_code_arrives_with_the_time_that_is_left(
     notifier: tuple[Notifier, PeerChannel], delivery: GrpcCodeDelivery
 ) -> None:
     now = ManualClock().now()
-    _, letter = new_code("ada@example.org", now, LIFETIME)
+    to = Addressee(email("ada@example.org"), "users/ada", "de")
+    _, letter = new_code(to, Purpose.PASSWORD_RESET, now, LIFETIME)
     await delivery.deliver(letter, now + timedelta(minutes=1))
     [request] = notifier[0].had
     assert request.delivery_id == letter.delivery_id
     assert request.email == "ada@example.org"
+    assert (request.user, request.language_code) == ("users/ada", "de")
     assert request.verification_code.code == letter.digits
+    assert request.verification_code.purpose == request.verification_code.PASSWORD_RESET
     assert request.verification_code.lifetime.ToTimedelta() == timedelta(minutes=9)
 
 
@@ -83,8 +96,20 @@ async def test_a_note_arrives(
     notifier: tuple[Notifier, PeerChannel], delivery: GrpcCodeDelivery
 ) -> None:
     now = ManualClock().now()
-    await delivery.deliver(address_taken_letter("ada@example.org", now, LIFETIME), now)
+    await delivery.deliver(address_taken_letter(ADA, now, LIFETIME), now)
     assert notifier[0].had[0].WhichOneof("content") == "address_taken"
+
+
+async def test_a_message_goes_to_a_phone(
+    notifier: tuple[Notifier, PeerChannel], delivery: GrpcCodeDelivery
+) -> None:
+    now = ManualClock().now()
+    to = Addressee(phone("+4930123456"))
+    await delivery.deliver(address_changed_letter(to, phone("+4930999999"), now, LIFETIME), now)
+    [request] = notifier[0].had
+    assert request.WhichOneof("recipient") == "phone_number"
+    assert request.phone_number == "+4930123456"
+    assert request.address_changed.new_address == "+49******99"
 
 
 async def test_what_notifier_says_is_what_user_svc_hears(
@@ -93,7 +118,7 @@ async def test_what_notifier_says_is_what_user_svc_hears(
     now = ManualClock().now()
     notifier[0].fails = Exhausted("Too many wait.", reason="DELIVERY_QUEUE_FULL")
     with pytest.raises(Exhausted) as full:
-        await delivery.deliver(address_taken_letter("a@example.org", now, LIFETIME), now)
+        await delivery.deliver(address_taken_letter(ADA, now, LIFETIME), now)
     assert full.value.reason == "DELIVERY_QUEUE_FULL"
 
 
@@ -103,7 +128,7 @@ async def test_a_notifier_that_is_away_is_unavailable() -> None:
     now = ManualClock().now()
     with pytest.raises(Unavailable):
         await GrpcCodeDelivery(channel, 5.0).deliver(  # type: ignore[arg-type]
-            address_taken_letter("a@example.org", now, LIFETIME), now
+            address_taken_letter(ADA, now, LIFETIME), now
         )
     await channel.close()
 
@@ -121,7 +146,7 @@ async def test_no_letter_is_lost_while_notifier_is_away(
     )
     letter = Letter(
         str(uuid.uuid4()),
-        "ada@example.org",
+        ADA,
         LetterKind.VERIFICATION_CODE,
         clock.now() + LIFETIME,
         "123456",
@@ -138,7 +163,7 @@ async def test_no_letter_is_lost_while_notifier_is_away(
     await clock.until_sleepers()
     assert [one.delivery_id for one in notifier[0].had] == [letter.delivery_id]
     # One that has outlived its use is not handed over.
-    old = Letter(str(uuid.uuid4()), "a@example.org", LetterKind.ADDRESS_TAKEN, clock.now())
+    old = Letter(str(uuid.uuid4()), ADA, LetterKind.ADDRESS_TAKEN, clock.now())
     await accounts.send(old, None, clock.now())
     assert await dispatch.dispatch() == 1
     assert len(notifier[0].had) == 1

@@ -17,7 +17,8 @@ from chassis.sql import Database, open_database
 from tests.sql_places import SQL_ENGINES, SqlPlace, what_is_stored
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.letter_store.sql import SqlLetterStore
-from user_svc.domain.code import Letter, LetterKind
+from user_svc.domain.code import Addressee, Letter, LetterKind
+from user_svc.domain.contact import Contact, ContactKind
 from user_svc.ports.accounts import AccountStore, LetterStore
 from user_svc.transport.mapping import user_records
 
@@ -71,7 +72,8 @@ async def post(opening: Opening) -> Post:
 def a_letter(email: str = "ada@example.org", digits: str = "012345") -> Letter:
     """A letter that nobody else has sent."""
     kind = LetterKind.VERIFICATION_CODE if digits else LetterKind.ADDRESS_TAKEN
-    return Letter(str(uuid.uuid4()), email, kind, NOW + timedelta(minutes=10), digits)
+    to = Addressee(Contact(ContactKind.EMAIL, email))
+    return Letter(str(uuid.uuid4()), to, kind, NOW + timedelta(minutes=10), digits)
 
 
 async def test_where_nothing_waits_there_is_nothing_to_do(post: Post) -> None:

@@ -1,0 +1,108 @@
+"""What becomes of the allocations of people whose account has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from allocation_svc.domain import requests
+from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.facts import Fact
+from allocation_svc.ports import AllocationStore, Selection
+from chassis.clock import Clock
+from chassis.faults import Conflict, Fault
+
+_PAGE = 100
+_MOST_RACES = 50
+_MOST_REMEMBERED = 10_000
+_PAUSE_SECONDS = 5.0
+
+
+class Departures:
+    """Has everything removed that a person has rented, once their account has ended.
+
+    A token of the person may be good here for some seconds more, until the revocation has come, so
+    what is theirs is looked for once more when it certainly is not.
+    """
+
+    def __init__(
+        self,
+        store: AllocationStore,
+        clock: Clock,
+        kick: Callable[[Allocation], None],
+        *,
+        look_again_seconds: float = 60.0,
+    ) -> None:
+        """Works on the store.
+
+        Args:
+            store: keeps what is asked for.
+            clock: the time.
+            kick: has an allocation worked on at once.
+            look_again_seconds: when to look again: after that time a token that was revoked is refused
+                everywhere.
+        """
+        self._store = store
+        self._clock = clock
+        self._kick = kick
+        self._look_again_seconds = look_again_seconds
+        self._again: deque[tuple[float, str]] = deque(maxlen=_MOST_REMEMBERED)
+        self._came = asyncio.Event()
+
+    async def left(self, owner: str) -> None:
+        """Asks that all allocations of a person are gone; the reconciler sees to it.
+
+        Also where the engine is away: it is done when it is back. The same again changes nothing.
+
+        Args:
+            owner: `users/{user}`.
+
+        Raises:
+            Unavailable: the store does not answer.
+            Conflict: an allocation changes too fast; the others are asked for.
+        """
+        await self._remove_all(owner)
+        self._again.append((self._clock.monotonic() + self._look_again_seconds, owner))
+        self._came.set()
+
+    async def run(self) -> None:
+        """Looks again for what is left, until cancelled."""
+        while True:
+            if not self._again:
+                self._came.clear()
+                await self._came.wait()
+            due, owner = self._again[0]
+            await self._clock.sleep(due - self._clock.monotonic())
+            try:
+                await self._remove_all(owner)
+            except Fault:
+                await self._clock.sleep(_PAUSE_SECONDS)
+            else:
+                self._again.popleft()
+
+    async def _remove_all(self, owner: str) -> None:
+        after = None
+        while page := await self._store.page(Selection(owner), _PAGE, after):
+            for allocation in page:
+                await self._remove(allocation)
+            after = page[-1].create_time, page[-1].name
+
+    async def _remove(self, allocation: Allocation) -> None:
+        """Makes the change, however often the reconciler is faster."""
+        found: Allocation | None = allocation
+        for _ in range(_MOST_RACES):
+            if found is None or not found.exists:
+                return
+            after = requests.delete(found, self._clock.now())
+            if after is found:
+                return
+            written = await self._store.replace(after, Fact.STATE_REQUESTED)
+            if written is not None:
+                self._kick(written)
+                return
+            found = await self._store.find(allocation.name)
+        raise Conflict(
+            f"The allocation {allocation.name!r} changes too fast at present; try again.",
+            allocation=allocation.name,
+        )

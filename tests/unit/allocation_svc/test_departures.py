@@ -1,0 +1,150 @@
+"""What becomes of allocations when their owner's account ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from allocator.users.v1 import user_facts_pb2, user_pb2
+
+from allocation_svc.adapters.allocation_store.leases import PortLeases
+from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
+from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.instance import Limits
+from allocation_svc.domain.machine import Plan
+from allocation_svc.ports import Claim
+from allocation_svc.transport.consumer import PeopleConsumer
+from allocation_svc.transport.mapping import records_of
+from allocation_svc.usecases.departures import Departures
+from chassis.bus import Record
+from chassis.bus.facts import fact_records
+from chassis.clock import ManualClock
+from chassis.sql import Database, open_database
+from tests.unit.allocation_svc.examples import NOW, an_allocation
+
+ADA, BOB = "users/ada", "users/bob"
+
+
+@dataclass
+class Shop:
+    """A store, and whoever clears up in it."""
+
+    clock: ManualClock
+    database: Database
+    store: SqlAllocationStore
+    departures: Departures
+    kicked: list[str] = field(default_factory=list)
+    worked_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def rent(self, number: int, owner: str) -> Allocation:
+        """One more."""
+        allocation = an_allocation(name=f"allocations/a{number:07}", owner=owner)
+        return await self.store.admit(Claim(allocation, Plan("", ("x",), Limits(1, 1, 1))))
+
+    async def desired(self, allocation: Allocation) -> Desired:
+        """What is asked for now."""
+        found = await self.store.find(allocation.name)
+        assert found is not None
+        return found.desired
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    clock = ManualClock(NOW)
+    url = f"sqlite:///{tmp_path}/allocations.sqlite3"
+    database = await open_database(url, "allocation_svc.schema", clock)
+    store = SqlAllocationStore(
+        database,
+        clock,
+        leases=PortLeases(range(20000, 20010)),
+        port_rest_seconds=60,
+        records_of=records_of,
+        committed=lambda _: None,
+    )
+    kicked: list[str] = []
+    worked_on = asyncio.Event()
+
+    def kick(allocation: Allocation) -> None:
+        kicked.append(allocation.name)
+        worked_on.set()
+
+    departures = Departures(store, clock, kick)
+    yield Shop(clock, database, store, departures, kicked, worked_on)
+    await database.close()
+
+
+def ended(owner: str) -> Record:
+    """The fact that an account has ended."""
+    fact = user_facts_pb2.UserDeleted(name=owner, uid="u")
+    [record, _] = fact_records(
+        noun="users",
+        source="user_svc",
+        fact=fact,
+        resource=None,
+        key=owner,
+        version=3,
+        now=NOW,
+    )
+    return record
+
+
+async def test_everything_of_the_person_is_to_go_and_nothing_of_others(shop: Shop) -> None:
+    mine = [await shop.rent(n, ADA) for n in range(3)]
+    other = await shop.rent(9, BOB)
+    await PeopleConsumer(shop.departures)(ended(ADA))
+    assert [await shop.desired(one) for one in mine] == [Desired.DELETED] * 3
+    assert await shop.desired(other) is Desired.RUNNING
+    assert sorted(shop.kicked) == [one.name for one in mine]
+
+
+async def test_the_same_fact_again_changes_nothing(shop: Shop) -> None:
+    mine = await shop.rent(1, ADA)
+    consumer = PeopleConsumer(shop.departures)
+    await consumer(ended(ADA))
+    version = (await shop.store.find(mine.name)).version  # type: ignore[union-attr]
+    await consumer(ended(ADA))
+    assert (await shop.store.find(mine.name)).version == version  # type: ignore[union-attr]
+    assert shop.kicked == [mine.name]
+
+
+async def test_what_is_gone_already_stays_as_it_is(shop: Shop) -> None:
+    mine = await shop.rent(1, ADA)
+    gone = await shop.store.replace(replace(mine, desired=Desired.DELETED, state=State.DELETED))
+    await shop.departures.left(ADA)
+    assert await shop.store.find(mine.name) == gone
+
+
+async def test_other_facts_about_people_concern_no_allocation(shop: Shop) -> None:
+    mine = await shop.rent(1, ADA)
+    user = user_pb2.User(name=ADA)
+    for record in fact_records(
+        noun="users",
+        source="user_svc",
+        fact=user_facts_pb2.UserDisabled(user=user),
+        resource=user,
+        key=ADA,
+        version=3,
+        now=NOW,
+    ):
+        await PeopleConsumer(shop.departures)(record)
+    assert await shop.desired(mine) is Desired.RUNNING
+
+
+async def test_what_was_rented_with_a_token_that_was_still_good_goes_too(shop: Shop) -> None:
+    await shop.departures.left(ADA)
+    late = await shop.rent(1, ADA)
+    looking = asyncio.ensure_future(shop.departures.run())
+    try:
+        async with asyncio.timeout(10):
+            await shop.clock.until_sleepers()
+            assert await shop.desired(late) is Desired.RUNNING
+            shop.clock.advance(60)
+            await shop.worked_on.wait()
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+    assert await shop.desired(late) is Desired.DELETED
+    assert shop.kicked == [late.name]
