@@ -35,6 +35,21 @@ def shown_failures() -> Iterator[None]:
         raise failure_of(error) from None
 
 
+def reason_of(error: object) -> str:
+    """Why a call has failed, as in the closed list of reasons; empty where the server did not say."""
+    import grpc
+    from google.rpc import error_details_pb2
+    from grpc_status import rpc_status
+
+    assert isinstance(error, grpc.Call)
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        said = error_details_pb2.ErrorInfo()
+        if detail.Unpack(said):
+            return str(said.reason)
+    return ""
+
+
 def failure_of(error: object) -> Failure:
     """The failure that a call's error stands for."""
     import grpc

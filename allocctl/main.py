@@ -21,6 +21,7 @@ from allocctl.commands import (
     logs,
     migrate,
     running,
+    tokens,
 )
 from allocctl.failures import Failure, shown_failures
 
@@ -40,7 +41,6 @@ app.command("verify")(accounts.verify)
 app.command("login")(accounts.log_in)
 app.command("logout")(accounts.log_out)
 app.command("whoami")(accounts.who_am_i)
-app.command("machines")(catalogue.machines)
 app.command("allocate")(allocations.allocate)
 app.command("ls")(allocations.list_allocations)
 app.command("inspect")(allocations.inspect)
@@ -54,9 +54,11 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("export")(backup.export)
 app.command("import")(backup.import_)
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(admin.app, name="admin")
 app.add_typer(broker.app, name="broker")
 app.add_typer(certs.app, name="certs")
+app.add_typer(catalogue.app, name="machines")
 
 
 @app.callback()
@@ -76,10 +78,19 @@ def options(
             help="The file of certificates that sign the server's; those of the machine by default.",
         ),
     ] = "",
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="ALLOCATOR_CLI_TOKEN",
+            help="An access token to call with, instead of a login; better in the environment than in "
+            "the arguments, which others on the machine can see.",
+        ),
+    ] = "",
 ) -> None:
     """Rents machines, and runs the allocator that rents them out."""
     from allocctl import session
 
+    session.chosen_token = token.strip()
     session.chosen_server = server
     session.chosen_ca = ca
 

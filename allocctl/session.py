@@ -23,6 +23,9 @@ _MOST_BYTES = 16 << 20
 chosen_server = ""
 """What `--server` said; empty for that of the last login."""
 
+chosen_token = ""
+"""What `--token` said: an access token, with which to call instead of as whoever is logged in."""
+
 chosen_ca = ""
 """What `--ca` said; empty for that of the last login."""
 
@@ -133,14 +136,21 @@ def stub(kind: Any) -> Any:
 
 
 def signed_in() -> tuple[tuple[str, str], ...]:
-    """The metadata of a call by the person who is logged in; renews the token where it ends.
+    """The metadata of a call by the chosen access token, or by the person who is logged in.
+
+    Renews the session's token where it ends.
 
     Raises:
         Failure: nobody is logged in here.
     """
+    if chosen_token:
+        return _bearer(chosen_token)
     kept = load()
     if kept is None:
-        raise Failure("Log in first: `allocctl login`.", EXIT_NOT_LOGGED_IN)
+        raise Failure(
+            "Log in first: `allocctl login`; or give an access token: `--token`, ALLOCATOR_CLI_TOKEN.",
+            EXIT_NOT_LOGGED_IN,
+        )
     if kept.expires - time.time() < _RENEW_BEFORE_SECONDS:
         renewed = session_service_pb2_grpc.SessionServiceStub(channel(kept.server)).RefreshSession(
             session_service_pb2.RefreshSessionRequest(refresh_token=kept.refresh_token),

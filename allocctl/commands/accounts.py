@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from allocctl.failures import Failure
+from allocctl.failures import Failure, reason_of
 from allocctl.output import Format, Output
+
+if TYPE_CHECKING:
+    from allocator.users.v1 import session_service_pb2
+
+_TOTP_DIGITS = 6
 
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.")]
 PasswordFile = Annotated[
@@ -59,8 +64,16 @@ def log_in(
         Path | None,
         typer.Option(help="Log in as the first admin, with the credentials in this file."),
     ] = None,
+    code: Annotated[
+        str,
+        typer.Option(
+            help="The present code of the authenticator app, or a recovery code; asked for where the "
+            "account needs one."
+        ),
+    ] = "",
 ) -> None:
     """Logs in, and remembers it for the next commands."""
+    import grpc
     from allocator.users.v1 import session_service_pb2, session_service_pb2_grpc
 
     from allocctl import session
@@ -71,10 +84,16 @@ def log_in(
         email = email or typer.prompt("E-mail")
         password = _password(password_file)
     server = session.server()
-    answer = session.stub(session_service_pb2_grpc.SessionServiceStub).CreateSession(
-        session_service_pb2.CreateSessionRequest(email=email, password=password),
-        timeout=session.CALL_SECONDS,
-    )
+    request = session_service_pb2.CreateSessionRequest(email=email, password=password)
+    _show(request, code)
+    sessions = session.stub(session_service_pb2_grpc.SessionServiceStub)
+    try:
+        answer = sessions.CreateSession(request, timeout=session.CALL_SECONDS)
+    except grpc.RpcError as error:
+        if code or reason_of(error) != "TOTP_REQUIRED" or not sys.stdin.isatty():
+            raise
+        _show(request, typer.prompt("Code"))
+        answer = sessions.CreateSession(request, timeout=session.CALL_SECONDS)
     session.keep(answer, server)
     sys.stdout.write(f"Logged in as {answer.user.email} at {server}.\n")
 
@@ -117,6 +136,15 @@ def who_am_i(output: Output = Format.TABLE) -> None:
         return
     roles = ", ".join(user_pb2.User.Role.Name(role).lower() for role in me.roles)
     sys.stdout.write(f"{me.email} ({me.name}){f', {roles}' if roles else ''}\n")
+
+
+def _show(request: session_service_pb2.CreateSessionRequest, code: str) -> None:
+    """Puts a code of the second factor into a request, of whichever kind it is."""
+    code = code.strip()
+    if code.isdecimal() and len(code) == _TOTP_DIGITS:
+        request.totp_code = code
+    else:
+        request.recovery_code = code
 
 
 def _password(source: Path | None, *, confirm: bool = False) -> str:

@@ -84,7 +84,7 @@ def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> Opening:
             database,
             accounts,
             SqlLetterStore(database, vault),
-            SqlSessionStore(database, vault),
+            SqlSessionStore(database, vault, lambda session: [], lambda: None),
             SqlTrustStore(database, vault),
             published,
         )

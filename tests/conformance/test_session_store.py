@@ -33,7 +33,8 @@ async def both(
     url = sql_place(request.param, "user_svc.schema")
     database = await open_database(url, "user_svc.schema", SystemClock())
     vault = Vault(b"k" * 32)
-    yield SqlSessionStore(database, vault), SqlTrustStore(database, vault)
+    sessions = SqlSessionStore(database, vault, lambda session: [], lambda: None)
+    yield sessions, SqlTrustStore(database, vault)
     await database.close()
 
 

@@ -86,7 +86,8 @@ RECOVERY_CODES = Table(
     "recovery_codes",
     METADATA,
     Column("user_id", String(12), primary_key=True),
-    Column("digest", LargeBinary(32), primary_key=True),
+    # In hexadecimal: a key of MySQL cannot be bytes of any length.
+    Column("digest", String(64), primary_key=True),
 )
 
 # Where each person has logged in from: devices in plain words, and networks.

@@ -96,7 +96,7 @@ class SqlTotpStore:
             if not connection.execute(_CONFIRM, {**keys, "was_secret": row.secret}).rowcount:
                 return False
             connection.execute(
-                _ADD_CODE, [{"user_id": totp.user_id, "digest": one} for one in digests]
+                _ADD_CODE, [{"user_id": totp.user_id, "digest": one.hex()} for one in digests]
             )
             return True
 
@@ -111,7 +111,7 @@ class SqlTotpStore:
 
     async def use_recovery_code(self, user_id: str, digest: bytes) -> bool:
         """Uses a recovery code up; of several at once with the same, one gets True."""
-        keys = {"by_user": user_id, "by_digest": digest}
+        keys = {"by_user": user_id, "by_digest": digest.hex()}
         return await self._database.write(
             lambda connection: bool(connection.execute(_USE_CODE, keys).rowcount)
         )

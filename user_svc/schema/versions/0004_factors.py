@@ -41,7 +41,7 @@ def upgrade() -> None:
     op.create_table(
         "recovery_codes",
         sa.Column("user_id", sa.String(12), primary_key=True),
-        sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+        sa.Column("digest", sa.String(64), primary_key=True),
     )
     op.create_table(
         "known_places",
