@@ -25,6 +25,7 @@ from notifier.domain.kind import KINDS, Kind
 from notifier.domain.mail_server import SmtpServer, read_mail_url
 from notifier.domain.pacing import Bounds
 from notifier.domain.sms_gateway import HttpGateway, TwilioGateway
+from notifier.domain.suspension import of_suspension
 from notifier.domain.webhook import Webhook
 from notifier.inbox_composition import compose_notices
 from notifier.ports import MailChannel, SmsChannel
@@ -94,10 +95,20 @@ async def compose(platform: Platform) -> Service:
     def waits() -> None:
         leadership.wake()
 
+    webhook_store = SqlWebhookStore(database, platform.vault)
+    notices = compose_notices(
+        platform,
+        database,
+        leadership,
+        templates=templates,
+        deliveries=store,
+        webhooks=webhook_store,
+    )
+
     async def suspended(webhook: Webhook, why: str) -> None:
+        await notices.notifying.tell(of_suspension(webhook, why, platform.clock.now()))
         log.warning("webhook suspended", webhook=webhook.name, why=why)
 
-    webhook_store = SqlWebhookStore(database, platform.vault)
     web = HttpWebhookChannel(
         settings.webhook_seconds,
         platform.clock,
@@ -145,14 +156,6 @@ async def compose(platform: Platform) -> Service:
     }
     for worker in workers.values():
         leadership.on_wake(lambda _keys, worker=worker: worker.wake())  # type: ignore[misc]
-    notices = compose_notices(
-        platform,
-        database,
-        leadership,
-        templates=templates,
-        deliveries=store,
-        webhooks=webhook_store,
-    )
     return Service(
         name="notifier",
         servicers={

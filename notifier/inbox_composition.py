@@ -43,8 +43,10 @@ class Part:
         servicers: by the full name of the gRPC service.
         tasks: of every replica.
         led: of the replica that leads.
+        notifying: tells people of what happens in this service itself.
     """
 
+    notifying: Notifying
     servicers: dict[str, object] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
     led: list[Task] = field(default_factory=list)
@@ -74,7 +76,7 @@ def compose_notices(
     alone = database.is_sqlite
 
     # What is kept, and who knows people
-    notices = SqlNoticeStore(database, platform.vault)
+    notices = SqlNoticeStore(database, platform.vault, settings.webhook_most_waiting)
     preferences = SqlPreferenceStore(database)
     admins = SqlAdminList(database)
     directory = GrpcDirectory(platform.channel("broker"), settings.directory_seconds)
@@ -161,6 +163,7 @@ def compose_notices(
             Task("notifier.inboxes", lambda: bus.tail(INBOX_TOPICS, inbox_consumer)),
         ]
     return Part(
+        notifying=notifying,
         servicers={"allocator.notifications.v1.NotificationService": servicer},
         tasks=tasks,
         led=[Task("notifier.digesting", digesting.run)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
@@ -89,7 +90,8 @@ class WebhookSending:
             store: knows the webhooks.
             suspended_after: a webhook that has failed for so long is switched off.
             clock: the time.
-            suspended: is told of a webhook that was switched off, and why; it tells its owner.
+            suspended: tells the owner of a webhook that it is switched off, and why; of one version of
+                it once, however often it is called.
         """
         self._channel = channel
         self._store = store
@@ -141,5 +143,8 @@ class WebhookSending:
             await self._suspend(webhook, why)
 
     async def _suspend(self, webhook: Webhook, why: str) -> None:
-        if await self._store.suspend(webhook.id, self._clock.now()):
+        # Told first, and once however often: who cannot be told at present is not cut off in silence,
+        # but after the next attempt.
+        with contextlib.suppress(Fault):
             await self._suspended(webhook, why)
+            await self._store.suspend(webhook.id, self._clock.now())

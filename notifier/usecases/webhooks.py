@@ -299,11 +299,6 @@ class Webhooks:
         self._waits()
         return await self._kept(webhook, delivery_id)
 
-    async def erase(self, user: str) -> None:
-        """Removes what there is of a person who was deleted: webhooks, and messages of any channel."""
-        await self._store.erase(user)
-        await self._deliveries.erase(user)
-
     async def _on(self, caller: Caller, name: str) -> Webhook:
         webhook = await self.get(caller, name)
         if not webhook.is_enabled:

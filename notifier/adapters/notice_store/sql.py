@@ -39,11 +39,13 @@ class SqlNoticeStore:
     Args:
         database: where the tables are, those of the deliveries too.
         vault: seals what deliveries say.
+        most_waiting_each: how many messages may wait for one webhook.
     """
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, most_waiting_each: int = 1000) -> None:
         self._database = database
         self._vault = vault
+        self._most_waiting_each = most_waiting_each
 
     async def tell(
         self,
@@ -62,7 +64,9 @@ class SqlNoticeStore:
             if outcome is not Outcome.TOLD:
                 return Telling(outcome)
             changed = _withdraw(connection, event.withdraws)
-            writing = _Writing(connection, self._vault, gathering, most_waiting, now)
+            writing = _Writing(
+                connection, self._vault, gathering, most_waiting, self._most_waiting_each, now
+            )
             for entry in ordered:
                 if writing.put(entry) and entry.in_page:
                     changed.add(entry.notice.user)
@@ -200,6 +204,7 @@ class _Writing:
     vault: Vault
     gathering: Gathering
     most_waiting: int
+    most_waiting_each: int
     now: datetime
     sends: bool = False
     dropped: int = 0
@@ -258,8 +263,10 @@ class _Writing:
         return sql.WAITING, is_many
 
     def _send(self, delivery: Delivery) -> bool:
+        of_webhook = delivery.channel is Channel.WEBHOOK
+        most = self.most_waiting_each if of_webhook else self.most_waiting
         try:
-            put_delivery(self.connection, self.vault, delivery, self.most_waiting)
+            put_delivery(self.connection, self.vault, delivery, most)
         except DeliveryQueueFull:
             return False
         self.sends = True
