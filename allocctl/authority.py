@@ -32,6 +32,7 @@ SERVICES = (
     "allocation_svc",
     "docker_svc",
     "interact_svc",
+    "feed_svc",
     "broker",
     "notifier",
     EDGE,

@@ -21,6 +21,8 @@ from pathlib import Path
 import httpx2
 from allocator_process import FAST, ROOT, free_range, lasting_port
 from servers import (
+    cassandra_keyspace,
+    drop_cassandra,
     drop_mongodb,
     drop_mysql,
     kafka_bootstrap,
@@ -38,9 +40,18 @@ SERVICES = (
     "docker_svc",
     "allocation_svc",
     "interact_svc",
+    "feed_svc",
     "broker",
 )
-PUBLIC = ("user_svc", "machines_svc", "allocation_svc", "interact_svc")
+PUBLIC = (
+    "user_svc",
+    "machines_svc",
+    "allocation_svc",
+    "interact_svc",
+    "feed_svc",
+    "broker",
+    "notifier",
+)
 PATIENCE = 60.0
 
 
@@ -98,6 +109,7 @@ class Stores:
     def __init__(self, folder: Path, *, on_servers: bool) -> None:
         self._made_mysql: list[str] = []
         self._made_mongodb: list[str] = []
+        self._made_cassandra: list[str] = []
         self._topics = ""
         if not on_servers:
             self.settings = {"ALLOCATOR_BUS_URL": f"sqlite:///{folder / 'bus.sqlite3'}"}
@@ -105,6 +117,7 @@ class Stores:
         name = own_name("mesh")
         self._made_mysql = [mysql_url(f"{name}_{store}") for store in ("u", "n", "a")]
         self._made_mongodb = [mongodb_url(f"{name}_{store}") for store in ("m", "b")]
+        self._made_cassandra = [cassandra_keyspace(f"{name}_f")]
         self._topics = name
         self.settings = {
             "ALLOCATOR_USER_DATABASE_URL": self._made_mysql[0],
@@ -112,6 +125,7 @@ class Stores:
             "ALLOCATOR_ALLOCATION_DATABASE_URL": self._made_mysql[2],
             "ALLOCATOR_MACHINES_DATABASE_URL": self._made_mongodb[0],
             "ALLOCATOR_BROKER_DATABASE_URL": self._made_mongodb[1],
+            "ALLOCATOR_FEED_DATABASE_URL": self._made_cassandra[0],
             "ALLOCATOR_BUS_URL": f"kafka://{kafka_bootstrap()}/{name}",
             "ALLOCATOR_BUS_PARTITIONS": "2",
             "ALLOCATOR_CACHE_URL": redis_url(1 + secrets.randbelow(15)),
@@ -130,6 +144,8 @@ class Stores:
             drop_mysql(url)
         for url in self._made_mongodb:
             drop_mongodb(url)
+        for url in self._made_cassandra:
+            drop_cassandra(url)
         if self._topics:
             from kafka_topics import remove
 

@@ -24,6 +24,7 @@ from docker_svc.settings import Settings as NodeSettings
 # that whatever is referred to is there.
 _SERVICES = (
     "docker_svc",
+    "feed_svc",
     "allocation_svc",
     "machines_svc",
     "notifier",

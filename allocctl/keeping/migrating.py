@@ -18,6 +18,7 @@ from allocctl.keeping.kept_store import open_kept_store, rows_beyond_new
 from allocctl.keeping.once import held_folder, one_at_a_time
 from allocctl.keeping.revisions import revisions_of
 from allocctl.keeping.topics import make_topics
+from allocctl.keeping.wide_rows import migrate_wide_rows, revision_of_wide_rows
 from chassis.clock import SystemClock
 from chassis.faults import Unavailable
 from chassis.serving import Store
@@ -95,15 +96,23 @@ def _stores(installation: Installation) -> list[Store]:
 def _standing(installation: Installation, store: Store) -> Standing:
     if not installation.has_file(store):
         return Standing(store, None, revisions_of(store.schema)[-1], has_rows=False)
+    if store.is_wide_rows:
+        revision, newest = revision_of_wide_rows(store)
+        _check_known(store, revision, newest)
+        return Standing(store, revision, newest, has_rows=revision is not None)
     with open_kept_store(store, installation.folder) as kept:
         revision, newest = kept.schema
-        # Revisions are numbers of four digits.
-        if revision is not None and revision > newest:
-            raise Failure(
-                f"{store.name} is at revision {revision}, and this program knows {newest} at most: "
-                "a newer version wrote it. Run that one, or restore a backup."
-            )
+        _check_known(store, revision, newest)
         return Standing(store, revision, newest, has_rows=bool(rows_beyond_new(store, kept)))
+
+
+def _check_known(store: Store, revision: str | None, newest: str) -> None:
+    # Revisions are numbers of four digits.
+    if revision is not None and revision > newest:
+        raise Failure(
+            f"{store.name} is at revision {revision}, and this program knows {newest} at most: "
+            "a newer version wrote it. Run that one, or restore a backup."
+        )
 
 
 def _is_outdated(standing: Standing) -> bool:
@@ -146,6 +155,9 @@ async def _open_and_close(installation: Installation, store: Store) -> None:
 
         documents = await open_documents(store.url, store.schema, SystemClock(), migrate=True)
         await documents.close()
+        return
+    if store.is_wide_rows:
+        await migrate_wide_rows(store)
         return
     url = store.url_in(installation.folder)
     database = await open_database(url, store.schema, SystemClock(), migrate=True)

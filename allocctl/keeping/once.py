@@ -30,7 +30,7 @@ def one_at_a_time(installation: Installation, patience: float) -> Iterator[None]
         Failure: another one is not done in time.
         Unavailable: the server does not answer.
     """
-    servers = [one for one in installation.stores if not one.is_file and not one.is_documents]
+    servers = [one for one in installation.stores if one.is_sql_server]
     if not servers:
         yield
         return

@@ -32,6 +32,11 @@ class Store:
         return self.url.startswith("cassandra")
 
     @property
+    def is_sql_server(self) -> bool:
+        """Whether it is a database of a SQL server."""
+        return not (self.is_file or self.is_documents or self.is_wide_rows)
+
+    @property
     def is_file(self) -> bool:
         """Whether it is a file of SQLite, which one process has for itself."""
         return not self.url or self.url.startswith("sqlite")

@@ -107,7 +107,7 @@ clean() {
     rm -rf "$secrets"
 }
 
-running='user_svc machines_svc allocation_svc docker_svc interact_svc broker notifier edge'
+running='user_svc machines_svc allocation_svc docker_svc interact_svc feed_svc broker notifier edge'
 
 command=${1:-help}
 [ $# = 0 ] || shift

@@ -28,6 +28,7 @@ keep allocation_database_url "mysql://allocation_svc:$(random)@mysql:3306/alloca
 keep notifier_database_url "mysql://notifier:$(random)@mysql:3306/notifications"
 keep machines_database_url "mongodb://machines_svc:$(random)@mongo:27017/machines"
 keep broker_database_url "mongodb://broker:$(random)@mongo:27017/broker"
+keep feed_database_url "cassandra://cassandra:9042/feed"
 keep cache_url "redis://:$(random)@redis:6379/0"
 keep service_secret "$(random)"
 keep vault_key "$(random)"

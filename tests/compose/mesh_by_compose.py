@@ -19,10 +19,11 @@ SERVICES = (
     "allocation_svc",
     "docker_svc",
     "interact_svc",
+    "feed_svc",
     "broker",
     "notifier",
 )
-STORES = ("mysql", "mongo", "redis", "kafka")
+STORES = ("mysql", "mongo", "cassandra", "redis", "kafka")
 PATIENCE = 420.0
 
 
