@@ -52,6 +52,7 @@ def fact_records(
         "actor": cause.actor,
         "method": cause.method,
         "traceparent": cause.trace,
+        **({"actor-role": "ADMIN"} if cause.as_admin else {}),
     }
 
     def record(topic: str, message: Message, value: bytes) -> Record:

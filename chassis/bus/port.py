@@ -43,7 +43,7 @@ class Record:
         value: a protobuf message, at most 1,000,000 bytes; empty on a state topic where the resource
             is gone (a tombstone).
         headers: the CloudEvents attributes `ce-id`, `ce-type`, `ce-source`, `ce-time`, `ce-subject`,
-            and `version`, `actor`, `method` and `traceparent`; see `chassis.bus.facts`.
+            and `version`, `actor`, `actor-role`, `method` and `traceparent`; see `chassis.bus.facts`.
     """
 
     topic: str

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from allocator.directory.v1 import directory_service_pb2_grpc
 from allocator.machines.v1 import machine_facts_pb2
+from allocator.timeline.v1 import (
+    audit_service_pb2_grpc,
+    dead_letter_service_pb2_grpc,
+    timeline_service_pb2_grpc,
+)
 from google.protobuf.message import Message
 
 from broker.composition import compose
 from broker.settings import Settings
+from chassis.bus import Record
 from chassis.bus.facts import fact_records
 from chassis.faults import Fault, NotFound
 from chassis.identity import NOBODY, Caller
@@ -24,6 +30,8 @@ from chassis.listing import etag_of
 from tests.composed import PATIENCE, Composed, begin_service
 
 PERSON = Caller(user="users/ada", verified=True, token="ada")
+OTHER = Caller(user="users/eve", verified=True, token="eve")
+ADMIN = Caller(user="users/root", verified=True, token="root", roles=frozenset({"ADMIN"}))
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -81,6 +89,52 @@ class World(Composed):
         path = f"/allocator.directory.v1.DirectoryService/{method}"
         return await self.call_method(stub, path, request, caller, service)
 
+    async def call(self, method: str, request: Message, caller: Caller = NOBODY) -> Any:
+        """Calls a public method, `TimelineService/ListEvents`, as a person."""
+        stub = {
+            "TimelineService": timeline_service_pb2_grpc.TimelineServiceStub,
+            "AuditService": audit_service_pb2_grpc.AuditServiceStub,
+            "DeadLetterService": dead_letter_service_pb2_grpc.DeadLetterServiceStub,
+        }[method.partition("/")[0]]
+        return await self.call_method(stub, f"/allocator.timeline.v1.{method}", request, caller)
+
+    async def tell(
+        self,
+        fact: Message,
+        key: str,
+        *,
+        at: float = 0.0,
+        version: int = 1,
+        actor: str = "",
+        method: str = "",
+        **headers: str,
+    ) -> Record:
+        """Publishes a fact, as its owner does; gives its record.
+
+        Args:
+            fact: what has happened.
+            key: to what.
+            at: when, in seconds after T0.
+            version: of what it has happened to.
+            actor: who has caused it.
+            method: by which call.
+            headers: others than those that it has, with `_` for `-`.
+        """
+        made = fact_records(
+            noun=str(fact.DESCRIPTOR.full_name).split(".")[1],
+            source="test",
+            fact=fact,
+            resource=None,
+            key=key,
+            version=version,
+            now=T0 + timedelta(seconds=at),
+        )[0]
+        caused = {"actor": actor, "method": method}
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        record = replace(made, headers={**made.headers, **caused, **more})
+        await self.bus.publish([record])
+        return record
+
     async def find(self, name: str, min_version: int = 0, caller: Caller = NOBODY) -> Any:
         """What the directory answers to a name."""
         method = {"users": "GetUser", "machines": "GetMachine", "allocations": "GetAllocation"}[
@@ -100,14 +154,14 @@ class World(Composed):
         records = fact_records(
             noun=resource.name.partition("/")[0],
             source="test",
-            # Which fact it is does not matter to the directory.
+            # Which fact it is does not matter: its state alone is published.
             fact=machine_facts_pb2.MachineDeleted(name=resource.name),
             resource=None if gone else resource,
             key=resource.name,
             version=version,
             now=gone or T0,
         )
-        await self.bus.publish(records)
+        await self.bus.publish(records[1:])
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Asks until something is so."""
@@ -145,7 +199,7 @@ async def begin_world(folder: Path, exits: AsyncExitStack, **settings: str) -> W
                 "allocator.allocations.v1.AllocationService": "GetAllocation",
             }.items()
         },
-        people=(PERSON,),
+        people=(PERSON, OTHER, ADMIN),
     )
     return World(**vars(composed), owners=owners)
 
