@@ -163,7 +163,7 @@ async def compose(platform: Platform) -> Service:
                 Posting(accepting, templates, platform.clock)
             ),
             "allocator.notifications.v1.WebhookService": WebhookServicer(webhooks),
-            **notices.servicers,
+            "allocator.notifications.v1.NotificationService": notices.servicer,
         },
         tasks=[
             *notices.tasks,

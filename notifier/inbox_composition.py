@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from chassis.leading import Leadership
@@ -37,19 +37,19 @@ from notifier.usecases.preferring import Preferring
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a service.
+    """What concerns notices in the service.
 
     Attributes:
-        servicers: by the full name of the gRPC service.
+        servicer: of NotificationService.
         tasks: of every replica.
         led: of the replica that leads.
         notifying: tells people of what happens in this service itself.
     """
 
     notifying: Notifying
-    servicers: dict[str, object] = field(default_factory=dict)
-    tasks: list[Task] = field(default_factory=list)
-    led: list[Task] = field(default_factory=list)
+    servicer: NotificationServicer
+    tasks: list[Task]
+    led: list[Task]
 
 
 def compose_notices(
@@ -164,7 +164,7 @@ def compose_notices(
         ]
     return Part(
         notifying=notifying,
-        servicers={"allocator.notifications.v1.NotificationService": servicer},
+        servicer=servicer,
         tasks=tasks,
         led=[Task("notifier.digesting", digesting.run)],
     )
