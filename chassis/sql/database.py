@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import structlog
@@ -177,7 +178,8 @@ class Database:
             raise overloaded()
         with self._waiting_lock:
             self._waiting += 1
-        future = pool.submit(transactions.run, work)
+        # What is done in the thread has the cause of whoever asked for it.
+        future = pool.submit(copy_context().run, transactions.run, work)
         future.add_done_callback(self._one_less)
         try:
             async with asyncio.timeout(self._patience) as patience:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
@@ -115,6 +116,14 @@ async def test_what_is_written_comes_back_as_it_was(things: Database) -> None:
     ]
     assert [(type(one), *one[1:]) for one in found if one] == [(tuple, *expected[1:])] * 3
     assert await things.first(Lookup(ONE), {"of": "b"}) is None
+
+
+async def test_work_knows_what_its_caller_does(things: Database) -> None:
+    asked: ContextVar[str] = ContextVar("asked", default="nobody")
+    asked.set("ada")
+    assert await things.write(lambda _: asked.get()) == "ada"
+    assert await things.read(lambda _: asked.get()) == "ada"
+    assert await things.get(lambda _: asked.get()) == "ada"
 
 
 @pytest.mark.parametrize(
