@@ -20,6 +20,7 @@ from allocator.reasons.v1 import reason_pb2
 from google.api import annotations_pb2
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
+from allocctl.machine_schema import schema_text
 from chassis.rpc.repeating import is_repeatable
 from chassis.settings import ServiceSettings
 
@@ -248,6 +249,7 @@ def main() -> None:
         "errors.md": errors(),
         "settings.md": settings(),
         "peers.md": peers(),
+        "machine.schema.json": schema_text(),
     }
     problems = []
     for name, text in made.items():

@@ -26,9 +26,7 @@ from machines_svc.domain.rules import check_spec
 from machines_svc.transport.definition import read
 
 PATIENCE = 20.0
-STARTERS = dict(
-    FileStarterCatalogue(resources.files("machines_svc.catalogue"), read).machines()
-)
+STARTERS = dict(FileStarterCatalogue(resources.files("machines_svc.catalogue"), read).machines())
 
 
 @pytest.mark.parametrize("name", STARTERS)
