@@ -45,6 +45,11 @@ def phone(number: str) -> Contact:
     return Contact(ContactKind.PHONE, number)
 
 
+def contact_in(text: str) -> Contact:
+    """What somebody has typed to say who they are: a number begins with `+`, an address has an `@`."""
+    return phone(text.strip()) if text.strip().startswith("+") and "@" not in text else email(text)
+
+
 def email_key(address: str) -> str:
     """The form of an address in which two spellings of one address are equal.
 

@@ -10,7 +10,7 @@ from chassis.clock import Clock
 from chassis.identity.caller import Caller
 from chassis.limits import Delays, FailureDelays
 from user_svc.domain.account import Account, State
-from user_svc.domain.contact import email_key
+from user_svc.domain.contact import contact_in
 from user_svc.domain.faults import (
     CredentialsWrong,
     RefreshTokenInvalid,
@@ -139,7 +139,7 @@ class LogIn:
         """Logs a person in.
 
         Args:
-            email: of the account.
+            email: a verified e-mail address, or a verified phone number in E.164 form.
             password: of the account.
             address: the network address that they come from.
             user_agent: their program, by its own words.
@@ -152,14 +152,15 @@ class LogIn:
             TooManyRequests: wrong passwords came before, for this account or from this address.
             Overloaded: too many passwords are being checked.
         """
-        address_key, account_key = f"log-in from {address}", f"log-in of {email_key(email)}"
+        contact = contact_in(email)
+        address_key, account_key = f"log-in from {address}", f"log-in of {contact.key}"
         await self._begin(address_key, self._rules.address_delays)
         try:
             await self._begin(account_key, self._rules.account_delays)
         except TooManyRequests:
             await self._failures.forgive(address_key)
             raise
-        account = await self._accounts.by_email(email)
+        account = await self._accounts.by_contact(contact)
         password_hash = account.password_hash if account else ""
         fits = await self._hasher.fits(password_hash, normalised(password))
         if account is None or not fits:
@@ -167,7 +168,7 @@ class LogIn:
         await self._failures.forgive(address_key)
         await self._failures.forget(account_key)
         if account.state is State.DISABLED:
-            raise UserDisabled("This account is disabled; ask an admin.")
+            raise _disabled(account)
         if not account.verified:
             raise UserNotVerified("Verify your address with the code that was sent to it, first.")
         await self._second_factor.check(account, proof)
@@ -207,7 +208,7 @@ class LogIn:
         if account is None:
             raise _refused()
         if account.state is State.DISABLED:
-            raise UserDisabled("This account is disabled; ask an admin.")
+            raise _disabled(account)
         if not session.is_open(now):
             raise _refused()
         if found is Standing.PRESENT:
@@ -271,6 +272,11 @@ class LogIn:
             self._signing_key(), account, session, now=now, end=end, as_of=as_of
         )
         return Pair(session, account, access_token, token.text(), end, self._rules.lifetime)
+
+
+def _disabled(account: Account) -> UserDisabled:
+    why = f" ({account.disable_reason})" if account.disable_reason else ""
+    return UserDisabled(f"This account is disabled{why}; ask an admin.")
 
 
 def _refused() -> RefreshTokenInvalid:

@@ -17,6 +17,7 @@ from user_svc.domain.faults import (
     PasswordWrong,
     RefreshTokenInvalid,
     TooManyRequests,
+    UserDisabled,
     UserNotFound,
 )
 
@@ -131,6 +132,32 @@ async def test_somebody_remains_who_is_an_admin(world) -> None:
     await world.keeping.disable(admin, admin.user)
     with pytest.raises(LastAdmin):
         await world.keeping.disable(admin, ada.name)
+
+
+async def test_whoever_is_disabled_reads_why_with_the_right_password_only(world) -> None:
+    ada = await world.person()
+    admin = await world.admin()
+    disabled = await world.keeping.disable(admin, ada.name, "Mines coins.")
+    assert disabled.disable_reason == "Mines coins."
+    with pytest.raises(UserDisabled, match="Mines coins"):
+        await world.logged_in()
+    with pytest.raises(CredentialsWrong):
+        await world.logged_in(password="not the password")
+    again = await world.keeping.disable(admin, ada.name, "Mines coins, twice.")
+    assert again.disable_reason == "Mines coins, twice."
+    enabled = await world.keeping.enable(admin, ada.name)
+    assert enabled.disable_reason == ""
+    assert await world.logged_in()
+
+
+async def test_a_language_is_chosen_and_given_up_again(world, as_caller) -> None:
+    await world.person()
+    caller = as_caller(await world.logged_in())
+    chosen = await world.keeping.update(caller, "users/me", {"language_code": "de"}, None)
+    assert chosen.language_code == "de"
+    assert (await world.keeping.update(caller, "users/me", {}, None)).language_code == "de"
+    back = await world.keeping.update(caller, "users/me", {"language_code": ""}, None)
+    assert back.language_code == "en"
 
 
 async def test_what_changes_nothing_is_told_to_nobody(world) -> None:

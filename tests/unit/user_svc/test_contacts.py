@@ -193,6 +193,7 @@ async def test_whoever_has_only_a_phone_may_add_an_address(world, as_caller) -> 
     account = await world.accounts.by_contact(NUMBER)
     with pytest.raises(Fault, match="wrong"):
         await world.logged_in("ada@example.org")
+    assert (await world.logged_in(NUMBER.value)).account == account
     from chassis.identity import Caller
 
     ada = Caller(user=account.name, verified=True)

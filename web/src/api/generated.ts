@@ -1900,7 +1900,7 @@ export interface CreateAccessTokenRequest {
 
 /** Asks to log in. */
 export interface CreateSessionRequest {
-  /** The address of the account. */
+  /** The e-mail address of the account, or a verified phone number in E.164 form, `+4930123456`. */
   email: string;
   /** The password. */
   password: string;

@@ -31,7 +31,7 @@ class CreateSessionRequest(message.Message):
     TOTP_CODE_FIELD_NUMBER: builtins.int
     RECOVERY_CODE_FIELD_NUMBER: builtins.int
     email: builtins.str
-    """The address of the account."""
+    """The e-mail address of the account, or a verified phone number in E.164 form, `+4930123456`."""
     password: builtins.str
     """The password."""
     cookie: builtins.bool
