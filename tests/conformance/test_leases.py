@@ -15,7 +15,16 @@ from chassis.documents.leases import MongoLeases
 from chassis.leading import Lease, LeaseLost, Leases
 from chassis.sql import open_database
 from chassis.sql.leases import SqlLeases, lease_table
-from tests.servers import drop_mongodb, drop_mysql, mongodb_url, mysql_url
+from feed_svc.adapters.cassandra.leases import CassandraLeases
+from feed_svc.adapters.cassandra.opening import open_keyspace
+from tests.servers import (
+    cassandra_keyspace,
+    drop_cassandra,
+    drop_mongodb,
+    drop_mysql,
+    mongodb_url,
+    mysql_url,
+)
 
 NAME = "allocation_svc"
 TABLE = lease_table(MetaData())
@@ -36,11 +45,19 @@ async def document_leases(url: str) -> AsyncIterator[MongoLeases]:
     await documents.close()
 
 
+async def keyspace_leases(url: str) -> AsyncIterator[CassandraLeases]:
+    """Leases in a keyspace with nothing else in it."""
+    keyspace = await open_keyspace(url, "feed_svc.schema", SystemClock(), migrate=True)
+    yield CassandraLeases(keyspace)
+    await keyspace.close()
+
+
 @pytest.fixture(
     params=[
         "sqlite",
         pytest.param("mysql", marks=pytest.mark.real_mysql),
         pytest.param("mongodb", marks=pytest.mark.real_mongodb),
+        pytest.param("cassandra", marks=pytest.mark.real_cassandra),
     ]
 )
 async def leases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Leases]:
@@ -54,6 +71,12 @@ async def leases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         async for in_documents in document_leases(url):
             yield in_documents
         drop_mongodb(url)
+        return
+    if request.param == "cassandra":
+        url = cassandra_keyspace()
+        async for in_keyspace in keyspace_leases(url):
+            yield in_keyspace
+        drop_cassandra(url)
         return
     url = mysql_url()
     async for opened in sql_leases(url):
