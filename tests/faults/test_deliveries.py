@@ -31,7 +31,9 @@ ALLOWED = {
 
 def made(allocator: AllocatorProcess, token: str, url: str) -> tuple[str, str]:
     """The name of a new webhook, and its secret."""
-    answer = allocator.call("POST", "/v1/webhooks", token, json={"url": url})
+    answer = allocator.call(
+        "POST", "/v1/webhooks", token, json={"url": url, "kinds": ["DEAD_LETTER"]}
+    )
     assert answer.status_code == 200, answer.text
     return answer.json()["name"], answer.json()["secret"]
 

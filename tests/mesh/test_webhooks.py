@@ -44,8 +44,9 @@ def endpoint() -> Iterator[HttpEndpoint]:
 
 
 def made(allocator: AllocatorProcess, token: str, url: str, **fields: Any) -> dict[str, Any]:
-    """A new webhook."""
-    answer = allocator.call("POST", "/v1/webhooks", token, json={"url": url, **fields})
+    """A new webhook; of notices it wants none that come by themselves, unless the fields say so."""
+    wished = {"url": url, "kinds": ["ALLOCATION_FAILED"], **fields}
+    answer = allocator.call("POST", "/v1/webhooks", token, json=wished)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -271,3 +272,23 @@ def test_a_program_that_never_answers_delays_no_other(
     assert mailed, "mails go on"
     assert time.monotonic() - began < 8, "the one that hangs is given ten seconds"
     endpoint.let_go()
+
+
+def test_what_happens_to_an_allocation_is_posted_as_the_webhook_wishes(
+    allocator: AllocatorProcess, ada: str, endpoint: HttpEndpoint
+) -> None:
+    both = ["ALLOCATION_READY", "ALLOCATION_REMOVED"]
+    all_of_it = made(allocator, ada, f"{endpoint.url}/all", kinds=both)
+    only_ready = made(allocator, ada, f"{endpoint.url}/ready", kinds=["ALLOCATION_READY"])
+    rented = allocator.rent(ada, "echo", GREETING="hello")
+    allocator.wait(ada, rented["name"], "READY")
+    asked = {one.path: one for one in (endpoint.next(), endpoint.next())}
+    assert set(asked) == {"/all", "/ready"}
+    for webhook, path in ((all_of_it, "/all"), (only_ready, "/ready")):
+        assert verified_by_node(webhook["secret"], asked[path].headers, asked[path].body)
+        said = json.loads(asked[path].body)
+        assert said["type"] == "allocation.ready"
+        assert said["data"]["resource"] == rented["name"]
+    assert allocator.call("DELETE", f"/v1/{rented['name']}", ada).status_code == 200
+    removed = endpoint.next()
+    assert (removed.path, json.loads(removed.body)["type"]) == ("/all", "allocation.removed")
