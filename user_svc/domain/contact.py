@@ -6,6 +6,9 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
+_LONGEST = 254
+"""What a message may name at most; an address with a local part of one character grows by its mask."""
+
 
 class ContactKind(Enum):
     """What kind of a contact it is."""
@@ -31,7 +34,7 @@ class Contact:
         """Enough of it to know one's own again: `a***@example.org`, `+49*****56`."""
         if self.kind is ContactKind.EMAIL:
             local, at, domain = self.value.rpartition("@")
-            return f"{local[:1]}***{at}{domain}"
+            return f"{local[:1]}***{at}{domain}"[:_LONGEST]
         return f"{self.value[:3]}{'*' * (len(self.value) - 5)}{self.value[-2:]}"
 
 

@@ -177,6 +177,7 @@ async def test_an_admin_with_another_address_is_not_made_again(world, as_caller)
     [
         (email("ada@example.org"), "a***@example.org"),
         (email("x@y.z"), "x***@y.z"),
+        (email(f"x@{'y' * 252}"), f"x***@{'y' * 249}"),
         (phone("+4930123456"), "+49******56"),
         (phone("+1234567"), "+12***67"),
     ],

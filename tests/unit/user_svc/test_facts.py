@@ -7,7 +7,9 @@ from sqlalchemy import select
 
 from chassis.bus import Record
 from chassis.bus.facts import decode
+from chassis.identity import Caller
 from user_svc.domain.account import Role
+from user_svc.domain.contact import phone
 from user_svc.schema.tables import OUTBOX
 
 FACTS = (
@@ -17,6 +19,7 @@ FACTS = (
     user_facts_pb2.UserRolesChanged,
     user_facts_pb2.UserDisabled,
     user_facts_pb2.UserEnabled,
+    user_facts_pb2.UserContactChanged,
 )
 
 
@@ -37,17 +40,23 @@ async def test_every_change_is_a_fact_and_a_state_in_order(world) -> None:
     await world.keeping.grant(admin, ada.name, Role.ADMIN)
     await world.keeping.disable(admin, ada.name)
     await world.keeping.enable(admin, ada.name)
+    me, number = Caller(user=ada.name, verified=True), phone("+4930123456")
+    await world.mail()
+    await world.contacts.change(me, ada.name, number, "a fine long password", "192.0.2.1")
+    [letter] = await world.mail()
+    await world.contacts.confirm(me, ada.name, letter.digits)
     records = [one for one in await told(world) if one.key == ada.name]
     facts = [one for one in records if one.topic == "allocator.users.facts.v1"]
     states = [one for one in records if one.topic == "allocator.users.state.v1"]
     assert [type(decode(one, *FACTS)) for one in facts] == list(FACTS)
-    assert [one.headers["version"] for one in facts] == ["1", "2", "3", "4", "5", "6"]
-    assert [one.headers["version"] for one in states] == ["1", "2", "3", "4", "5", "6"]
+    assert [one.headers["version"] for one in facts] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert [one.headers["version"] for one in states] == ["1", "2", "3", "4", "5", "6", "7"]
     last = decode(states[-1], user_pb2.User)
     assert last is not None
     assert last.name == ada.name
     assert last.roles == [user_pb2.User.ADMIN]
     assert last.state == user_pb2.User.ACTIVE
+    assert (last.phone_number, last.phone_verified) == ("+4930123456", True)
 
 
 async def test_nothing_that_proves_who_one_is_is_on_the_bus(world) -> None:
