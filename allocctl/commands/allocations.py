@@ -56,6 +56,12 @@ def allocate(
         timeout=session.CALL_SECONDS,
         metadata=session.signed_in(),
     )
+    for one in rented.variables:
+        if one.secret and one.value:
+            # Made by the server for want of one; nobody is told again.
+            sys.stderr.write(
+                f"{one.key}={one.value} was made for you; keep it: it is told only now\n"
+            )
     _finish(rented, {"READY"}, wait=wait, output=output)
 
 

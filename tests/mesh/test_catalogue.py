@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from allocator.machines.v1 import machine_service_pb2, machine_service_pb2_grpc
 
 from tests.visitor import Visitor
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def png(side: int, width: int = 0) -> bytes:
@@ -262,6 +267,51 @@ def test_what_is_rented_most_is_counted_and_a_newer_version_is_told(running: Vis
     for one in (first, second):
         running.call("DELETE", f"/v1/{one['name']}", ada)
         running.wait(ada, one["name"], "DELETED")
+
+
+def test_the_catalogue_by_the_command_line(running: Visitor, tmp_path: Path) -> None:
+    environment = {
+        **running.environment,  # type: ignore[attr-defined]
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "ALLOCATOR_CLI_SERVER": f"https://{running.grpc}" if running.ca else running.grpc,
+        "ALLOCATOR_CLI_CA": str(running.ca or ""),
+    }
+
+    def allocctl(*arguments: str, fails: bool = False) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "allocctl", *arguments],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        assert (done.returncode != 0) == fails, (arguments, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+    allocctl("login", "--admin-file", str(running.admin_file))
+    assert "redis" in allocctl("machines", "-q", "key val")
+    assert "REDIS_PASSWORD" in allocctl("machines", "redis")
+    assert "postgres" not in allocctl("machines", "--filter", "tags : nosql")
+    file, name = tmp_path / "redis.yaml", f"r-{uuid4().hex[:8]}"
+    allocctl("machines", "export", "redis", "--file", str(file))
+    text = file.read_text()
+    assert text == allocctl("machines", "export", "machines/redis")
+    file.write_text(text.replace("name: machines/redis", f"name: machines/{name}"))
+    assert "is draft, version 1" in allocctl("machines", "import", str(file))
+    assert "already" in allocctl("machines", "import", str(file), fails=True)
+    file.write_text(file.read_text().replace("title: Redis", "title: Other"))
+    assert "version 2" in allocctl("machines", "import", "--replace", str(file))
+    assert "version 3" in allocctl("machines", "rollback", name, "1")
+    assert "Other" in allocctl("machines", "versions", name)
+    assert "waits" in allocctl("machines", "submit", name)
+    assert "is draft" in allocctl("machines", "reject", name, "--why", "no")
+    assert "is draft" in allocctl("machines", "fork", name, f"{name}-too", "--title", "Too")
+    assert "is active" in allocctl("machines", "publish", name)
+    assert "is retired" in allocctl("machines", "retire", name)
+    assert '"$schema"' in allocctl("machines", "schema")
+    for one in (name, f"{name}-too"):
+        running.call("DELETE", f"/v1/machines/{one}", running.admin())
 
 
 def test_an_answer_from_the_cache_says_so_and_none_outlives_a_change(running: Visitor) -> None:

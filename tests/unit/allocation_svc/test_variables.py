@@ -7,7 +7,7 @@ import pytest
 from allocation_svc.domain.allocation import VariableValue
 from allocation_svc.domain.faults import VariableInvalid, VariableMissing, VariableUnknown
 from allocation_svc.domain.machine import Variable
-from allocation_svc.domain.variables import MOST_BYTES, chosen_values
+from allocation_svc.domain.variables import MOST_BYTES, chosen_values, generated_values
 
 
 def test_values_that_are_given_win_over_defaults() -> None:
@@ -73,3 +73,20 @@ def test_values_are_not_too_large_together() -> None:
     with pytest.raises(VariableInvalid):
         chosen_values(variables, {v.key: "🦊" * (MOST_BYTES // 64) for v in variables})
     chosen_values(variables, {v.key: "x" * (MOST_BYTES // 64) for v in variables})
+
+
+def test_a_value_is_made_for_whoever_gives_none() -> None:
+    variables = [
+        Variable("A", required=True, secret=True, generated_length=20),
+        Variable("B", secret=True),
+    ]
+    first, second = generated_values(variables, {"A": ""}), generated_values(variables, {})
+    assert set(first) == {"A"}
+    assert len(first["A"]) == 20
+    assert first["A"].isascii()
+    assert first["A"].isalnum()
+    assert first != second
+    assert generated_values(variables, {"A": "mine"}) == {}
+    values, secrets = chosen_values(variables, first)
+    assert values == (VariableValue("A", "", secret=True),)
+    assert secrets == first
