@@ -7,12 +7,16 @@ pictures are written to, if any are wanted.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from allocator_process import ROOT, AllocatorProcess
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+# So that the tests of this folder share their steps.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 CHROMIUM = os.environ.get("ALLOCATOR_TEST_BROWSER", "/usr/bin/chromium")
 QUIET = [

@@ -9,52 +9,14 @@ from collections.abc import Callable
 
 import pytest
 from allocator_process import PASSWORD, AllocatorProcess
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
+from web_steps import Picture, button, log_in, log_in_as_admin, log_out, sign_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-Picture = Callable[[str], None]
-
-
-def sign_up(page: Page, running: AllocatorProcess, email: str, picture: Picture) -> None:
-    """Signs up and verifies; the page is then logged in, at the catalogue."""
-    page.goto("/signup")
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Given name").fill("Ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    picture("sign-up")
-    page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("heading", name="Verify your address")).to_be_visible()
-    picture("verify")
-    page.get_by_label("Code").fill(running.mailed_code(email))
-    expect(page.get_by_role("heading", name="Catalogue")).to_be_visible()
-
-
-def log_in(page: Page, email: str, password: str) -> None:
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
-
-
-def log_in_as_admin(page: Page, running: AllocatorProcess, path: str) -> None:
-    credentials = json.loads((running.data_dir / "admin.json").read_text())
-    page.goto(path)
-    log_in(page, credentials["email"], credentials["password"])
-    expect(page.get_by_role("button", name=re.compile("^Account of"))).to_be_visible()
-
-
-def log_out(page: Page) -> None:
-    page.get_by_role("button", name=re.compile("^Account of")).click()
-    page.locator(".menu").get_by_role("button", name="Log out").click()
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
 def expect_state(page: Page, state: str) -> None:
     expect(page.locator(f"h1 .chip[data-state={state}]")).to_be_visible(timeout=30_000)
-
-
-def button(page: Page, name: str) -> Locator:
-    return page.get_by_role("button", name=name, exact=True)
 
 
 def until(page: Page, true: Callable[[], bool]) -> None:
@@ -234,7 +196,7 @@ def test_an_admin_adds_edits_publishes_and_retires_a_machine(
     expect_state(page, "READY")
     expect(page.get_by_text("secret, not shown")).to_be_visible()
 
-    page.get_by_role("link", name="Machines").click()
+    page.get_by_role("link", name="Admin").click()
     row = page.locator("tr[data-name='machines/my-machine']")
     row.get_by_role("button", name="Retire").click()
     expect(row).to_contain_text("Retired")

@@ -2,22 +2,43 @@
 
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect } from "preact/hooks";
-import { AccountPage } from "./pages/account";
 import { AllocationPage } from "./pages/allocation";
 import { AllocationsPage } from "./pages/allocations";
 import { CataloguePage } from "./pages/catalogue";
+import { InboxPage } from "./pages/inbox";
 import { LogIn } from "./pages/login";
 import { MachinePage } from "./pages/machine";
-import { EditMachinePage } from "./pages/machine-edit";
-import { MachinesPage } from "./pages/machines";
+import { ResetPassword } from "./pages/reset";
 import { SignUp } from "./pages/signup";
 import { Verify } from "./pages/verify";
 import { Dialogs } from "./parts/dialog";
+import { lazy } from "./parts/lazy";
 import { Empty, Page, Waiting } from "./parts/page";
 import { fits, navigate, place } from "./parts/router";
 import { Toasts } from "./parts/toasts";
 import { isAdmin, sessionState } from "./session/session";
 import { TopBar } from "./topbar";
+
+// What most visits do not need.
+const ProfilePage = lazy(() => import("./pages/account/pages").then((file) => file.ProfilePage));
+const SecurityPage = lazy(() => import("./pages/account/pages").then((file) => file.SecurityPage));
+const PreferencesPage = lazy(() =>
+  import("./pages/account/preferences").then((file) => file.PreferencesPage),
+);
+const TokensPage = lazy(() => import("./pages/account/tokens").then((file) => file.TokensPage));
+const WebhooksPage = lazy(() =>
+  import("./pages/account/webhooks").then((file) => file.WebhooksPage),
+);
+const AuditPage = lazy(() => import("./pages/admin/audit").then((file) => file.AuditPage));
+const DeadLettersPage = lazy(() =>
+  import("./pages/admin/dead-letters").then((file) => file.DeadLettersPage),
+);
+const PeoplePage = lazy(() => import("./pages/admin/people").then((file) => file.PeoplePage));
+const EditMachinePage = lazy(() =>
+  import("./pages/machine-edit").then((file) => file.EditMachinePage),
+);
+const MachinesPage = lazy(() => import("./pages/machines").then((file) => file.MachinesPage));
+const MyMachinesPage = lazy(() => import("./pages/machines").then((file) => file.MyMachinesPage));
 
 type Who = "anybody" | "person" | "admin" | "stranger";
 type Parts = Record<string, string>;
@@ -26,6 +47,7 @@ const ROUTES: readonly (readonly [path: string, who: Who, page: (parts: Parts) =
   ["/", "anybody", () => <CataloguePage />],
   ["/login", "stranger", () => <LogIn />],
   ["/signup", "stranger", () => <SignUp />],
+  ["/reset", "stranger", () => <ResetPassword />],
   ["/verify", "stranger", () => <Verify />],
   ["/machines/:id", "anybody", ({ id }) => <MachinePage key={id} name={`machines/${id}`} />],
   ["/allocations", "person", () => <AllocationsPage />],
@@ -34,14 +56,29 @@ const ROUTES: readonly (readonly [path: string, who: Who, page: (parts: Parts) =
     "person",
     ({ id }) => <AllocationPage key={id} name={`allocations/${id}`} />,
   ],
-  ["/account", "person", () => <AccountPage />],
+  ["/mine", "person", () => <MyMachinesPage />],
+  ["/mine/new", "person", () => <EditMachinePage home="/mine" />],
+  [
+    "/mine/:id",
+    "person",
+    ({ id }) => <EditMachinePage key={id} name={`machines/${id}`} home="/mine" />,
+  ],
+  ["/account", "person", () => <ProfilePage />],
+  ["/account/security", "person", () => <SecurityPage />],
+  ["/account/tokens", "person", () => <TokensPage />],
+  ["/account/notifications", "person", () => <PreferencesPage />],
+  ["/account/webhooks", "person", () => <WebhooksPage />],
+  ["/inbox", "person", () => <InboxPage />],
   ["/admin/machines", "admin", () => <MachinesPage />],
-  ["/admin/machines/new", "admin", () => <EditMachinePage />],
+  ["/admin/machines/new", "admin", () => <EditMachinePage home="/admin/machines" />],
   [
     "/admin/machines/:id",
     "admin",
-    ({ id }) => <EditMachinePage key={id} name={`machines/${id}`} />,
+    ({ id }) => <EditMachinePage key={id} name={`machines/${id}`} home="/admin/machines" />,
   ],
+  ["/admin/people", "admin", () => <PeoplePage />],
+  ["/admin/dead-letters", "admin", () => <DeadLettersPage />],
+  ["/admin/audit", "admin", () => <AuditPage />],
 ];
 
 export function App() {

@@ -1,6 +1,7 @@
 // The bar above every page: where one can go, and who one is.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Bell } from "./inbox";
 import { mine } from "./live/allocations";
 import { Icon, type IconName, Mark } from "./parts/icons";
 import { navigate, place } from "./parts/router";
@@ -20,13 +21,14 @@ export function TopBar() {
         <nav class="tabs" aria-label="Pages">
           <Tab to="/" under="/machines" label="Catalogue" />
           {inside && <AllocationsTab />}
-          {inside && isAdmin() && (
-            <Tab to="/admin/machines" under="/admin/machines" label="Machines" />
-          )}
+          {inside && isAdmin() && <Tab to="/admin/machines" under="/admin" label="Admin" />}
         </nav>
         <div class="topbar-end">
           {inside ? (
-            <PersonMenu />
+            <>
+              <Bell />
+              <PersonMenu />
+            </>
           ) : (
             <>
               <ThemeButton />
@@ -169,6 +171,10 @@ function PersonMenu() {
           <a class="menu-item" href="/account" onClick={() => setOpen(false)}>
             <Icon name="user" />
             Account
+          </a>
+          <a class="menu-item" href="/mine" onClick={() => setOpen(false)}>
+            <Icon name="grid" />
+            My machines
           </a>
           <a class="menu-item" href="/docs" target="_blank" rel="noopener">
             <Icon name="external" />

@@ -4,11 +4,13 @@
 import { refusal, refusalInStream, unreachable } from "./faults";
 
 /** A request as callers write it: what is left out has its default. */
-export type Draft<T> = T extends (infer Item)[]
-  ? Draft<Item>[]
-  : T extends object
-    ? { [Name in keyof T]?: Draft<T[Name]> | undefined }
-    : T;
+export type Draft<T> = T extends Blob
+  ? T
+  : T extends (infer Item)[]
+    ? Draft<Item>[]
+    : T extends object
+      ? { [Name in keyof T]?: Draft<T[Name]> | undefined }
+      : T;
 
 export interface CallOptions {
   signal?: AbortSignal;
@@ -47,7 +49,8 @@ type Fields = Record<string, unknown>;
 export interface Outgoing {
   verb: string;
   url: string;
-  body: string | undefined;
+  /** JSON, or the bytes of a file as they are. */
+  body: string | Blob | undefined;
 }
 
 const VARIABLE = /\{([^=}]+)(?:=[^}]*)?\}/g;
@@ -69,9 +72,10 @@ export function layOut(verb: string, template: string, body: string, request: Fi
       .join("/");
   });
   if (body === "*") return { verb, url: path, body: JSON.stringify(left) };
-  let sent: string | undefined;
+  let sent: string | Blob | undefined;
   if (body) {
-    sent = JSON.stringify(left[body] ?? {});
+    const value = left[body];
+    sent = value instanceof Blob ? value : JSON.stringify(value ?? {});
     delete left[body];
   }
   const query = new URLSearchParams();
@@ -93,7 +97,8 @@ function addQuery(query: URLSearchParams, prefix: string, fields: Fields): void 
 async function send(out: Outgoing, accept: string, signal: AbortSignal | undefined) {
   const attempt = async (token: string) => {
     const headers: Record<string, string> = { accept };
-    if (out.body !== undefined) headers["content-type"] = "application/json";
+    if (typeof out.body === "string") headers["content-type"] = "application/json";
+    else if (out.body) headers["content-type"] = out.body.type || "application/octet-stream";
     if (token) headers.authorization = `Bearer ${token}`;
     try {
       return await fetch(out.url, {
@@ -126,7 +131,8 @@ export function unary<Request, Answer>(
   return async (request, options) => {
     const out = layOut(verb, path, body, request as Fields);
     const response = await send(out, "application/json", options?.signal);
-    return (await response.json()) as Answer;
+    const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
+    return (isJson ? await response.json() : await response.blob()) as Answer;
   };
 }
 

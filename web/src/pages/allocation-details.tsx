@@ -34,6 +34,12 @@ export function Details({ allocation }: { allocation: Allocation }) {
           <Fact label="Machine">
             <a href={`/machines/${idOf(allocation.machine)}`}>{allocation.machineTitle}</a>, version{" "}
             {allocation.machineVersion}
+            {allocation.newerMachineVersion > 0 && (
+              <>
+                {" "}
+                <span class="tag warn">version {allocation.newerMachineVersion} exists</span>
+              </>
+            )}
           </Fact>
           {allocation.owner !== person.value?.name && (
             <Fact label="Owner">

@@ -16,6 +16,8 @@ import { AllocationChip } from "../parts/state";
 import { complain } from "../parts/toasts";
 import { person } from "../session/session";
 import { Details } from "./allocation-details";
+import { Timeline } from "./allocation-timeline";
+import { MadeUp } from "./made-up";
 
 export function AllocationPage({ name }: { name: string }) {
   const loaded = useLoaded((signal) => getAllocation({ name }, { signal }), [name]);
@@ -64,6 +66,7 @@ function Shown({
       heading={<Heading allocation={allocation} onChange={onChange} />}
       actions={!gone && <Actions allocation={allocation} onChange={onChange} />}
     >
+      <MadeUp name={name} />
       <Story allocation={allocation} />
       <div class="watch">
         <LogView console={console} name={idOf(name)} />
@@ -76,6 +79,7 @@ function Shown({
             <h2 id="use">Use</h2>
             <Use console={console} running={allocation.state === "READY"} />
           </section>
+          <Timeline allocation={allocation} />
           <Details allocation={allocation} />
         </aside>
       </div>

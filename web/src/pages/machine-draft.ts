@@ -3,7 +3,7 @@
 import type { Machine, Port, Probe, Variable } from "../api/generated";
 import type { Draft } from "../api/transport";
 
-/** The fields of a machine that its admin writes, as the form holds them. */
+/** The fields of a machine that its publisher writes, as the form holds them. */
 export interface MachineDraft {
   title: string;
   description: string;
@@ -19,6 +19,8 @@ export interface MachineDraft {
   labels: [key: string, value: string][];
   runAs: string;
   stopGrace: string;
+  category: string;
+  tags: string[];
 }
 
 export const EMPTY: MachineDraft = {
@@ -36,6 +38,8 @@ export const EMPTY: MachineDraft = {
   labels: [],
   runAs: "",
   stopGrace: "",
+  category: "",
+  tags: [],
 };
 
 export const NEW_PORT: Port = {
@@ -54,6 +58,7 @@ export const NEW_VARIABLE: Variable = {
   secret: false,
   choices: [],
   pattern: "",
+  generatedLength: 0,
 };
 
 /** What the form shows of a machine. */
@@ -73,6 +78,8 @@ export function draftOf(machine: Machine): MachineDraft {
     labels: Object.entries(machine.labels),
     runAs: machine.runAs,
     stopGrace: machine.stopGrace ?? "",
+    category: machine.category,
+    tags: machine.tags,
   };
 }
 
@@ -86,9 +93,11 @@ export function machineOf(draft: MachineDraft): Draft<Machine> {
     variables: draft.variables.map((variable) => ({
       ...variable,
       choices: variable.choices.filter((choice) => choice !== ""),
+      generatedLength: variable.secret ? variable.generatedLength : 0,
     })),
     labels: Object.fromEntries(labels.filter(([key]) => key)),
     stopGrace: stopGrace || undefined,
+    category: draft.category.trim(),
   };
 }
 
@@ -114,12 +123,24 @@ export const FIELD_WORDS: Record<keyof MachineDraft, string> = {
   labels: "labels",
   runAs: "user",
   stopGrace: "time to stop",
+  category: "category",
+  tags: "tags",
 };
+
+/** Tags as they are typed, with commas or spaces between them: each once, in small letters. */
+export function tagsOf(text: string): string[] {
+  const words = text
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter(Boolean);
+  return [...new Set(words)];
+}
 
 /** A name for the address that fits a title: `My Redis 7` is `my-redis-7`. */
 export function idFor(title: string): string {
   return title
     .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^[^a-z]+|-+$/g, "")

@@ -1,4 +1,4 @@
-// For admins: a machine is made, changed, published.
+// A machine is made and changed: any of them by admins, drafts of their own by other people.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/faults";
@@ -7,13 +7,14 @@ import { requestId } from "../api/transport";
 import { ask } from "../parts/dialog";
 import { TextField } from "../parts/field";
 import { useSending } from "../parts/form";
-import { Tile } from "../parts/icons";
-import { idOf } from "../parts/machines";
+import { idOf, MachineIcon } from "../parts/machines";
 import { Page, Trouble, useLoaded, Waiting } from "../parts/page";
 import { guardLeaving, navigate } from "../parts/router";
 import { MachineChip } from "../parts/state";
 import { say } from "../parts/toasts";
+import { isAdmin } from "../session/session";
 import { FormFault } from "./entry";
+import { MachineActions, SubmissionNote } from "./machine-actions";
 import {
   differences,
   draftOf,
@@ -24,14 +25,18 @@ import {
   machineOf,
 } from "./machine-draft";
 import { MachineFields } from "./machine-fields";
-import { MachineActions } from "./machines";
+import { Pictures } from "./machine-pictures";
+import { Versions } from "./machine-versions";
 
-export function EditMachinePage({ name }: { name?: string }) {
-  if (!name) return <NewMachine />;
-  return <ExistingMachine name={name} />;
+/** Where the machines of whoever edits are listed: an admin's are all. */
+export type Home = "/admin/machines" | "/mine";
+
+export function EditMachinePage({ name, home }: { name?: string; home: Home }) {
+  if (!name) return <NewMachine home={home} />;
+  return <ExistingMachine name={name} home={home} />;
 }
 
-function NewMachine() {
+function NewMachine({ home }: { home: Home }) {
   const [draft, setDraft] = useState<MachineDraft>(EMPTY);
   const [id, setId] = useState<string | undefined>(undefined);
   const attempt = useRef({ of: "", id: "" });
@@ -42,14 +47,21 @@ function NewMachine() {
     const of = JSON.stringify([machine, machineId]);
     if (attempt.current.of !== of) attempt.current = { of, id: requestId() };
     const made = await createMachine({ machine, machineId, requestId: attempt.current.id });
-    say(`${made.title} is a draft. Publish it when it is right.`);
+    const next = isAdmin() ? "Publish" : "Submit";
+    say(`${made.title} is a draft. ${next} it when it is right.`);
     leave();
-    await navigate(`/admin/${made.name}`, { replace: true });
+    await navigate(`${home}/${idOf(made.name)}`, { replace: true });
   });
   return (
     <Page title="Add a machine" narrow>
+      {!isAdmin() && (
+        <p class="muted">
+          It begins as a draft that only you see. Submit it, and an admin looks at it and puts it
+          into the catalogue.
+        </p>
+      )}
       <form class="stack" onSubmit={sending.submit} noValidate>
-        <MachineFields draft={draft} onChange={setDraft} field={sending.field}>
+        <MachineFields draft={draft} onChange={setDraft} field={sending.field} commands={isAdmin()}>
           <TextField
             label="Name in addresses"
             mono
@@ -64,7 +76,7 @@ function NewMachine() {
         </MachineFields>
         <FormFault text={sending.rest()} />
         <div class="save-bar">
-          <a class="button" href="/admin/machines">
+          <a class="button" href={home}>
             Cancel
           </a>
           <button type="submit" class="button primary" disabled={sending.busy}>
@@ -76,7 +88,7 @@ function NewMachine() {
   );
 }
 
-function ExistingMachine({ name }: { name: string }) {
+function ExistingMachine({ name, home }: { name: string; home: Home }) {
   const machine = useLoaded((signal) => getMachine({ name }, { signal }), [name]);
   if (!machine.value) {
     return (
@@ -89,10 +101,18 @@ function ExistingMachine({ name }: { name: string }) {
       </Page>
     );
   }
-  return <Form machine={machine.value} onChange={machine.set} />;
+  return <Form machine={machine.value} onChange={machine.set} home={home} />;
 }
 
-function Form({ machine, onChange }: { machine: Machine; onChange: (machine: Machine) => void }) {
+function Form({
+  machine,
+  onChange,
+  home,
+}: {
+  machine: Machine;
+  onChange: (machine: Machine) => void;
+  home: Home;
+}) {
   const read = draftOf(machine);
   const [draft, setDraft] = useState<MachineDraft>(read);
   const changed = differences(draft, read);
@@ -104,7 +124,8 @@ function Form({ machine, onChange }: { machine: Machine; onChange: (machine: Mac
     const saved = await updateMachine({ machine: sent, updateMask });
     onChange(saved);
     setDraft(draftOf(saved));
-    say(`Saved as version ${saved.version}.`);
+    const again = machine.submission && !isAdmin() ? " Submit it again when it is right." : "";
+    say(`Saved as version ${saved.version}.${again}`);
   };
 
   const sending = useSending(async () => {
@@ -136,9 +157,19 @@ function Form({ machine, onChange }: { machine: Machine; onChange: (machine: Mac
     }
   });
 
+  const mayEdit = isAdmin() || machine.state === "DRAFT";
+  /** Takes over what else has changed, and leaves what is being edited as it is. */
+  const take = (next: Machine) => {
+    onChange(next);
+    if (changed.length === 0) setDraft(draftOf(next));
+  };
+  const roll = (next: Machine) => {
+    onChange(next);
+    setDraft(draftOf(next));
+  };
   const heading = (
     <>
-      <Tile name={machine.name} large />
+      <MachineIcon machine={machine} large />
       <span>
         <span class="row">
           {machine.title}
@@ -152,25 +183,35 @@ function Form({ machine, onChange }: { machine: Machine; onChange: (machine: Mac
   );
   const actions = (
     <>
-      {machine.state !== "DRAFT" && (
-        <a class="button small plain" href={`/machines/${idOf(machine.name)}`}>
-          See it
-        </a>
-      )}
+      <a class="button small plain" href={`/machines/${idOf(machine.name)}`}>
+        See it
+      </a>
       <MachineActions
         machine={machine}
-        onChange={onChange}
+        onChange={take}
         onGone={() => {
           leave();
-          void navigate("/admin/machines");
+          void navigate(home);
         }}
       />
     </>
   );
   return (
     <Page title={machine.title} heading={heading} actions={actions} narrow>
+      <SubmissionNote machine={machine} />
+      {!mayEdit && (
+        <p class="muted">
+          It is in the catalogue, so only admins change it. Fork it to make another one from it.
+        </p>
+      )}
+      <Pictures machine={machine} onChange={take} disabled={!mayEdit} />
       <form class="stack" onSubmit={sending.submit} noValidate>
-        <MachineFields draft={draft} onChange={setDraft} field={sending.field} />
+        <MachineFields
+          draft={draft}
+          onChange={setDraft}
+          field={sending.field}
+          commands={isAdmin()}
+        />
         <FormFault text={sending.rest()} />
         <div class="save-bar">
           <span class="muted small">
@@ -189,12 +230,15 @@ function Form({ machine, onChange }: { machine: Machine; onChange: (machine: Mac
           <button
             type="submit"
             class="button primary"
-            disabled={changed.length === 0 || sending.busy}
+            disabled={changed.length === 0 || sending.busy || !mayEdit}
           >
             {sending.busy ? "Saving…" : "Save"}
           </button>
         </div>
       </form>
+      <section class="panel" aria-label="Versions">
+        <Versions machine={machine} {...(mayEdit ? { onChange: roll } : {})} />
+      </section>
     </Page>
   );
 }

@@ -1,10 +1,11 @@
 // The fields of a machine.
 
 import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import type { Port } from "../api/generated";
 import { AreaField, CheckField, Field, SelectField, TextField } from "../parts/field";
 import { Icon } from "../parts/icons";
-import { type MachineDraft, NEW_PORT, NEW_VARIABLE } from "./machine-draft";
+import { type MachineDraft, NEW_PORT, NEW_VARIABLE, tagsOf } from "./machine-draft";
 import { ProbeFields, SecondsField } from "./probe-fields";
 import { Rows } from "./rows";
 import { VariableFields } from "./variable-fields";
@@ -17,11 +18,14 @@ export function MachineFields({
   draft,
   onChange,
   field,
+  commands = true,
   children,
 }: {
   draft: MachineDraft;
   onChange: (draft: MachineDraft) => void;
   field: FieldFault;
+  /** Whether a command may be written: only by admins. */
+  commands?: boolean;
   children?: ComponentChildren;
 }) {
   const set = (change: Partial<MachineDraft>) => onChange({ ...draft, ...change });
@@ -51,13 +55,28 @@ export function MachineFields({
           onChange={(description) => set({ description })}
           error={field("description")}
         />
+        <div class="two">
+          <TextField
+            label="Category"
+            optional
+            name="category"
+            maxLength={31}
+            placeholder="database"
+            spellcheck={false}
+            hint="One word, in small letters."
+            value={draft.category}
+            onChange={(category) => set({ category: category.toLowerCase() })}
+            error={field("category")}
+          />
+          <Tags draft={draft} set={set} field={field} />
+        </div>
       </section>
 
       <section class="panel stack" aria-labelledby="runs">
         <h2 id="runs">What runs</h2>
         <TextField
           label="Image"
-          optional
+          optional={commands}
           mono
           name="image"
           placeholder="redis:7-alpine"
@@ -67,12 +86,18 @@ export function MachineFields({
           onChange={(image) => set({ image })}
           error={field("image") ?? field("machine")}
         />
-        <Command draft={draft} set={set} field={field} />
-        <CheckField
-          label="The command is in the image: it needs a container engine"
-          checked={draft.needsImage}
-          onChange={(needsImage) => set({ needsImage })}
-        />
+        {commands ? (
+          <>
+            <Command draft={draft} set={set} field={field} />
+            <CheckField
+              label="The command is in the image: it needs a container engine"
+              checked={draft.needsImage}
+              onChange={(needsImage) => set({ needsImage })}
+            />
+          </>
+        ) : (
+          <FixedCommand command={draft.command} />
+        )}
         <div class="two">
           <TextField
             label="User inside"
@@ -172,6 +197,45 @@ interface Part {
   draft: MachineDraft;
   set: (change: Partial<MachineDraft>) => void;
   field: FieldFault;
+}
+
+/** Words to find it by. What is typed stays as it is; the draft has the words. */
+function Tags({ draft, set, field }: Part) {
+  const [text, setText] = useState(draft.tags.join(" "));
+  useEffect(() => {
+    if (tagsOf(text).join(" ") !== draft.tags.join(" ")) setText(draft.tags.join(" "));
+  }, [draft.tags]);
+  const wrong = draft.tags.map((_, at) => field(`tags[${at}]`)).find(Boolean);
+  return (
+    <TextField
+      label="Tags"
+      optional
+      name="tags"
+      placeholder="sql key-value"
+      spellcheck={false}
+      hint="Words to find it by, at most 16."
+      value={text}
+      onChange={(typed) => {
+        setText(typed);
+        set({ tags: tagsOf(typed) });
+      }}
+      error={field("tags") ?? wrong}
+    />
+  );
+}
+
+/** The command of a machine that was forked: only admins change it. */
+function FixedCommand({ command }: { command: readonly string[] }) {
+  if (command.length === 0) {
+    return <p class="note">What the image runs by itself. Only admins give it a command.</p>;
+  }
+  return (
+    <div class="field">
+      <span class="strong">Command</span>
+      <pre class="fixed">{command.join("\n")}</pre>
+      <p class="note">It stays as it was where this was made from. Only admins change it.</p>
+    </div>
+  );
 }
 
 /** The program and its arguments, one box each: nothing has to be quoted. */

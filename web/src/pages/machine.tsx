@@ -1,23 +1,28 @@
-// One machine of the catalogue, and the form that rents it.
+// One machine of the catalogue: what it is, what people say of it, and the form that rents it.
 
-import { useRef, useState } from "preact/hooks";
-import { ApiError } from "../api/faults";
-import { createAllocation, getMachine, type Machine, type Variable } from "../api/generated";
-import { requestId } from "../api/transport";
-import { putEverywhere } from "../live/allocations";
-import { SecretField, SelectField, TextField } from "../parts/field";
-import { useSending } from "../parts/form";
-import { Tile } from "../parts/icons";
-import { idOf, PortTags, price, whyNot } from "../parts/machines";
+import { useState } from "preact/hooks";
+import { exportMachine, getMachine, type Machine } from "../api/generated";
+import { Feed } from "../feed/feed";
+import { Rating } from "../feed/rating";
+import { useSummary } from "../feed/summary";
+import { saveFile } from "../parts/download";
+import { Icon } from "../parts/icons";
+import { idOf, MachineIcon, PortTags, price } from "../parts/machines";
 import { Markdown } from "../parts/markdown";
 import { Page, Trouble, useLoaded, Waiting } from "../parts/page";
-import { navigate, place } from "../parts/router";
-import { person, sessionState } from "../session/session";
-import { FormFault } from "./entry";
-import { expectVerification } from "./verify";
+import { MachineChip } from "../parts/state";
+import { complain } from "../parts/toasts";
+import { isAdmin, person, sessionState } from "../session/session";
+import { ForkButton } from "./machine-fork";
+import { Versions } from "./machine-versions";
+import { Rent } from "./rent";
+import { addressOf } from "./search";
 
 export function MachinePage({ name }: { name: string }) {
-  const machine = useLoaded((signal) => getMachine({ name }, { signal }), [name]);
+  const machine = useLoaded(
+    (signal) => getMachine({ name }, { signal }),
+    [name, sessionState.value],
+  );
   if (!machine.value) {
     return (
       <Page title="Machine">
@@ -33,210 +38,143 @@ export function MachinePage({ name }: { name: string }) {
 }
 
 function Shown({ machine }: { machine: Machine }) {
+  const { name, banner } = machine;
+  const summary = useSummary(name);
+  const own = machine.publisher !== "" && machine.publisher === person.value?.name;
   const heading = (
     <>
-      <Tile name={machine.name} large />
+      <MachineIcon machine={machine} large />
       <span>
-        {machine.title}
-        <span class="under mono">{idOf(machine.name)}</span>
+        <span class="row wrap">
+          {machine.title}
+          {machine.state !== "ACTIVE" && <MachineChip state={machine.state} />}
+        </span>
+        <span class="under mono">{idOf(name)}</span>
       </span>
     </>
   );
   return (
-    <Page title={machine.title} heading={heading}>
+    <Page title={machine.title} heading={heading} actions={<Actions machine={machine} own={own} />}>
       <div class="split">
         <div class="stack">
+          {banner && (
+            <img
+              class="banner"
+              src={banner.uri}
+              alt=""
+              width={banner.width}
+              height={banner.height}
+            />
+          )}
           {machine.description ? (
             <Markdown text={machine.description} />
           ) : (
             <p class="muted">It has no description.</p>
           )}
-          <dl class="facts">
-            <dt>Ports</dt>
-            <dd class="row wrap">
-              <PortTags machine={machine} />
-            </dd>
-            {machine.image && (
-              <>
-                <dt>Image</dt>
-                <dd class="mono">{machine.image}</dd>
-              </>
-            )}
-            <dt>Size</dt>
-            <dd>{machine.resourceClass || "small"}</dd>
-            <dt>Price</dt>
-            <dd>{price(machine.pricePerHour)}</dd>
-            <dt>Version</dt>
-            <dd>{machine.version}</dd>
-          </dl>
+          <Facts machine={machine} />
+          <Versions machine={machine} />
         </div>
-        <section class="panel" aria-labelledby="rent">
-          <h2 id="rent">Rent it</h2>
-          <Rent machine={machine} />
-        </section>
+        <div class="split-side">
+          <section class="panel" aria-labelledby="rent">
+            <h2 id="rent">Rent it</h2>
+            <Rent machine={machine} />
+          </section>
+          <Rating machine={machine} summary={summary} />
+        </div>
+        <Feed machine={machine} summary={summary} own={own} />
       </div>
     </Page>
   );
 }
 
-function Rent({ machine }: { machine: Machine }) {
-  const why = whyNot(machine);
-  const to = encodeURIComponent(place.value.path);
-  if (why) return <p class="muted">{why}</p>;
-  if (sessionState.value !== "in") {
-    return (
-      <div class="stack">
-        <p class="muted">Log in to rent this machine.</p>
-        <a class="button primary wide" href={`/login?to=${to}`}>
-          Log in
-        </a>
-        <a class="button plain wide" href={`/signup?to=${to}`}>
-          Sign up
-        </a>
-      </div>
-    );
-  }
-  return <RentForm machine={machine} />;
-}
-
-function RentForm({ machine }: { machine: Machine }) {
-  const [values, setValues] = useState<Record<string, string>>(() =>
-    Object.fromEntries(machine.variables.map((variable) => [variable.key, firstValue(variable)])),
-  );
-  const [displayName, setDisplayName] = useState("");
-  const attempt = useRef({ of: "", id: "" });
-
-  const sending = useSending(async () => {
-    const variables = machine.variables
-      .map(({ key }) => ({ key, value: values[key] ?? "" }))
-      .filter(({ value }) => value !== "");
-    const allocation = { machine: machine.name, displayName: displayName.trim(), variables };
-    // The same request sent again is the same rent; a changed one is another.
-    const of = JSON.stringify(allocation);
-    if (attempt.current.of !== of) attempt.current = { of, id: requestId() };
-    const made = await createAllocation({ allocation, requestId: attempt.current.id });
-    putEverywhere(made, true);
-    await navigate(`/${made.name}`);
-  });
-
-  const sent = machine.variables.filter(({ key }) => values[key]).map(({ key }) => key);
-  const faults = variableFaults(sending.error, sent);
-  const fault = sending.error instanceof ApiError ? sending.error : undefined;
-  const told = Object.keys(faults).some((key) => key in values);
-  const unverified = fault?.reason === "USER_NOT_VERIFIED" || person.value?.verified === false;
-
-  return (
-    <form class="stack" onSubmit={sending.submit} noValidate>
-      {!told && <FormFault text={sending.rest("displayName")} />}
-      {unverified && (
-        <p class="note">
-          Your address is not verified yet.{" "}
-          <a href="/verify" onClick={() => expectVerification(person.value?.email ?? "", "")}>
-            Enter the code
-          </a>
-        </p>
-      )}
-      {machine.variables.map((variable) => (
-        <VariableField
-          key={variable.key}
-          variable={variable}
-          value={values[variable.key] ?? ""}
-          onChange={(value) => setValues({ ...values, [variable.key]: value })}
-          error={faults[variable.key]}
-        />
-      ))}
-      <TextField
-        label="Your name for it"
-        optional
-        name="display-name"
-        maxLength={80}
-        placeholder={machine.title}
-        value={displayName}
-        onChange={setDisplayName}
-        error={sending.field("displayName")}
-      />
-      <button type="submit" class="button primary wide" disabled={sending.busy}>
-        {sending.busy ? "Renting…" : "Rent"}
-        <span class="button-aside">{price(machine.pricePerHour)}</span>
-      </button>
-    </form>
-  );
-}
-
-function firstValue(variable: Variable): string {
-  if (variable.defaultValue) return variable.defaultValue;
-  // A choice without a default begins with nothing chosen, unless there is nothing to choose.
-  return variable.choices.length === 1 ? (variable.choices[0] ?? "") : "";
-}
-
-/** What the server says of each variable, by its key. */
-export function variableFaults(error: unknown, sent: readonly string[]): Record<string, string> {
-  if (!(error instanceof ApiError)) return {};
-  const found: Record<string, string> = {};
-  for (const { field, message } of error.fields) {
-    const place = /variables(?:\[|\.)([^\].]+)/.exec(field)?.[1];
-    if (place !== undefined)
-      found[/^\d+$/.test(place) ? (sent[Number(place)] ?? place) : place] = message;
-  }
-  const named = error.metadata.variable ?? error.metadata.key;
-  if (named && !found[named]) found[named] = error.message;
-  return found;
-}
-
-function VariableField({
-  variable,
-  value,
-  onChange,
-  error,
-}: {
-  variable: Variable;
-  value: string;
-  onChange: (value: string) => void;
-  error: string | undefined;
-}) {
-  const [left, setLeft] = useState(false);
-  const unfit = left && value && !fitsPattern(variable.pattern, value);
-  const hints = [
-    variable.description,
-    variable.secret ? "Stored encrypted, and never shown again." : "",
-    unfit ? `It has to match ${variable.pattern}` : "",
-  ].filter(Boolean);
-  const frame = {
-    label: (
-      <>
-        {variable.title || variable.key}{" "}
-        {variable.title && <span class="mono faint small">{variable.key}</span>}
-      </>
-    ),
-    hint: hints.join(" "),
-    error: error ?? (unfit ? `It has to match ${variable.pattern}` : undefined),
-    optional: !variable.required,
-    value,
-    onChange,
+function Actions({ machine, own }: { machine: Machine; own: boolean }) {
+  const [busy, setBusy] = useState(false);
+  const id = idOf(machine.name);
+  const edits = isAdmin() || (own && machine.state === "DRAFT");
+  const save = async () => {
+    setBusy(true);
+    try {
+      saveFile(`${id}.yaml`, await exportMachine({ name: machine.name }));
+    } catch (error) {
+      complain(error);
+    } finally {
+      setBusy(false);
+    }
   };
-  if (variable.choices.length > 0) {
-    const none = variable.required && variable.defaultValue ? [] : [["", "Choose…"] as const];
-    const choices = [...none, ...variable.choices.map((one) => [one, one] as const)];
-    return <SelectField {...frame} choices={choices} />;
-  }
-  const traits = { name: `variable-${variable.key}`, required: variable.required, maxLength: 4096 };
   return (
-    <div onFocusOut={() => setLeft(true)}>
-      {variable.secret ? (
-        <SecretField {...frame} {...traits} makeUp autocomplete="new-password" />
-      ) : (
-        <TextField {...frame} {...traits} autocomplete="off" spellcheck={false} />
+    <>
+      {edits && (
+        <a class="button small" href={isAdmin() ? `/admin/machines/${id}` : `/mine/${id}`}>
+          <Icon name="pencil" />
+          Edit
+        </a>
       )}
-    </div>
+      <ForkButton machine={machine} />
+      <button type="button" class="button small" disabled={busy} onClick={() => void save()}>
+        <Icon name="download" />
+        YAML
+      </button>
+    </>
   );
 }
 
-/** Whether a value matches a pattern of the server's kind; true where the browser cannot tell. */
-export function fitsPattern(pattern: string, value: string): boolean {
-  if (!pattern) return true;
-  try {
-    return new RegExp(`^(?:${pattern})$`, "u").test(value);
-  } catch {
-    return true;
-  }
+function Facts({ machine }: { machine: Machine }) {
+  const { forkedFrom, category, tags } = machine;
+  const search = { query: "", category: "", tag: "", order: "" };
+  return (
+    <dl class="facts">
+      <dt>Ports</dt>
+      <dd class="row wrap">
+        <PortTags machine={machine} />
+      </dd>
+      {machine.image && (
+        <>
+          <dt>Image</dt>
+          <dd class="mono">{machine.image}</dd>
+        </>
+      )}
+      <dt>Size</dt>
+      <dd>{machine.resourceClass || "small"}</dd>
+      <dt>Price</dt>
+      <dd>{price(machine.pricePerHour)}</dd>
+      {machine.stock > 0 && (
+        <>
+          <dt>Stock</dt>
+          <dd>{machine.stock} at once</dd>
+        </>
+      )}
+      {machine.rents > 0 && (
+        <>
+          <dt>Rented</dt>
+          <dd>{machine.rents === 1 ? "once" : `${machine.rents} times`}</dd>
+        </>
+      )}
+      {(category || tags.length > 0) && (
+        <>
+          <dt>Found by</dt>
+          <dd class="row wrap tags">
+            {category && (
+              <a class="tag" href={addressOf({ ...search, category })}>
+                {category}
+              </a>
+            )}
+            {tags.map((tag) => (
+              <a key={tag} class="tag" href={addressOf({ ...search, tag })}>
+                {tag}
+              </a>
+            ))}
+          </dd>
+        </>
+      )}
+      {forkedFrom && (
+        <>
+          <dt>Made from</dt>
+          <dd>
+            <a href={`/machines/${idOf(forkedFrom.machine)}`}>{idOf(forkedFrom.machine)}</a>,
+            version {forkedFrom.version}
+          </dd>
+        </>
+      )}
+    </dl>
+  );
 }

@@ -1,66 +1,136 @@
-// For admins: every machine, in the catalogue or not.
+// Lists of machines: for admins every one, and those that wait for them; for others their own.
 
-import { useState } from "preact/hooks";
-import {
-  deleteMachine,
-  listMachines,
-  type Machine,
-  publishMachine,
-  retireMachine,
-} from "../api/generated";
+import type { ComponentChildren } from "preact";
+import { useRef, useState } from "preact/hooks";
+import { ApiError } from "../api/faults";
+import { importMachine, listMachines, type Machine } from "../api/generated";
 import { confirmed } from "../parts/dialog";
-import { Icon, Tile } from "../parts/icons";
-import { idOf, price } from "../parts/machines";
-import { Empty, everyPage, Page, Trouble, useLoaded, Waiting } from "../parts/page";
+import { Icon } from "../parts/icons";
+import { idOf, MachineIcon, price } from "../parts/machines";
+import { Empty, Page, Waiting } from "../parts/page";
+import { More, usePaged } from "../parts/paged";
+import { navigate, place } from "../parts/router";
 import { MachineChip } from "../parts/state";
 import { complain, say } from "../parts/toasts";
+import { SearchField } from "../parts/typing";
 import { When } from "../parts/when";
+import { AdminFrame } from "./admin/page";
+import { isWaiting, MachineActions } from "./machine-actions";
+import type { Home } from "./machine-edit";
 
+const SHOWN = [
+  ["", "All"],
+  ["waiting", "To review"],
+  ["drafts", "Drafts"],
+  ["retired", "Retired"],
+] as const;
+
+const FILTERS: Record<string, string> = {
+  waiting: "submitted = true",
+  drafts: "state = DRAFT",
+  retired: "state = RETIRED",
+};
+
+/** For admins: every machine, in the catalogue or not. */
 export function MachinesPage() {
+  const shown = place.value.query.get("show") ?? "";
+  const filter = FILTERS[shown] ?? "";
   const [wanted, setWanted] = useState("");
-  const list = useLoaded(
-    (signal) =>
-      everyPage(async (pageToken) => {
-        const answer = await listMachines({ pageSize: 200, pageToken }, { signal });
-        return { items: answer.machines, nextPageToken: answer.nextPageToken };
-      }),
-    [],
+  return (
+    <AdminFrame title="Machines" actions={<Adding home="/admin/machines" />}>
+      <div class="tools">
+        <div class="segments" role="group" aria-label="Which machines">
+          {SHOWN.map(([value, label]) => (
+            <button
+              key={value}
+              type="button"
+              aria-pressed={shown === value}
+              onClick={() =>
+                void navigate(value ? `/admin/machines?show=${value}` : "/admin/machines", {
+                  replace: true,
+                  stay: true,
+                })
+              }
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+        <SearchField label="Search machines" value={wanted} onChange={setWanted} />
+      </div>
+      <List
+        home="/admin/machines"
+        filter={filter}
+        query={wanted}
+        empty={
+          <Empty
+            icon={shown === "waiting" ? "check" : "grid"}
+            title={
+              wanted
+                ? "Nothing fits"
+                : shown === "waiting"
+                  ? "Nothing waits for you"
+                  : "No machines"
+            }
+          />
+        }
+      />
+    </AdminFrame>
   );
-  const rows = list.value?.filter(({ title, name }) =>
-    `${title} ${name}`.toLowerCase().includes(wanted.toLowerCase()),
+}
+
+/** The machines that somebody has made: drafts, and what became of them. */
+export function MyMachinesPage() {
+  return (
+    <Page title="My machines" actions={<Adding home="/mine" />}>
+      <List
+        home="/mine"
+        filter='publisher = "users/me"'
+        query=""
+        empty={
+          <Empty icon="grid" title="You have made no machines yet">
+            <p>
+              Make one from an image, or fork one of the catalogue, and submit it to the admins.
+            </p>
+            <a class="button primary" href="/mine/new">
+              Add a machine
+            </a>
+          </Empty>
+        }
+      />
+    </Page>
+  );
+}
+
+function List({
+  home,
+  filter,
+  query,
+  empty,
+}: {
+  home: Home;
+  filter: string;
+  query: string;
+  empty: ComponentChildren;
+}) {
+  const list = usePaged(
+    async (pageToken, signal) => {
+      const orderBy = query ? "" : "update_time desc";
+      const asked = { filter, query: query.trim(), orderBy, pageSize: 50, pageToken };
+      const answer = await listMachines(asked, { signal });
+      return { items: answer.machines, nextPageToken: answer.nextPageToken };
+    },
+    [filter, query],
   );
   const replace = (changed: Machine) =>
-    list.set((list.value ?? []).map((one) => (one.name === changed.name ? changed : one)));
-  const drop = (name: string) => list.set((list.value ?? []).filter((one) => one.name !== name));
+    list.change((all) => all.map((one) => (one.name === changed.name ? changed : one)));
+  const drop = (name: string) => list.change((all) => all.filter((one) => one.name !== name));
   return (
-    <Page
-      title="Machines"
-      actions={
-        <a class="button primary" href="/admin/machines/new">
-          <Icon name="plus" />
-          Add a machine
-        </a>
-      }
-    >
-      <div class="tools">
-        <label class="search">
-          <Icon name="search" />
-          <input
-            type="search"
-            placeholder="Search"
-            aria-label="Search machines"
-            value={wanted}
-            onInput={(event) => setWanted(event.currentTarget.value)}
-          />
-        </label>
-      </div>
-      {list.error !== undefined && <Trouble error={list.error} again={list.again} />}
-      {!list.value && list.error === undefined && <Waiting />}
-      {rows?.length === 0 && (
-        <Empty icon="grid" title={wanted ? "Nothing fits" : "No machines yet"} />
-      )}
-      {rows && rows.length > 0 && (
-        <div class="table-box">
+    <>
+      {!list.items && list.busy && <Waiting />}
+      {list.items?.length === 0 && empty}
+      {list.items && list.items.length > 0 && (
+        <div class="table-box" aria-busy={list.busy}>
           <table class="table">
             <thead>
               <tr>
@@ -74,23 +144,32 @@ export function MachinesPage() {
               </tr>
             </thead>
             <tbody>
-              {rows.map((machine) => (
-                <Line key={machine.name} machine={machine} onChange={replace} onGone={drop} />
+              {list.items.map((machine) => (
+                <Line
+                  key={machine.name}
+                  machine={machine}
+                  home={home}
+                  onChange={replace}
+                  onGone={drop}
+                />
               ))}
             </tbody>
           </table>
         </div>
       )}
-    </Page>
+      <More list={list} />
+    </>
   );
 }
 
 function Line({
   machine,
+  home,
   onChange,
   onGone,
 }: {
   machine: Machine;
+  home: Home;
   onChange: (machine: Machine) => void;
   onGone: (name: string) => void;
 }) {
@@ -98,17 +177,23 @@ function Line({
     <tr data-name={machine.name}>
       <td>
         <div class="cell-name">
-          <Tile name={machine.name} />
+          <MachineIcon machine={machine} />
           <div>
-            <a class="strong" href={`/admin/machines/${idOf(machine.name)}`}>
+            <a class="strong" href={`${home}/${idOf(machine.name)}`}>
               {machine.title}
             </a>
             <div class="faint small mono">{idOf(machine.name)}</div>
           </div>
         </div>
       </td>
-      <td class="cell-state">
+      <td>
         <MachineChip state={machine.state} />
+        {isWaiting(machine) && <div class="small muted">waits for an admin</div>}
+        {machine.state === "DRAFT" && machine.submission?.rejectTime && (
+          <div class="small muted cell-why" title={machine.submission.rejection}>
+            rejected: {machine.submission.rejection}
+          </div>
+        )}
       </td>
       <td class="cell-runs small">
         <span class="mono">{machine.image || machine.command[0] || "–"}</span>
@@ -126,67 +211,49 @@ function Line({
   );
 }
 
-/** Publish, retire, delete: what the machine's state allows. */
-export function MachineActions({
-  machine,
-  onChange,
-  onGone,
-}: {
-  machine: Machine;
-  onChange: (machine: Machine) => void;
-  onGone: (name: string) => void;
-}) {
-  const [busy, setBusy] = useState(false);
-  const { name, etag, title } = machine;
-  const run = async (work: () => Promise<void>) => {
-    setBusy(true);
+/** The ways to a new machine: the form, or a file. */
+function Adding({ home }: { home: Home }) {
+  const input = useRef<HTMLInputElement>(null);
+  const read = async (file: File) => {
+    const send = (replaceExisting: boolean) => importMachine({ definition: file, replaceExisting });
     try {
-      await work();
+      let made: Machine;
+      try {
+        made = await send(false);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.reason !== "MACHINE_EXISTS") throw error;
+        const text = "There is a machine of that name. It gets a new version, as the file says.";
+        if (!(await confirmed("Change the machine that is there?", text, "Change it"))) return;
+        made = await send(true);
+      }
+      say(`${made.title} is read.`);
+      await navigate(`${home}/${idOf(made.name)}`);
     } catch (error) {
       complain(error);
-    } finally {
-      setBusy(false);
     }
   };
-  const publish = () =>
-    run(async () => {
-      onChange(await publishMachine({ name, etag }));
-      say(`${title} is in the catalogue.`);
-    });
-  const retire = () =>
-    run(async () => {
-      onChange(await retireMachine({ name, etag }));
-      say(`${title} is retired. What is rented of it goes on.`);
-    });
-  const remove = async () => {
-    if (!(await confirmed(`Delete ${title}?`, "What is rented of it goes on.", "Delete"))) return;
-    await run(async () => {
-      await deleteMachine({ name, etag });
-      onGone(name);
-      say(`${title} is deleted.`);
-    });
-  };
   return (
-    <div class="actions">
-      {machine.state === "ACTIVE" ? (
-        <button type="button" class="button small" disabled={busy} onClick={() => void retire()}>
-          Retire
-        </button>
-      ) : (
-        <>
-          <button type="button" class="button small" disabled={busy} onClick={() => void publish()}>
-            Publish
-          </button>
-          <button
-            type="button"
-            class="button small danger-quiet"
-            disabled={busy}
-            onClick={() => void remove()}
-          >
-            Delete
-          </button>
-        </>
-      )}
-    </div>
+    <>
+      <input
+        ref={input}
+        type="file"
+        hidden
+        accept=".yaml,.yml"
+        aria-label="A machine as a YAML file"
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          event.currentTarget.value = "";
+          if (file) void read(file);
+        }}
+      />
+      <button type="button" class="button" onClick={() => input.current?.click()}>
+        <Icon name="upload" />
+        Import YAML
+      </button>
+      <a class="button primary" href={`${home}/new`}>
+        <Icon name="plus" />
+        Add a machine
+      </a>
+    </>
   );
 }

@@ -87,6 +87,13 @@ export function VariableFields({
           onChange={(secret) => set({ secret })}
         />
       </div>
+      {variable.secret && (
+        <CheckField
+          label={`Make one up, of ${variable.generatedLength || 24} letters and digits, for whoever gives none`}
+          checked={variable.generatedLength > 0}
+          onChange={(on) => set({ generatedLength: on ? variable.generatedLength || 24 : 0 })}
+        />
+      )}
     </div>
   );
 }

@@ -1,16 +1,13 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/faults";
 import { sendVerificationCode, verifyUser } from "../api/generated";
+import { CodeField, DIGITS, REST_SECONDS, useCountdown } from "../parts/code";
 import { TextField } from "../parts/field";
 import { useSending } from "../parts/form";
 import { afterwards, navigate } from "../parts/router";
 import { complain, say } from "../parts/toasts";
 import { logIn } from "../session/session";
 import { Entry, FormFault } from "./entry";
-
-const DIGITS = 6;
-/** How long a code is not sent again, as far as this page knows before the server has said so. */
-const REST_SECONDS = 60;
 
 // Kept in memory between the pages only, so that the log-in need not be typed twice.
 let expected = { email: "", password: "", sent: false };
@@ -61,10 +58,6 @@ export function Verify() {
     void resend();
   }, []);
 
-  const enter = (typed: string) => {
-    const digits = typed.replace(/\D/g, "").slice(0, DIGITS);
-    setCode(digits);
-  };
   // Sent by itself once complete, but not the same wrong code again and again.
   const tried = useRef("");
   useEffect(() => {
@@ -102,7 +95,7 @@ export function Verify() {
             error={sending.field("email")}
           />
         )}
-        <CodeField value={code} onChange={enter} error={sending.field("code")} />
+        <CodeField value={code} onChange={setCode} error={sending.field("code")} />
         <button
           type="submit"
           class="button primary wide"
@@ -121,64 +114,4 @@ export function Verify() {
       </form>
     </Entry>
   );
-}
-
-/** One input that looks like six: pasting, filling in and screen readers work as with any other. */
-function CodeField({
-  value,
-  onChange,
-  error,
-}: {
-  value: string;
-  onChange: (value: string) => void;
-  error: string | undefined;
-}) {
-  return (
-    <div class={error ? "field wrong" : "field"}>
-      <label for="code">Code</label>
-      <div class="code">
-        {Array.from({ length: DIGITS }, (_, at) => (
-          <span key={at} class={at === value.length ? "digit next" : "digit"} aria-hidden="true">
-            {value[at] ?? ""}
-          </span>
-        ))}
-        <input
-          id="code"
-          name="code"
-          inputMode="numeric"
-          autocomplete="one-time-code"
-          autofocus
-          required
-          value={value}
-          aria-invalid={Boolean(error)}
-          aria-describedby={error ? "code-note" : undefined}
-          onInput={(event) => {
-            onChange(event.currentTarget.value);
-            event.currentTarget.value = event.currentTarget.value
-              .replace(/\D/g, "")
-              .slice(0, DIGITS);
-          }}
-        />
-      </div>
-      {error && (
-        <div class="note error" id="code-note" role="alert">
-          {error}
-        </div>
-      )}
-    </div>
-  );
-}
-
-function useCountdown(from: number): [seconds: number, start: (seconds: number) => void] {
-  const [end, setEnd] = useState(() => Date.now() + from * 1000);
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 500);
-    return () => clearInterval(timer);
-  }, []);
-  const start = (seconds: number) => {
-    setNow(Date.now());
-    setEnd(Date.now() + seconds * 1000);
-  };
-  return [Math.max(0, Math.ceil((end - now) / 1000)), start];
 }

@@ -2,7 +2,8 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { AreaField } from "./field";
 
 export interface Choice<Answer extends string> {
   answer: Answer;
@@ -10,10 +11,23 @@ export interface Choice<Answer extends string> {
   look?: "primary" | "danger";
 }
 
+/** A line or two that have to be written before something goes on. */
+export interface Writing {
+  label: string;
+  hint?: string;
+  /** What the button says that goes on. */
+  send: string;
+  /** How many characters at most. */
+  most: number;
+  /** Whether nothing may be written. */
+  optional?: boolean;
+}
+
 interface Question {
   title: string;
   body: ComponentChildren;
   choices: readonly Choice<string>[];
+  writing?: Writing;
   settle(answer: string | undefined): void;
 }
 
@@ -43,6 +57,22 @@ export async function confirmed(title: string, body: ComponentChildren, label: s
   return (await ask(title, body, [{ answer: "yes", label, look: "danger" }])) === "yes";
 }
 
+/** Asks for a text; answers with it, or undefined where the person turned away. */
+export function asked(title: string, writing: Writing): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    question.value = {
+      title,
+      body: null,
+      choices: [],
+      writing,
+      settle(answer) {
+        question.value = undefined;
+        resolve(answer);
+      },
+    };
+  });
+}
+
 export function Dialogs() {
   const asked = question.value;
   return asked ? <Shown asked={asked} /> : null;
@@ -64,8 +94,9 @@ function Shown({ asked }: { asked: Question }) {
     >
       <div class="dialog-inside">
         <h2 id="dialog-title">{asked.title}</h2>
-        <div class="dialog-body">{asked.body}</div>
-        <div class="row end">
+        {asked.body && <div class="dialog-body">{asked.body}</div>}
+        {asked.writing && <Write writing={asked.writing} settle={asked.settle} />}
+        <div class="row end" hidden={Boolean(asked.writing)}>
           <button type="button" class="button" onClick={() => asked.settle(undefined)}>
             Cancel
           </button>
@@ -82,5 +113,44 @@ function Shown({ asked }: { asked: Question }) {
         </div>
       </div>
     </dialog>
+  );
+}
+
+function Write({
+  writing,
+  settle,
+}: {
+  writing: Writing;
+  settle: (answer: string | undefined) => void;
+}) {
+  const [text, setText] = useState("");
+  const written = text.trim();
+  return (
+    <form
+      class="stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (written || writing.optional) settle(written);
+      }}
+    >
+      <AreaField
+        label={writing.label}
+        hint={writing.hint}
+        optional={writing.optional ?? false}
+        rows={3}
+        maxLength={writing.most}
+        autofocus
+        value={text}
+        onChange={setText}
+      />
+      <div class="row end">
+        <button type="button" class="button" onClick={() => settle(undefined)}>
+          Cancel
+        </button>
+        <button type="submit" class="button danger" disabled={!written && !writing.optional}>
+          {writing.send}
+        </button>
+      </div>
+    </form>
   );
 }

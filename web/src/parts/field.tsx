@@ -205,17 +205,23 @@ export function AreaField({
   onChange,
   rows = 4,
   mono = false,
+  ...input
 }: FieldFrame & {
   value: string;
   onChange: (value: string) => void;
   rows?: number;
   mono?: boolean;
+  maxLength?: number;
+  autofocus?: boolean;
+  name?: string;
+  placeholder?: string;
 }) {
   const frame = { label, hint, error, optional };
   return (
     <Field {...frame}>
       {(marks) => (
         <textarea
+          {...(input as object)}
           {...marks}
           rows={rows}
           class={mono ? "mono" : ""}

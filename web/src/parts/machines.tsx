@@ -1,6 +1,7 @@
 // What pages say about machines.
 
-import type { Machine, MachineAvailability, Money } from "../api/generated";
+import type { Machine, MachineAvailability, Money, Picture } from "../api/generated";
+import { Tile } from "./icons";
 
 const NOT_HERE: Record<MachineAvailability, string> = {
   AVAILABILITY_UNSPECIFIED: "",
@@ -39,6 +40,29 @@ export function PortTags({ machine }: { machine: Machine }) {
       ))}
       {machine.ports.length === 0 && <span class="tag">log only</span>}
     </>
+  );
+}
+
+/** The machine's own icon, or the sign that is made from its name. */
+export function MachineIcon({
+  machine,
+  large = false,
+}: {
+  machine: { name: string; icon?: Picture };
+  large?: boolean;
+}) {
+  const { icon, name } = machine;
+  if (!icon) return <Tile name={name} large={large} />;
+  const size = large ? 44 : 36;
+  return (
+    <img
+      class={large ? "tile large" : "tile"}
+      src={icon.uri}
+      alt=""
+      width={size}
+      height={size}
+      loading="lazy"
+    />
   );
 }
 

@@ -26,14 +26,14 @@ export function guardLeaving(ask: () => Promise<boolean>): () => void {
   };
 }
 
-/** Goes to a path of this site. */
-export async function navigate(to: string, { replace = false } = {}): Promise<void> {
+/** Goes to a path of this site. With `stay`, what is in sight stays where it is. */
+export async function navigate(to: string, { replace = false, stay = false } = {}): Promise<void> {
   if (guard && !(await guard())) return;
   guard = undefined;
   if (replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
   place.value = here();
-  window.scrollTo(0, 0);
+  if (!stay) window.scrollTo(0, 0);
 }
 
 /** Follows the address, and clicks on links to pages of this site. */

@@ -8,6 +8,8 @@ interface Toast {
   id: number;
   text: string;
   bad: boolean;
+  /** Where it leads, if anywhere. */
+  to: string;
 }
 
 const toasts = signal<readonly Toast[]>([]);
@@ -23,11 +25,16 @@ export function complain(error: unknown): void {
   show(sentence(error), true);
 }
 
-function show(text: string, bad: boolean): void {
+/** Says what has happened elsewhere, and where one sees it. */
+export function tell(text: string, to: string): void {
+  show(text, false, to);
+}
+
+function show(text: string, bad: boolean, to = ""): void {
   count += 1;
   const id = count;
-  toasts.value = [...toasts.value.slice(-2), { id, text, bad }];
-  setTimeout(() => close(id), bad ? 9000 : 4000);
+  toasts.value = [...toasts.value.slice(-2), { id, text, bad, to }];
+  setTimeout(() => close(id), bad || to ? 9000 : 4000);
 }
 
 function close(id: number): void {
@@ -39,8 +46,14 @@ export function Toasts() {
     <div class="toasts" role="status" aria-live="polite">
       {toasts.value.map((toast) => (
         <div key={toast.id} class={toast.bad ? "toast bad" : "toast"}>
-          <Icon name={toast.bad ? "alert" : "check"} />
-          <span>{toast.text}</span>
+          <Icon name={toast.bad ? "alert" : toast.to ? "bell" : "check"} />
+          {toast.to ? (
+            <a href={toast.to} onClick={() => close(toast.id)}>
+              {toast.text}
+            </a>
+          ) : (
+            <span>{toast.text}</span>
+          )}
           <button type="button" class="quiet" aria-label="Close" onClick={() => close(toast.id)}>
             <Icon name="cross" />
           </button>

@@ -33,6 +33,7 @@ function ago(seconds: number): string {
   for (const [unit, size] of UNITS) {
     if (Math.abs(seconds) >= size) return words.format(-Math.round(seconds / size), unit);
   }
+  if (seconds < -10) return words.format(Math.ceil(-seconds), "second");
   return seconds < 10 ? "just now" : `${Math.floor(seconds / 10) * 10} seconds ago`;
 }
 

@@ -119,9 +119,25 @@ export async function restoreSession(): Promise<void> {
   }
 }
 
+/** What shows the second factor, where the account has one. */
+export interface SecondFactor {
+  totpCode?: string;
+  recoveryCode?: string;
+}
+
 /** Logs in. */
-export async function logIn(email: string, password: string): Promise<void> {
-  begin(await createSession({ email, password, cookie: true }));
+export async function logIn(
+  email: string,
+  password: string,
+  second: SecondFactor = {},
+): Promise<void> {
+  begin(await createSession({ email, password, cookie: true, ...second }));
+}
+
+/** Forgets the session, which the server has ended already, in every tab. */
+export function forgetSession(): void {
+  end();
+  channel.postMessage("out");
 }
 
 /** Logs out, in every tab. */
@@ -130,8 +146,7 @@ export async function logOut(): Promise<void> {
   try {
     if (name) await deleteSession({ name });
   } finally {
-    end();
-    channel.postMessage("out");
+    forgetSession();
   }
 }
 

@@ -1,0 +1,46 @@
+// Pages that are fetched when they are first shown, so that the first page comes quickly.
+
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Page, Trouble, Waiting } from "./page";
+
+/** A page out of a file of its own. */
+export function lazy<Props extends object>(
+  load: () => Promise<ComponentType<Props>>,
+): ComponentType<Props> {
+  let found: ComponentType<Props> | undefined;
+  return function Lazy(props: Props) {
+    const [, setHere] = useState(found !== undefined);
+    const [error, setError] = useState<unknown>(undefined);
+    useEffect(() => {
+      let gone = false;
+      if (!found) {
+        load()
+          .then((page) => {
+            found = page;
+            if (!gone) setHere(true);
+          })
+          .catch(() => !gone && setError(new Error(MISSING)));
+      }
+      return () => {
+        gone = true;
+      };
+    }, []);
+    if (found) {
+      const Found = found;
+      return <Found {...props} />;
+    }
+    return (
+      <Page title="the allocator" heading=" ">
+        {error === undefined ? (
+          <Waiting />
+        ) : (
+          <Trouble error={error} again={() => location.reload()} />
+        )}
+      </Page>
+    );
+  };
+}
+
+// After an update of the allocator the files have other names than this page knows.
+const MISSING = "This page cannot be fetched. Load it again.";
