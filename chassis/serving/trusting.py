@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from allocator.access.v1 import trust_service_pb2, trust_service_pb2_grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.faults import Fault
 from chassis.identity import Revocation, TrustUpdate
@@ -48,6 +49,15 @@ def trust_tasks(platform: Platform, shared: Shared) -> tuple[Task, ...]:
     )
 
 
+def _seconds(time: Timestamp) -> float:
+    """Seconds since 1970, in the very number that a token has for the same millisecond.
+
+    Another way of dividing gives one that differs in the last bit, and then a token which was made with a
+    change would count as older than the change.
+    """
+    return time.ToMilliseconds() / 1000
+
+
 def _trust_update(update: trust_service_pb2.TrustUpdate) -> TrustUpdate:
     return TrustUpdate(
         keys={key.id: key.public_key for key in update.keys},
@@ -55,8 +65,8 @@ def _trust_update(update: trust_service_pb2.TrustUpdate) -> TrustUpdate:
             Revocation(
                 user=one.user,
                 session=one.session,
-                issued_before=one.issued_before.ToNanoseconds() / 1e9,
-                expires=one.expire_time.ToNanoseconds() / 1e9,
+                issued_before=_seconds(one.issued_before),
+                expires=_seconds(one.expire_time),
                 access_token=one.access_token,
             )
             for one in update.revocations
