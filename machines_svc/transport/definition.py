@@ -74,6 +74,9 @@ class _Writer(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML has no types
 
 def _text_node(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
+    if any(sign in text for sign in "\r\x85\u2028\u2029\ufeff"):
+        # YAML takes these for line breaks, and would fold them: only quoted they stay what they are.
+        style = '"'
     return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
