@@ -34,3 +34,5 @@ keep service_secret "$(random)"
 keep vault_key "$(random)"
 # Mails are files, until this is a mail server: smtp://user:password@host:587
 keep mail_url file:///mailbox
+# Text messages are files, until this is a gateway: twilio://SID:token@api.twilio.com
+keep sms_url file:///mailbox/sms
