@@ -94,7 +94,7 @@ def _logged_in(fact: session_facts_pb2.UserLoggedInFromNewPlace, told: _Told) ->
         Kind.LOGGED_IN_FROM_NEW_PLACE,
         values,
         resource=fact.session,
-        path="/account",
+        path="/account/security",
     )
     return told.event(draft)
 
@@ -138,7 +138,8 @@ def _of_allocation(
 def _submitted(fact: machine_facts_pb2.MachineSubmitted, told: _Told) -> Event:
     machine = fact.machine
     values = {"machine": _title(machine), "publisher": machine.publisher}
-    draft = Draft(ToAdmins(), Kind.MACHINE_SUBMITTED, values, machine.name, _place(machine))
+    place = f"/admin/{machine.name}"
+    draft = Draft(ToAdmins(), Kind.MACHINE_SUBMITTED, values, machine.name, place)
     return told.event(draft, thread=machine.name)
 
 
@@ -157,9 +158,8 @@ def _published(fact: machine_facts_pb2.MachinePublished, told: _Told) -> Event:
 def _rejected(fact: machine_facts_pb2.MachineRejected, told: _Told) -> Event:
     machine = fact.machine
     values = {"machine": _title(machine), "reason": machine.submission.rejection}
-    draft = Draft(
-        ToPerson(machine.publisher), Kind.MACHINE_REJECTED, values, machine.name, _place(machine)
-    )
+    place = machine.name.replace("machines/", "/mine/", 1)
+    draft = Draft(ToPerson(machine.publisher), Kind.MACHINE_REJECTED, values, machine.name, place)
     return told.event(draft, thread=machine.name)
 
 

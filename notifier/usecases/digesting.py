@@ -18,7 +18,7 @@ _LOOK_SECONDS = 5.0
 _AT_ONCE = 100
 _SWEEP_EVERY = timedelta(hours=1)
 _TOLD_KEPT = timedelta(days=60)
-_PATH = "/notifications"
+_PATH = "/inbox"
 
 
 class Digesting:
