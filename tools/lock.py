@@ -27,7 +27,9 @@ COMPILE = [
     "--no-emit-trusted-host",
     "--no-emit-options",
 ]
-EXTRAS = [f"--extra={name}" for name in ("docker", "mysql", "mongodb", "redis", "kafka", "cassandra")]
+EXTRAS = [
+    f"--extra={name}" for name in ("docker", "mysql", "mongodb", "redis", "kafka", "cassandra")
+]
 LOCKS = (
     ("runtime.txt", [*EXTRAS, "pyproject.toml"]),
     (

@@ -139,9 +139,7 @@ async def test_a_place_that_was_forgotten_is_new_again(world) -> None:
 
 async def test_a_session_shows_where_it_was_last_used(world, as_caller) -> None:
     await world.person()
-    pair = await world.log_in.open(
-        "ada@example.org", "a fine long password", "192.0.2.1", "curl/8"
-    )
+    pair = await world.log_in.open("ada@example.org", "a fine long password", "192.0.2.1", "curl/8")
     world.clock.advance(60)
     await world.log_in.refresh(pair.refresh_token, "198.51.100.7", FIREFOX)
     [found] = await world.log_in.list_open(as_caller(pair), None, 10)
