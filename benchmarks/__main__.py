@@ -11,7 +11,20 @@ import time
 
 from benchmarks.figures import Figure, table
 
-NAMES = ("calls", "creating", "logs", "watchers", "process", "catalogue", "feed", "relay", "notices", "mesh", "broker")
+NAMES = (
+    "calls",
+    "creating",
+    "log_in",
+    "logs",
+    "watchers",
+    "process",
+    "catalogue",
+    "feed",
+    "relay",
+    "notices",
+    "mesh",
+    "broker",
+)
 
 
 def main() -> None:
