@@ -33,9 +33,6 @@ _SERVICES = (
     "broker",
 )
 
-READ_MODELS = frozenset({"broker"})
-"""Stores that hold nothing of their own: they are made anew from the bus."""
-
 KEYS = {"service.secret": "ALLOCATOR_SERVICE_SECRET", "vault.key": "ALLOCATOR_VAULT_KEY"}
 """The secrets that nobody chose: the file of each, and the setting that may give it instead."""
 
@@ -84,7 +81,7 @@ class Installation:
     @property
     def owners(self) -> tuple[Store, ...]:
         """The stores that hold what is nowhere else."""
-        return tuple(store for store in self.stores if store.name not in READ_MODELS)
+        return self.stores
 
     def has_file(self, store: Store) -> bool:
         """Whether the file of a store that is one is there; True for a server."""

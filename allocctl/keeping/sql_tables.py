@@ -33,9 +33,10 @@ from chassis.sql.migrations import migrating_engine
 from chassis.sql.servers import server_engine
 
 REVISION_TABLE = "alembic_version"
-NOT_KEPT = frozenset({REVISION_TABLE, "leases", "machine_words"})
+NOT_KEPT = frozenset({REVISION_TABLE, "leases", "machine_words", "directories", "entries"})
 """Tables that an archive leaves out: the revision stands in the manifest, who leads at the moment means
-nothing elsewhere, and the words of machines are made from the machines."""
+nothing elsewhere, the words of machines are made from the machines, and the broker's directory from the
+bus."""
 
 _FEWEST, _MOST = 20, 2000
 _PAGE_BYTES = 4 << 20

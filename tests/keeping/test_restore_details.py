@@ -32,7 +32,7 @@ from tests.keeping.former_installation import (
     tables,
 )
 
-OWNERS = sorted(set(STORES) - {"bus", "broker"})
+OWNERS = sorted(set(STORES) - {"bus"})
 
 
 def at(folder: Path, **settings: str) -> Installation:
@@ -72,7 +72,7 @@ def test_every_row_of_every_store_comes_back(present: Path, tmp_path: Path) -> N
     restore(at(there), tmp_path / "a.tar.gz")
     for name in OWNERS:
         file = f"{name}.sqlite3"
-        assert tables(there / file) == tables(present / file), name
+        assert own_tables(there / file) == own_tables(present / file), name
         assert revision(there / file) == revision(present / file)
     for file in ("admin.json", "runtime.json", "keys/vault.key", "keys/service.secret"):
         assert (there / file).read_bytes() == (present / file).read_bytes(), file
@@ -85,6 +85,13 @@ def test_every_row_of_every_store_comes_back(present: Path, tmp_path: Path) -> N
         ), "what is kept for a time by its age keeps its age"
 
 
+def own_tables(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row, without the broker's directory, which is made anew from the bus."""
+    return {
+        name: rows for name, rows in tables(file).items() if name not in {"directories", "entries"}
+    }
+
+
 def logs(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / "journal").glob("*/*") if path.is_file())
 
@@ -94,7 +101,8 @@ def test_an_archive_of_the_former_version_is_brought_forward(former: Path, tmp_p
     there, migrated = tmp_path / "there", make_former(tmp_path / "migrated")
     restore(at(there), tmp_path / "a.tar.gz")
     migrate(at(migrated), backups=None, wait=0)
-    for name in OWNERS:
+    # The broker of that version held nothing of its own.
+    for name in set(OWNERS) - {"broker"}:
         file = f"{name}.sqlite3"
         assert revision(there / file) == revision(migrated / file)
         assert tables(there / file) == tables(migrated / file), name

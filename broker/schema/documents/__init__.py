@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.schema.tables import ACTS, DIRECTORIES, ENTRIES, EVENTS, LEAVERS, NOTICES, OUTBOX
+from broker.schema.tables import ACTS, EVENTS, LEAVERS, NOTICES, OUTBOX
 from chassis.documents.collections import collection, outbox
 from chassis.documents.documents import Document
 
@@ -28,12 +28,10 @@ def more_of(row: Document) -> dict[str, Any]:
 
 
 COLLECTIONS = (
-    collection(DIRECTORIES),
-    collection(ENTRIES, more=more_of),
     collection(EVENTS),
     collection(ACTS),
     collection(LEAVERS),
     collection(NOTICES, shown=_TOLD),
     outbox(OUTBOX, of=NOTICES.name),
 )
-"""What is kept, in the order in which it is loaded."""
+"""What is kept, in the order in which it is loaded; the directory is made anew from the bus."""
