@@ -10,9 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from allocator_process import AllocatorProcess, free_port
-from visitor import Visitor
+from visitor import PASSWORD, Visitor
 
-__all__ = ["AllocatorProcess", "Visitor", "allocator", "free_port"]
+__all__ = ["PASSWORD", "AllocatorProcess", "Visitor", "allocator", "free_port"]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
@@ -23,6 +23,8 @@ from user_svc.schema.tables import KNOWN_PLACES, OUTBOX, SESSIONS
 EncodeNewPlace = Callable[[Session], Sequence[Record]]
 
 _PLACE_LENGTH = 100
+_PLACE_FRESH = timedelta(days=1)
+"""A place is not written again where it was so shortly before."""
 
 _ADD = insert(SESSIONS)
 _ONE = select(SESSIONS).where(SESSIONS.c.id == bindparam("by_id"))
@@ -53,7 +55,7 @@ _ROTATE = (
         address=bindparam("address"),
     )
 )
-_PLACES = select(KNOWN_PLACES.c.kind, KNOWN_PLACES.c.place).where(
+_PLACES = select(KNOWN_PLACES.c.kind, KNOWN_PLACES.c.place, KNOWN_PLACES.c.last_time).where(
     KNOWN_PLACES.c.user_id == bindparam("by_user")
 )
 _KEEP_PLACE = upsert(KNOWN_PLACES, None, ["user_id", "kind", "place"], ["last_time"])
@@ -253,18 +255,14 @@ class SqlSessionStore:
 
 def _is_elsewhere(connection: Connection, session: Session) -> bool:
     """Remembers the places of a log-in; whether one is new to somebody who has logged in before."""
+    now = session.create_time
     found = connection.execute(_PLACES, {"by_user": session.user_id})
-    known = {(row.kind, row.place) for row in found}
-    for kind, place in session.places:
-        connection.execute(
-            _KEEP_PLACE,
-            {
-                "user_id": session.user_id,
-                "kind": kind,
-                "place": place[:_PLACE_LENGTH],
-                "last_time": session.create_time,
-            },
-        )
-    return bool(known) and not known.issuperset(
-        (kind, place[:_PLACE_LENGTH]) for kind, place in session.places
-    )
+    known = {(row.kind, row.place): row.last_time for row in found}
+    is_new = False
+    for kind, place in ((kind, place[:_PLACE_LENGTH]) for kind, place in session.places):
+        last_time = known.get((kind, place))
+        is_new = is_new or last_time is None
+        if last_time is None or now - last_time > _PLACE_FRESH:
+            row = {"user_id": session.user_id, "kind": kind, "place": place, "last_time": now}
+            connection.execute(_KEEP_PLACE, row)
+    return bool(known) and is_new
