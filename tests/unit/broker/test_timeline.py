@@ -313,3 +313,30 @@ async def test_whoever_is_renamed_is_called_by_the_new_name(world: Any) -> None:
     await world.publish(user_pb2.User(name="users/ada"), 3)
     await world.until_known("users/ada", 3)
     assert (await listed(world)).events[0].text == "The owner rented Redis."
+
+
+async def test_what_happened_while_the_broker_was_away_is_caught_up_with(begin: Begin) -> None:
+    world = await begin()
+    await known(world)
+    await world.tell(facts.AllocationCreated(allocation=allocation()), NAME, version=1)
+    await until_told(world, 1)
+    await world.end_tasks()
+    await world.tell(facts.AllocationReady(allocation=allocation()), NAME, at=1, version=2)
+    await world.publish(allocation(owner="users/ada", state=State.DELETED), 5)
+    # It stands still: nobody sees more than before, and nobody else anything.
+    assert len((await listed(world, PERSON)).events) == 1
+    with refused("ALLOCATION_NOT_FOUND"):
+        await listed(world, OTHER)
+
+    again = await begin()
+    again.begin("directory", "timeline")
+    await again.tell(facts.AllocationDeleted(allocation=allocation()), NAME, at=2, version=3)
+    events = (await until_told(again, 3, PERSON)).events
+    assert [event.type.rpartition(".")[2] for event in events] == [
+        "AllocationCreated",
+        "AllocationReady",
+        "AllocationDeleted",
+    ]
+    await again.until_known(NAME, 5)
+    with refused("ALLOCATION_NOT_FOUND"):
+        await listed(again, OTHER)
