@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -320,6 +322,29 @@ def test_sessions_show_their_device_and_place(running: AllocatorProcess) -> None
     sessions = running.call("GET", "/v1/sessions", token).json()["sessions"]
     assert sorted(one["device"] for one in sessions) == ["Firefox on Linux", "python-httpx2"]
     assert all(one["address"] for one in sessions)
+
+
+def test_what_the_page_about_access_tokens_says_works(installation) -> None:
+    running = installation("process")
+    email = f"page-{time.time_ns()}@example.org"
+    running.person(email)
+    page = (ROOT / "docs/howto/access-tokens.md").read_text()
+    [_, making, using] = re.findall(r"^```sh\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    # grpcurl is tried where it is installed, with a page of its own; allocctl below.
+    script = f"set -e\n{making}{using.partition('grpcurl')[0]}"
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            script.replace("127.0.0.1:8080", running.http).replace("ada@example.org", email),
+        ],
+        env={**os.environ, "PASSWORD": PASSWORD, "no_proxy": "*"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout)["allocations"] == []
 
 
 def test_the_command_line_makes_tokens_and_calls_with_them(
