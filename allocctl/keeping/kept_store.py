@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,6 +73,16 @@ def open_kept_store(store: Store, folder: Path) -> Iterator[KeptStore]:
         with open_kept_documents(store) as documents:
             yield documents
         return
+    if store.is_wide_rows:
+        from allocctl.keeping.wide_rows import open_kept_wide_rows
+
+        with open_kept_wide_rows(store) as staged:
+            if staged is None:
+                yield _Absent(store)
+            else:
+                with sql_tables.snapshot(sql_tables.engine_of(staged, folder)) as connection:
+                    yield _SqlKept(staged, connection)
+        return
     with (
         driver_errors_as_faults(path_of(store.url_in(folder))),
         sql_tables.snapshot(sql_tables.engine_of(store, folder)) as connection,
@@ -92,6 +102,12 @@ def open_fillable_store(store: Store, folder: Path) -> Iterator[FillableStore]:
 
         with open_fillable_documents(store) as documents:
             yield documents
+        return
+    if store.is_wide_rows:
+        from allocctl.keeping.wide_rows import open_fillable_wide_rows
+
+        with open_fillable_wide_rows(store) as (staged, connection, write):
+            yield _SqlFillable(staged, connection, write)
         return
     engine = sql_tables.writing_engine(store, folder)
     try:
@@ -132,12 +148,36 @@ class _SqlKept:
         return sql_tables.row_counts(self._connection)
 
 
+class _Absent:
+    """A store that is not there yet."""
+
+    def __init__(self, store: Store) -> None:
+        self.revision: str | None = None
+        newest = revisions.revisions_of(store.schema)[-1]
+        self.schema: tuple[str | None, str] = (None, newest)
+
+    def shapes(self) -> list[Shape]:
+        """See `KeptStore`."""
+        return []
+
+    def rows(self, shape: Shape) -> Iterator[Mapping[str, Any]]:
+        """See `KeptStore`."""
+        raise LookupError(shape.name)
+
+    def counts(self) -> Mapping[str, int]:
+        """See `KeptStore`."""
+        return {}
+
+
 class _SqlFillable:
     """A SQL store that is filled, a table at a time."""
 
-    def __init__(self, store: Store, connection: Connection) -> None:
+    def __init__(
+        self, store: Store, connection: Connection, finished: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._connection = connection
+        self._finished = finished
 
     def begin(self, revision: str) -> None:
         """See `FillableStore`."""
@@ -164,6 +204,7 @@ class _SqlFillable:
         newest = revisions.revisions_of(self._store.schema)[-1]
         revisions.upgrade(self._connection, self._store.schema, newest)
         self._connection.commit()
+        self._finished()
 
 
 @contextmanager

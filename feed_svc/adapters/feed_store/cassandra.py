@@ -40,11 +40,9 @@ _CHANGE = (
     "end_time = ?, pending = ? WHERE machine = ? IF version = ?"
 )
 _HEAD = "INSERT INTO feeds (machine, kind, id) VALUES (?, 'head', '')"
-_FACT = (
-    "INSERT INTO feeds (machine, kind, id, topic, value, headers) VALUES (?, 'fact', ?, ?, ?, ?)"
-)
+FACT = "INSERT INTO feeds (machine, kind, id, topic, value, headers) VALUES (?, 'fact', ?, ?, ?, ?)"
 # One that is there keeps the change from being made, also where it has not reached every server yet.
-_ANSWERED = (
+ANSWERED = (
     "INSERT INTO feeds (machine, kind, id, fingerprint, answer) VALUES (?, 'once', ?, ?, ?) "
     "IF NOT EXISTS USING TTL ?"
 )
@@ -115,20 +113,16 @@ class CassandraFeedStore:
         records = [record for fact in change.facts for record in self._records_of(feed, fact, now)]
         check_records(records)
         machine, pending, note = feed.machine, pending_of(change, feed.version), uuid4().hex
-        statements: list[tuple[str, Parameters]] = [
-            (_CHANGE, [*_numbers(feed), pending, machine, former or None]),
-            (_ANSWERED, [machine, f"note {note}", "", "", _NOTED_SECONDS]),
-        ]
-        if not former:
-            statements.append((_HEAD, [machine]))
+        statements = change_statements(feed, pending, former)
+        statements.append((ANSWERED, [machine, f"note {note}", "", "", _NOTED_SECONDS]))
         for place, record in enumerate(records):
             headers = json.dumps(dict(record.headers))
             key = f"{feed.version:019d}-{place:03d}"
-            statements.append((_FACT, [machine, key, record.topic, record.value, headers]))
+            statements.append((FACT, [machine, key, record.topic, record.value, headers]))
         if once is not None:
             answer = json.dumps(document_of(change.comments[0]))
             asked = [machine, _asked(once), once.fingerprint, answer, _KEPT_SECONDS]
-            statements.append((_ANSWERED, asked))
+            statements.append((ANSWERED, asked))
         await self._contribute(change)
         try:
             if not await self._keep(machine, statements, note):
@@ -257,6 +251,22 @@ class CassandraFeedStore:
         await asyncio.gather(
             *(self._keyspace.write(_CONTRIBUTES, [person, machine]) for person in people)
         )
+
+
+def change_statements(feed: Feed, pending: str, former: int) -> list[tuple[str, Parameters]]:
+    """The statements that change the numbers of a feed, if it still is of its former version.
+
+    Args:
+        feed: as it shall be.
+        pending: the rows that have yet to be written where they belong.
+        former: the version that is there; 0 where there is no feed.
+    """
+    machine = feed.machine
+    change: tuple[str, Parameters] = (
+        _CHANGE,
+        [*_numbers(feed), pending, machine, former or None],
+    )
+    return [change] if former else [change, (_HEAD, [machine])]
 
 
 def _numbers(feed: Feed) -> list[int | None]:
