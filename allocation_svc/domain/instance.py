@@ -127,6 +127,7 @@ class InstanceSpec:
         probe_seconds: how long after its start it may take to become ready.
         stop_grace_seconds: how long it may take to stop by itself.
         run_as: the user inside its container; empty for the image's own.
+        stop_signal: the name of the signal that asks it to end; empty for the usual one.
     """
 
     image: str
@@ -141,6 +142,7 @@ class InstanceSpec:
     probe_seconds: float
     stop_grace_seconds: float
     run_as: str
+    stop_signal: str = ""
 
     def __repr__(self) -> str:
         """Names what runs, and nothing of its environment."""

@@ -58,6 +58,7 @@ class Plan:
         probe_seconds: how long an instance may take to become ready.
         stop_grace_seconds: how long it may take to stop.
         run_as: the user inside its container.
+        stop_signal: the name of the signal that asks it to end; empty for the usual one.
     """
 
     image: str
@@ -70,6 +71,7 @@ class Plan:
     probe_seconds: float = 60.0
     stop_grace_seconds: float = 10.0
     run_as: str = ""
+    stop_signal: str = ""
 
     def spec(
         self,
@@ -108,6 +110,7 @@ class Plan:
             probe_seconds=self.probe_seconds,
             stop_grace_seconds=self.stop_grace_seconds,
             run_as=self.run_as,
+            stop_signal=self.stop_signal,
         )
 
 
@@ -134,6 +137,7 @@ class Machine:
         probe_seconds: how long it may take to become ready.
         stop_grace_seconds: how long it may take to stop.
         run_as: the user inside its container.
+        stop_signal: the name of the signal that asks it to end; empty for the usual one.
     """
 
     name: str
@@ -154,6 +158,7 @@ class Machine:
     probe_seconds: float = 60.0
     stop_grace_seconds: float = 10.0
     run_as: str = ""
+    stop_signal: str = ""
 
     def runs_on(self, node: Node) -> bool:
         """Whether the node's runtime can run it."""
@@ -174,4 +179,5 @@ class Machine:
             probe_seconds=self.probe_seconds,
             stop_grace_seconds=self.stop_grace_seconds,
             run_as=self.run_as,
+            stop_signal=self.stop_signal,
         )

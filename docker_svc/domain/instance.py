@@ -33,6 +33,17 @@ class Protocol(Enum):
     UDP = "udp"
 
 
+class StopSignal(Enum):
+    """A signal that asks a program to end; the values are the system's names."""
+
+    SIGTERM = "SIGTERM"
+    SIGINT = "SIGINT"
+    SIGQUIT = "SIGQUIT"
+    SIGHUP = "SIGHUP"
+    SIGUSR1 = "SIGUSR1"
+    SIGUSR2 = "SIGUSR2"
+
+
 @dataclass(frozen=True, slots=True)
 class InstanceKey:
     """Which instance.
@@ -117,6 +128,7 @@ class InstanceSpec:
         probe: how one sees that it is ready.
         stop_grace: seconds that it may take to stop by itself.
         run_as: the user in its container; empty for the image's own.
+        stop_signal: what asks it to end; None for the image's own, or SIGTERM.
     """
 
     limits: Limits
@@ -127,6 +139,7 @@ class InstanceSpec:
     probe: Probe = Probe()
     stop_grace: float = STOP_GRACE_SECONDS
     run_as: str = ""
+    stop_signal: StopSignal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,9 +98,10 @@ class ContainerRuntime(Protocol):
         ...
 
     async def stop(self, key: InstanceKey, grace: float) -> Standing:
-        """Asks the program to end (SIGTERM), and kills it and all that it started after the grace.
+        """Asks the program to end, and kills it and all that it started after the grace.
 
-        Returns once it has ended; one that has ended already is left alone.
+        It is asked by the signal of the spec that it was made with; by the image's own, or SIGTERM,
+        where that names none. Returns once it has ended; one that has ended already is left alone.
 
         Args:
             key: which.

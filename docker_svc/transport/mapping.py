@@ -21,6 +21,7 @@ from docker_svc.domain import (
     Progress,
     Protocol,
     PublishedPort,
+    StopSignal,
     TcpCheck,
     Usage,
 )
@@ -55,6 +56,9 @@ def spec_from_wire(spec: instance_pb2.InstanceSpec) -> InstanceSpec:
         if spec.HasField("stop_grace")
         else STOP_GRACE_SECONDS,
         run_as=spec.run_as,
+        stop_signal=StopSignal(instance_pb2.InstanceSpec.StopSignal.Name(spec.stop_signal))
+        if spec.stop_signal
+        else None,
     )
 
 

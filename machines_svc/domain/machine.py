@@ -33,6 +33,17 @@ class Protocol(Enum):
     UDP = "UDP"
 
 
+class StopSignal(Enum):
+    """A signal that asks a program to end; the values are the names in the contract."""
+
+    SIGTERM = "SIGTERM"
+    SIGINT = "SIGINT"
+    SIGQUIT = "SIGQUIT"
+    SIGHUP = "SIGHUP"
+    SIGUSR1 = "SIGUSR1"
+    SIGUSR2 = "SIGUSR2"
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """A port that a machine listens on.
@@ -158,6 +169,7 @@ class MachineSpec:
         labels: free labels.
         run_as: the user inside the container; empty for the image's own.
         stop_grace: how long it may take to stop by itself; None for the default.
+        stop_signal: what asks it to end; None for the image's own, or SIGTERM.
         category: what kind of thing it is, in one word; empty for none.
         tags: words to find it by.
     """
@@ -176,6 +188,7 @@ class MachineSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     run_as: str = ""
     stop_grace: timedelta | None = None
+    stop_signal: StopSignal | None = None
     category: str = ""
     tags: tuple[str, ...] = ()
 

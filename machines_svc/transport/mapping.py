@@ -21,6 +21,7 @@ from machines_svc.domain.machine import (
     Port,
     Probe,
     Protocol,
+    StopSignal,
     TcpProbe,
     Variable,
 )
@@ -71,6 +72,9 @@ def spec_of(message: machine_pb2.Machine) -> MachineSpec:
         labels=dict(message.labels),
         run_as=message.run_as,
         stop_grace=_span_of(message.stop_grace) if message.HasField("stop_grace") else None,
+        stop_signal=StopSignal(machine_pb2.Machine.StopSignal.Name(message.stop_signal))
+        if message.stop_signal
+        else None,
         category=message.category,
         tags=tuple(message.tags),
     )
@@ -143,6 +147,8 @@ def message_of(machine: Machine, availability: Availability) -> machine_pb2.Mach
         reviews=machine.standing.reviews,
         rents=machine.standing.rents,
     )
+    if spec.stop_signal is not None:
+        message.stop_signal = machine_pb2.Machine.StopSignal.Value(spec.stop_signal.value)
     if spec.probe is not None:
         message.probe.CopyFrom(_probe_message(spec.probe))
     if spec.price_per_hour is not None:

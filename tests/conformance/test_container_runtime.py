@@ -35,6 +35,7 @@ from docker_svc.domain import (
     Progress,
     PublishedPort,
     Standing,
+    StopSignal,
     TcpCheck,
 )
 from docker_svc.ports.container_runtime import (
@@ -267,6 +268,24 @@ async def test_a_program_that_stops_when_asked_keeps_its_exit_code(ground: Groun
         assert stopped.exit_code == 3
     assert stopped.finish_time is not None
     assert await ground.runtime.stop(key, 20) == stopped
+
+
+@pytest.mark.parametrize("stop_signal", StopSignal)
+async def test_a_program_is_asked_to_end_by_its_own_signal(
+    ground: Ground, stop_signal: StopSignal
+) -> None:
+    """One that ends cleanly on that signal only does, also after it was started again."""
+    key = new_key()
+    others = [s.value.removeprefix("SIG") for s in StopSignal if s is not stop_signal]
+    wanted = stop_signal.value.removeprefix("SIG")
+    text = f"trap '' {' '.join(others)}; {SLEEPS.replace('TERM', wanted)}"
+    spec = replace(ground.script(text), stop_signal=stop_signal)
+    await ground.run(key, spec)
+    await _wrote_ready(ground, key)
+    assert (await ground.runtime.stop(key, 20)).exit_code == 3
+    await ground.runtime.start(key, spec)
+    await _wrote_ready(ground, key, incarnation=2)
+    assert (await ground.runtime.stop(key, 20)).exit_code == 3
 
 
 async def test_a_program_that_does_not_stop_is_killed_after_the_grace(ground: Ground) -> None:
@@ -526,13 +545,14 @@ async def _reading(ground: Ground) -> AsyncIterator[Logs]:
         await logs.close()
 
 
-async def _wrote_ready(ground: Ground, key: InstanceKey) -> None:
+async def _wrote_ready(ground: Ground, key: InstanceKey, incarnation: int = 1) -> None:
     """Waits until the script has set its trap: it says `ready` then, where `log_source` says."""
     standing = await ground.runtime.get(key)
     assert standing is not None
     async with _reading(ground) as logs:
-        await logs.attach(key.allocation, 1, 1, ground.runtime.log_source(standing))
-        await logs.matches(key.allocation, 1, 1, "^ready$")
+        source = ground.runtime.log_source(standing)
+        await logs.attach(key.allocation, 1, incarnation, source)
+        await logs.matches(key.allocation, 1, incarnation, "^ready$")
 
 
 async def _answers(ground: Ground, standing: Standing) -> None:

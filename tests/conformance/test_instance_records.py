@@ -22,6 +22,7 @@ from docker_svc.domain import (
     Probe,
     Protocol,
     PublishedPort,
+    StopSignal,
     TcpCheck,
 )
 from docker_svc.ports.instance_records import InstanceRecord, InstanceRecords, Wanted
@@ -65,6 +66,7 @@ def a_spec(**changes: object) -> InstanceSpec:
         probe=Probe(HttpCheck(80, "/healthy?deep=1"), 12.5),
         stop_grace=2.5,
         run_as="1000:1000",
+        stop_signal=StopSignal.SIGHUP,
     )
     return replace(spec, **changes)  # type: ignore[arg-type]
 

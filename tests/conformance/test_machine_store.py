@@ -40,6 +40,7 @@ from machines_svc.domain.machine import (
     Probe,
     Protocol,
     State,
+    StopSignal,
     TcpProbe,
     Variable,
 )
@@ -150,6 +151,7 @@ FULL = MachineSpec(
     labels={"team": "a b", "z": ""},
     run_as="1000:1000",
     stop_grace=timedelta(milliseconds=1500),
+    stop_signal=StopSignal.SIGUSR2,
 )
 
 

@@ -135,6 +135,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "probe_seconds": plan.probe_seconds,
         "stop_grace_seconds": plan.stop_grace_seconds,
         "run_as": plan.run_as,
+        "stop_signal": plan.stop_signal,
     }
 
 

@@ -79,4 +79,7 @@ def machine_of(message: machine_pb2.Machine) -> Machine:
         probe_seconds=probe.timeout.ToMilliseconds() / 1000 or _PROBE_SECONDS,
         stop_grace_seconds=message.stop_grace.ToMilliseconds() / 1000 or _STOP_GRACE_SECONDS,
         run_as=message.run_as,
+        stop_signal=machine_pb2.Machine.StopSignal.Name(message.stop_signal)
+        if message.stop_signal
+        else "",
     )

@@ -169,6 +169,8 @@ def _spec_message(spec: InstanceSpec) -> instance_pb2.InstanceSpec:
         ),
         run_as=spec.run_as,
     )
+    if spec.stop_signal:
+        message.stop_signal = instance_pb2.InstanceSpec.StopSignal.Value(spec.stop_signal)
     message.stop_grace.FromMilliseconds(int(spec.stop_grace_seconds * 1000))
     if spec.tcp_port:
         message.probe.tcp_port = spec.tcp_port

@@ -187,7 +187,7 @@ class DockerRuntime:
             raise start_fault(error) from error
 
     async def stop(self, key: InstanceKey, grace: float) -> Standing:
-        """Stops a container: SIGTERM through its init, then SIGKILL."""
+        """Stops a container: its stop signal through its init, then SIGKILL."""
         seconds = math.ceil(grace)
 
         async def end() -> Standing:

@@ -96,6 +96,8 @@ class ContainerPolicy:
             config["Cmd"] = list(spec.command)
         if spec.run_as:
             config["User"] = spec.run_as
+        if spec.stop_signal is not None:
+            config["StopSignal"] = spec.stop_signal.value
         return config
 
     def network_config(self, name: str, subnet: str) -> dict[str, Any]:
@@ -123,6 +125,7 @@ def spec_digest(spec: InstanceSpec) -> str:
         [(p.container_port, p.host_port, p.protocol.value) for p in spec.ports],
         [spec.limits.cpu_millis, spec.limits.memory_bytes, spec.limits.pids],
         spec.run_as,
+        spec.stop_signal and spec.stop_signal.value,
     ]
     return hashlib.sha256(orjson.dumps(shape)).hexdigest()[:32]
 

@@ -40,6 +40,7 @@ from docker_svc.domain import (
     Progress,
     Protocol,
     Standing,
+    StopSignal,
     Target,
     Usage,
 )
@@ -197,6 +198,7 @@ class ProcessRuntime:
             "pids": spec.limits.pids,
             "memory_bytes": spec.limits.memory_bytes,
             "nice": self._policy.nice,
+            "stop_signal": (spec.stop_signal or StopSignal.SIGTERM).value,
             "log_bytes": self._policy.log_max_bytes,
             "sandbox": sandbox_command(
                 self._isolation.bwrap,

@@ -37,6 +37,8 @@ _LOOK_SECONDS = 0.5
 _DRAIN_SECONDS = 0.5
 _LOCK_SECONDS = 5.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+# They may ask a program to end. Some may be ignored here: a shell does so for what it runs behind.
+_ASKING = [signal.Signals[f"SIG{name}"] for name in ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2")]
 
 
 def start_ticks(pid: int) -> int:
@@ -111,7 +113,7 @@ def enter(orders: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (data, data))
     with contextlib.suppress(OSError):
         os.nice(orders["nice"])
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGHUP):
+    for number in (*_ASKING, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o077)
@@ -267,13 +269,13 @@ class Shim:
         try:
             os.setpgid(0, 0)
             os.set_inheritable(said, False)  # noqa: FBT003
-            nothing = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(nothing, 0)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(out, 1)
             os.dup2(err, 2)
             if sandbox := self._orders["sandbox"]:
-                # The sandbox itself is not to end at SIGTERM; `enter`, inside it, takes that back.
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                # The sandbox itself is not to end; `enter`, inside it, takes that back.
+                for number in _ASKING:
+                    signal.signal(number, signal.SIG_IGN)
                 inner = {**self._orders, "sandbox": []}
                 read_end, write_end = os.pipe()
                 if os.fork() == 0:
@@ -356,7 +358,7 @@ class Shim:
         self._killed_at = min(self._killed_at or until, until)
         if grace > 0:
             with contextlib.suppress(OSError):
-                os.killpg(self._main, signal.SIGTERM)
+                os.killpg(self._main, signal.Signals[self._orders["stop_signal"]])
         self._look()
 
     def _look(self) -> None:
@@ -434,9 +436,7 @@ def main() -> int:
     if sys.argv[1] == "run":
         return run(sys.argv[2])
     orders = json.load(sys.stdin)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
     try:
         enter(orders)
     except OSError as error:

@@ -12,6 +12,7 @@ from docker_svc.domain import (
     Probe,
     Protocol,
     PublishedPort,
+    StopSignal,
     TcpCheck,
 )
 
@@ -29,6 +30,7 @@ def spec_to_json(spec: InstanceSpec) -> dict[str, Any]:
         "probe_timeout": spec.probe.timeout,
         "stop_grace": spec.stop_grace,
         "run_as": spec.run_as,
+        "stop_signal": None if spec.stop_signal is None else spec.stop_signal.value,
     }
 
 
@@ -48,6 +50,7 @@ def spec_from_json(value: dict[str, Any]) -> InstanceSpec:
         probe=Probe(_check_from_json(value["check"]), value["probe_timeout"]),
         stop_grace=value["stop_grace"],
         run_as=value["run_as"],
+        stop_signal=StopSignal(signal) if (signal := value.get("stop_signal")) else None,
     )
 
 

@@ -21,6 +21,7 @@ from machines_svc.domain.machine import (
     Protocol,
     Standing,
     State,
+    StopSignal,
     Submission,
     TcpProbe,
     Variable,
@@ -55,6 +56,7 @@ def document_of(machine: Machine) -> dict[str, Any]:
         "labels": dict(spec.labels),
         "run_as": spec.run_as,
         "stop_grace": _micros(spec.stop_grace),
+        "stop_signal": None if spec.stop_signal is None else spec.stop_signal.value,
         "category": spec.category,
         "tags": list(spec.tags),
     }
@@ -116,6 +118,7 @@ def machine_of(document: Mapping[str, Any], standing: Standing | None = None) ->
             labels=spec.get("labels", {}),
             run_as=spec.get("run_as", ""),
             stop_grace=_span(spec.get("stop_grace")),
+            stop_signal=StopSignal(spec["stop_signal"]) if "stop_signal" in spec else None,
             category=spec.get("category", ""),
             tags=tuple(spec.get("tags", ())),
         ),

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
+import pytest
+from allocator.machines.v1 import machine_pb2
+
+from allocation_svc.adapters.allocation_store.document import plan_document, plan_of
+from allocation_svc.adapters.catalogue.grpc import machine_of
 from allocation_svc.domain.allocation import Endpoint, Protocol, VariableValue
 from allocation_svc.domain.instance import Limits, Node, PublishedPort
 from allocation_svc.domain.machine import Machine
@@ -74,3 +80,18 @@ def test_a_machine_runs_where_its_image_or_its_command_does() -> None:
             containers,
             processes,
         )
+
+
+@pytest.mark.parametrize("name", ["", "SIGTERM", "SIGINT", "SIGUSR2"])
+def test_a_program_is_asked_to_end_as_its_machine_says(name: str) -> None:
+    message = machine_pb2.Machine(name="machines/a", command=["a"], stop_signal=name or 0)
+    plan = machine_of(message).plan(LIMITS)
+    kept = plan_of(orjson.loads(orjson.dumps(plan_document(plan))))
+    assert kept == plan
+    assert kept.spec(PROCESSES, (), (), ()).stop_signal == name
+
+
+def test_a_plan_from_before_signals_could_be_chosen_asks_as_usual() -> None:
+    document = plan_document(MACHINE.plan(LIMITS))
+    del document["stop_signal"]
+    assert plan_of(document).stop_signal == ""

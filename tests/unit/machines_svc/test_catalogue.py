@@ -60,6 +60,7 @@ async def test_everything_that_is_said_of_a_machine_is_kept(world: Any) -> None:
         "labels": {"team": "lab"},
         "run_as": "1000:1000",
         "stop_grace": Duration(seconds=2, nanos=500_000_000),
+        "stop_signal": machine_pb2.Machine.SIGQUIT,
     }
     await world.create(**said)
     kept = await world.get()

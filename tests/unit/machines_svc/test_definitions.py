@@ -23,6 +23,7 @@ from machines_svc.domain.machine import (
     Probe,
     Protocol,
     State,
+    StopSignal,
     Variable,
 )
 from machines_svc.transport.definition import read, written
@@ -45,6 +46,7 @@ FULL = MachineSpec(
     labels={"team": "1e3"},
     run_as="1000:1000",
     stop_grace=timedelta(seconds=2.5),
+    stop_signal=StopSignal.SIGINT,
     category="web",
     tags=("a", "b+"),
 )  # fmt: skip

@@ -47,6 +47,19 @@ export type MachineAvailability =
 /** The life of a machine. */
 export type MachineState = "STATE_UNSPECIFIED" | "DRAFT" | "ACTIVE" | "RETIRED";
 
+/**
+ * The signals that may ask a program to end. SIGKILL is none of them: it gives no time, and follows
+ * by itself.
+ */
+export type MachineStopSignal =
+  | "STOP_SIGNAL_UNSPECIFIED"
+  | "SIGTERM"
+  | "SIGINT"
+  | "SIGQUIT"
+  | "SIGHUP"
+  | "SIGUSR1"
+  | "SIGUSR2";
+
 /** The transport protocol. */
 export type PortProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
 
@@ -1120,6 +1133,8 @@ export interface Machine {
   reviews: number;
   /** How often it was rented. Some seconds old. */
   rents: number;
+  /** The signal that asks its program to end; SIGKILL follows after `stop_grace`. */
+  stopSignal: MachineStopSignal;
 }
 
 /** An amount of money. */

@@ -28,6 +28,45 @@ class InstanceSpec(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
+    class _StopSignal:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StopSignalEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[InstanceSpec._StopSignal.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        STOP_SIGNAL_UNSPECIFIED: InstanceSpec._StopSignal.ValueType  # 0
+        """The image's own; SIGTERM where it names none, and for a process."""
+        SIGTERM: InstanceSpec._StopSignal.ValueType  # 1
+        """SIGTERM."""
+        SIGINT: InstanceSpec._StopSignal.ValueType  # 2
+        """SIGINT."""
+        SIGQUIT: InstanceSpec._StopSignal.ValueType  # 3
+        """SIGQUIT."""
+        SIGHUP: InstanceSpec._StopSignal.ValueType  # 4
+        """SIGHUP."""
+        SIGUSR1: InstanceSpec._StopSignal.ValueType  # 5
+        """SIGUSR1."""
+        SIGUSR2: InstanceSpec._StopSignal.ValueType  # 6
+        """SIGUSR2."""
+
+    class StopSignal(_StopSignal, metaclass=_StopSignalEnumTypeWrapper):
+        """The signals that may ask a program to end."""
+
+    STOP_SIGNAL_UNSPECIFIED: InstanceSpec.StopSignal.ValueType  # 0
+    """The image's own; SIGTERM where it names none, and for a process."""
+    SIGTERM: InstanceSpec.StopSignal.ValueType  # 1
+    """SIGTERM."""
+    SIGINT: InstanceSpec.StopSignal.ValueType  # 2
+    """SIGINT."""
+    SIGQUIT: InstanceSpec.StopSignal.ValueType  # 3
+    """SIGQUIT."""
+    SIGHUP: InstanceSpec.StopSignal.ValueType  # 4
+    """SIGHUP."""
+    SIGUSR1: InstanceSpec.StopSignal.ValueType  # 5
+    """SIGUSR1."""
+    SIGUSR2: InstanceSpec.StopSignal.ValueType  # 6
+    """SIGUSR2."""
+
     IMAGE_FIELD_NUMBER: builtins.int
     COMMAND_FIELD_NUMBER: builtins.int
     ENVIRONMENT_FIELD_NUMBER: builtins.int
@@ -36,10 +75,13 @@ class InstanceSpec(message.Message):
     PROBE_FIELD_NUMBER: builtins.int
     STOP_GRACE_FIELD_NUMBER: builtins.int
     RUN_AS_FIELD_NUMBER: builtins.int
+    STOP_SIGNAL_FIELD_NUMBER: builtins.int
     image: builtins.str
     """The container image; empty for a process."""
     run_as: builtins.str
     """The user that the program runs as in its container; empty for the image's own."""
+    stop_signal: InstanceSpec.StopSignal.ValueType
+    """The signal that asks the program to end; SIGKILL follows after `stop_grace`."""
     @builtins.property
     def command(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The program and its arguments; empty for the image's own."""
@@ -75,10 +117,11 @@ class InstanceSpec(message.Message):
         probe: ReadinessProbe | None = ...,
         stop_grace: duration_pb2.Duration | None = ...,
         run_as: builtins.str = ...,
+        stop_signal: InstanceSpec.StopSignal.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["limits", b"limits", "probe", b"probe", "stop_grace", b"stop_grace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["command", b"command", "environment", b"environment", "image", b"image", "limits", b"limits", "ports", b"ports", "probe", b"probe", "run_as", b"run_as", "stop_grace", b"stop_grace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["command", b"command", "environment", b"environment", "image", b"image", "limits", b"limits", "ports", b"ports", "probe", b"probe", "run_as", b"run_as", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

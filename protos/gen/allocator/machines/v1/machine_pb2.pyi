@@ -85,6 +85,47 @@ class Machine(message.Message):
     NEEDS_PROCESS_RUNTIME: Machine.Availability.ValueType  # 3
     """It has no image, and the runtime runs images only."""
 
+    class _StopSignal:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StopSignalEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[Machine._StopSignal.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        STOP_SIGNAL_UNSPECIFIED: Machine._StopSignal.ValueType  # 0
+        """The image's own (`STOPSIGNAL`); SIGTERM where it names none, and without an image."""
+        SIGTERM: Machine._StopSignal.ValueType  # 1
+        """The usual one."""
+        SIGINT: Machine._StopSignal.ValueType  # 2
+        """As the interrupt key does: PostgreSQL's fast shutdown, most interpreters."""
+        SIGQUIT: Machine._StopSignal.ValueType  # 3
+        """As the quit key does: nginx ends once its connections are served."""
+        SIGHUP: Machine._StopSignal.ValueType  # 4
+        """As the end of a terminal does."""
+        SIGUSR1: Machine._StopSignal.ValueType  # 5
+        """What the program takes it for."""
+        SIGUSR2: Machine._StopSignal.ValueType  # 6
+        """What the program takes it for."""
+
+    class StopSignal(_StopSignal, metaclass=_StopSignalEnumTypeWrapper):
+        """The signals that may ask a program to end. SIGKILL is none of them: it gives no time, and follows
+        by itself.
+        """
+
+    STOP_SIGNAL_UNSPECIFIED: Machine.StopSignal.ValueType  # 0
+    """The image's own (`STOPSIGNAL`); SIGTERM where it names none, and without an image."""
+    SIGTERM: Machine.StopSignal.ValueType  # 1
+    """The usual one."""
+    SIGINT: Machine.StopSignal.ValueType  # 2
+    """As the interrupt key does: PostgreSQL's fast shutdown, most interpreters."""
+    SIGQUIT: Machine.StopSignal.ValueType  # 3
+    """As the quit key does: nginx ends once its connections are served."""
+    SIGHUP: Machine.StopSignal.ValueType  # 4
+    """As the end of a terminal does."""
+    SIGUSR1: Machine.StopSignal.ValueType  # 5
+    """What the program takes it for."""
+    SIGUSR2: Machine.StopSignal.ValueType  # 6
+    """What the program takes it for."""
+
     @typing.final
     class LabelsEntry(message.Message):
         DESCRIPTOR: descriptor.Descriptor
@@ -137,6 +178,7 @@ class Machine(message.Message):
     AVERAGE_RATING_FIELD_NUMBER: builtins.int
     REVIEWS_FIELD_NUMBER: builtins.int
     RENTS_FIELD_NUMBER: builtins.int
+    STOP_SIGNAL_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `machines/{machine}`, chosen at creation and never changed."""
     uid: builtins.str
@@ -177,6 +219,8 @@ class Machine(message.Message):
     """How many reviews it has. Some seconds old."""
     rents: builtins.int
     """How often it was rented. Some seconds old."""
+    stop_signal: Machine.StopSignal.ValueType
+    """The signal that asks its program to end; SIGKILL follows after `stop_grace`."""
     @builtins.property
     def command(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The program and its arguments. Empty for what the image runs by itself. `PORT` and each
@@ -272,10 +316,11 @@ class Machine(message.Message):
         average_rating: builtins.float = ...,
         reviews: builtins.int = ...,
         rents: builtins.int = ...,
+        stop_signal: Machine.StopSignal.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["banner", b"banner", "create_time", b"create_time", "forked_from", b"forked_from", "icon", b"icon", "price_per_hour", b"price_per_hour", "probe", b"probe", "stop_grace", b"stop_grace", "submission", b"submission", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "average_rating", b"average_rating", "banner", b"banner", "category", b"category", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "forked_from", b"forked_from", "icon", b"icon", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "rents", b"rents", "resource_class", b"resource_class", "reviews", b"reviews", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "submission", b"submission", "tags", b"tags", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "average_rating", b"average_rating", "banner", b"banner", "category", b"category", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "forked_from", b"forked_from", "icon", b"icon", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "rents", b"rents", "resource_class", b"resource_class", "reviews", b"reviews", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal", "submission", b"submission", "tags", b"tags", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
