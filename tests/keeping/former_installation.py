@@ -56,6 +56,16 @@ def tables(file: Path) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
+def columns(file: Path) -> dict[str, list[dict[str, object]]]:
+    """Every row of a SQLite file, by table, and what it has in each column."""
+    with closing(sqlite3.connect(file)) as rows:
+        rows.row_factory = sqlite3.Row
+        return {
+            name: [dict(row) for row in rows.execute(f"SELECT * FROM {name} ORDER BY 1, 2")]
+            for name in tables(file)
+        }
+
+
 def revision(file: Path) -> str:
     """The revision of a SQLite file."""
     with closing(sqlite3.connect(file)) as rows:

@@ -27,11 +27,13 @@ from chassis.sql import open_database
 from tests.keeping.former_installation import (
     STOPPED,
     STORES,
+    columns,
     make_former,
     revision,
     tables,
 )
 
+GREETER = "machines/greeter"
 OWNERS = sorted(set(STORES) - {"bus"})
 
 
@@ -197,6 +199,52 @@ async def publish(folder: Path, records: list[Record]) -> None:
     bus = await open_bus(f"sqlite:///{folder / 'bus.sqlite3'}", SystemClock())
     await bus.publish(records)
     await bus.close()
+
+
+def test_a_feed_and_its_machine_have_one_key_and_versions_of_their_own(
+    present: Path, tmp_path: Path
+) -> None:
+    [machine] = [
+        r for r in columns(present / "machines.sqlite3")["machines"] if r["name"] == GREETER
+    ]
+    version = int(str(machine["version"])) + 7
+    asyncio.run(say_something(present, version))
+    states = [
+        Record(state_topic("feed"), GREETER, b"sum", {"version": str(version)}),
+        Record(facts_topic("feed"), GREETER, b"not yet", {"version": str(version + 1)}),
+        Record(facts_topic("timeline"), GREETER, b"told", {"version": "0"}),
+    ]
+    asyncio.run(publish(present, states))
+    new_archive(at(present), tmp_path / "a.tar.gz")
+    there = tmp_path / "there"
+    restore(at(there), tmp_path / "a.tar.gz")
+    assert tables(there / "feed.sqlite3") == tables(present / "feed.sqlite3")
+    records = {
+        (row["topic"], row["value"]): json.loads(str(row["headers"]))["version"]
+        for row in columns(there / "bus.sqlite3")["records"]
+        if row["key"] == GREETER
+    }
+    kept, newer, told = ((one.topic, one.value) for one in states)
+    assert records[kept] == str(version), "whatever the version of the machine"
+    assert newer not in records
+    assert records[told] == "0"
+    assert (state_topic("machines"), machine["version"]) in {
+        (topic, int(found)) for (topic, _), found in records.items()
+    }
+
+
+async def say_something(folder: Path, version: int) -> None:
+    from sqlalchemy import insert
+
+    from feed_svc.schema.tables import FEEDS
+
+    database = await open_database(
+        f"sqlite:///{folder / 'feed.sqlite3'}", "feed_svc.schema", SystemClock()
+    )
+    numbers = dict.fromkeys([column.name for column in FEEDS.columns], 0)
+    feed = {**numbers, "machine": GREETER, "version": version, "end_time": None}
+    await database.write(lambda conn: conn.execute(insert(FEEDS), feed))
+    await database.close()
 
 
 def test_an_archive_of_a_newer_schema_is_refused_before_anything_is_written(
