@@ -54,8 +54,8 @@ export function Rating({ machine, summary }: { machine: Machine; summary: Summar
 }
 
 const WORDS = {
-  LIKE: ["like", "Like", "people like it"],
-  DISLIKE: ["dislike", "Dislike", "people dislike it"],
+  LIKE: ["like", "Like"],
+  DISLIKE: ["dislike", "Dislike"],
 } as const;
 
 function Votes({ machine, summary }: { machine: Machine; summary: Summary }) {
@@ -82,7 +82,7 @@ function Votes({ machine, summary }: { machine: Machine; summary: Summary }) {
   return (
     <div class="votes" role="group" aria-label="Your vote">
       {(["LIKE", "DISLIKE"] as const).map((direction) => {
-        const [icon, label, words] = WORDS[direction];
+        const [icon, label] = WORDS[direction];
         const count = direction === "LIKE" ? value.likes : value.dislikes;
         const why = may ? label : "Log in with a verified account to vote";
         return (
@@ -91,7 +91,7 @@ function Votes({ machine, summary }: { machine: Machine; summary: Summary }) {
             type="button"
             class="button small"
             title={why}
-            aria-label={`${label}: ${count} ${words}`}
+            aria-label={`${label}: ${count} so far`}
             aria-pressed={value.ownVote === direction}
             disabled={!may || busy}
             onClick={() => void vote(direction)}

@@ -69,7 +69,6 @@ export function WriteText({
   return (
     <form
       class="stack tight"
-      aria-label={label}
       onSubmit={sending.submit}
       onKeyDown={(event) => {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && text.trim()) {

@@ -14,9 +14,15 @@ import { Entry, FormFault } from "./entry";
 export function ResetPassword() {
   const [email, setEmail] = useState(place.value.query.get("email") ?? "");
   const [sent, setSent] = useState(false);
+  const [rest, wait] = useCountdown(0);
   const back = <a href="/login">Back to the log-in</a>;
   const sending = useSending(async () => {
-    await requestPasswordReset({ email: email.trim() });
+    try {
+      await requestPasswordReset({ email: email.trim() });
+    } catch (error) {
+      if (error instanceof ApiError && error.retryAfter) wait(Math.ceil(error.retryAfter));
+      throw error;
+    }
     setSent(true);
   });
   if (sent) return <NewPassword email={email.trim()} foot={back} />;
@@ -40,8 +46,16 @@ export function ResetPassword() {
           onChange={setEmail}
           error={sending.field("email")}
         />
-        <button type="submit" class="button primary wide" disabled={sending.busy}>
-          {sending.busy ? "Sending…" : "Send a code"}
+        <button type="submit" class="button primary wide" disabled={sending.busy || rest > 0}>
+          {rest > 0 ? `Send a code in ${rest} s` : sending.busy ? "Sending…" : "Send a code"}
+        </button>
+        <button
+          type="button"
+          class="button plain wide"
+          disabled={!email.trim()}
+          onClick={() => setSent(true)}
+        >
+          I have a code already
         </button>
       </form>
     </Entry>

@@ -1,6 +1,7 @@
 // Codes of six digits: where they are typed, and how long until another can be had.
 
 import { useEffect, useId, useState } from "preact/hooks";
+import { takeFocus } from "./field";
 
 export const DIGITS = 6;
 /** How long a code is not sent again, as far as this page knows before the server has said so. */
@@ -37,6 +38,7 @@ export function CodeField({
           inputMode="numeric"
           autocomplete="one-time-code"
           autofocus={autofocus}
+          ref={autofocus ? takeFocus : null}
           required
           value={value}
           aria-invalid={Boolean(error)}

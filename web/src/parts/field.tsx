@@ -12,6 +12,9 @@ export interface FieldFrame {
   optional?: boolean;
 }
 
+/** Takes the cursor when it is first shown: browsers heed `autofocus` only while a page loads. */
+export const takeFocus = (element: HTMLElement | null): void => element?.focus();
+
 interface Marks {
   id: string;
   "aria-invalid": boolean;
@@ -85,6 +88,7 @@ export function TextField({
           type="text"
           {...(input as object)}
           {...marks}
+          ref={input.autofocus ? takeFocus : null}
           class={mono ? "mono" : ""}
           value={value}
           onInput={(event) => onChange(event.currentTarget.value)}
@@ -118,6 +122,7 @@ export function SecretField({
             {...(input as object)}
             {...marks}
             {...({ type: shown ? "text" : "password" } as object)}
+            ref={input.autofocus ? takeFocus : null}
             class={shown || mono ? "mono" : ""}
             value={value}
             onInput={(event) => onChange(event.currentTarget.value)}
@@ -223,6 +228,7 @@ export function AreaField({
         <textarea
           {...(input as object)}
           {...marks}
+          ref={input.autofocus ? takeFocus : null}
           rows={rows}
           class={mono ? "mono" : ""}
           value={value}

@@ -8,8 +8,8 @@ interface Toast {
   id: number;
   text: string;
   bad: boolean;
-  /** Where it leads, if anywhere. */
-  to: string;
+  /** Where news lead, perhaps nowhere; undefined for what the person has just done. */
+  to: string | undefined;
 }
 
 const toasts = signal<readonly Toast[]>([]);
@@ -30,11 +30,11 @@ export function tell(text: string, to: string): void {
   show(text, false, to);
 }
 
-function show(text: string, bad: boolean, to = ""): void {
+function show(text: string, bad: boolean, to?: string): void {
   count += 1;
   const id = count;
   toasts.value = [...toasts.value.slice(-2), { id, text, bad, to }];
-  setTimeout(() => close(id), bad || to ? 9000 : 4000);
+  setTimeout(() => close(id), bad || to !== undefined ? 9000 : 4000);
 }
 
 function close(id: number): void {
@@ -46,7 +46,7 @@ export function Toasts() {
     <div class="toasts" role="status" aria-live="polite">
       {toasts.value.map((toast) => (
         <div key={toast.id} class={toast.bad ? "toast bad" : "toast"}>
-          <Icon name={toast.bad ? "alert" : toast.to ? "bell" : "check"} />
+          <Icon name={toast.bad ? "alert" : toast.to !== undefined ? "bell" : "check"} />
           {toast.to ? (
             <a href={toast.to} onClick={() => close(toast.id)}>
               {toast.text}

@@ -1,7 +1,6 @@
 // What one is told, and over which channel.
 
-import { useState } from "preact/hooks";
-import { ApiError } from "../../api/faults";
+import { useRef } from "preact/hooks";
 import {
   getNotificationPreferences,
   type NotificationPreference,
@@ -51,28 +50,28 @@ function Grid({
   onChange: (value: NotificationPreferences) => void;
   again: () => void;
 }) {
-  const [busy, setBusy] = useState("");
+  const last = useRef(Promise.resolve());
   const user = person.value;
   const missing: Partial<Record<Channel, string>> = {
     ...(user?.emailVerified ? {} : { email: "Verify your e-mail address first" }),
     ...(user?.phoneVerified ? {} : { sms: "Add and verify a phone number first" }),
   };
-  const turn = async (preference: NotificationPreference, channel: Channel, on: boolean) => {
-    const { kind } = preference;
-    setBusy(`${kind}.${channel}`);
-    try {
-      const sent = {
-        name: NAME,
-        etag: value.etag,
-        preferences: [{ ...preference, [channel]: on }],
-      };
-      onChange(await updateNotificationPreferences({ notificationPreferences: sent }));
-    } catch (error) {
-      complain(error);
-      if (error instanceof ApiError && error.reason === "ETAG_STALE") again();
-    } finally {
-      setBusy("");
-    }
+  const turn = (preference: NotificationPreference, channel: Channel, on: boolean) => {
+    const changed = { ...preference, [channel]: on };
+    // Shown at once; what the server says of it comes in the order in which it was clicked.
+    onChange({
+      ...value,
+      preferences: value.preferences.map((one) => (one === preference ? changed : one)),
+    });
+    last.current = last.current.then(async () => {
+      try {
+        const sent = { name: NAME, preferences: [changed] };
+        await updateNotificationPreferences({ notificationPreferences: sent });
+      } catch (error) {
+        complain(error);
+        again();
+      }
+    });
   };
   return (
     <div class="grid-box">
@@ -103,10 +102,8 @@ function Grid({
                     aria-label={`${kindWords(preference.kind)}: ${label}`}
                     title={missing[channel]}
                     checked={preference[channel] ?? false}
-                    disabled={busy !== "" || missing[channel] !== undefined}
-                    onChange={(event) =>
-                      void turn(preference, channel, event.currentTarget.checked)
-                    }
+                    disabled={missing[channel] !== undefined}
+                    onChange={(event) => turn(preference, channel, event.currentTarget.checked)}
                   />
                 </td>
               ))}
