@@ -156,6 +156,7 @@ class Walk:
     def _ending(self, admin: str) -> None:
         stranger = self.running.person("leaver@example.org")
         self.call("DeleteUser", stranger, {"currentPassword": PASSWORD}, user="users/me")
+        self.call("DeleteUser_2", self.running.person("leaver@example.net"), user="users/me")
         self.call("ListUsers", admin)
 
     # what they rent

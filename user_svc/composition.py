@@ -211,6 +211,7 @@ async def compose(platform: Platform) -> Service:
     leaving = Leaving(
         accounts,
         keeping,
+        sessions=sessions,
         proof=proof,
         admin_file=admin_file,
         rules=session_rules,

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from chassis.faults import FieldViolation, Invalid
+from chassis.rest.constraints import is_for_input
 from chassis.rest.decoding import field_named, parse_json, read_message
 from chassis.rest.problem import MediaTypeUnsupported, PreconditionFailed
 from chassis.rest.query import find_field, is_settable, read_query, set_from_text
@@ -89,7 +90,7 @@ class Binding:
         if self.body_is_all:
             return
         for field in self.method.descriptor.input_type.fields:
-            if field.name in self._taken:
+            if field.name in self._taken or is_for_input(field):
                 continue
             if is_settable([field]):
                 yield field.json_name, field

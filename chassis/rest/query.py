@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from chassis.rest.constraints import is_for_input
 from chassis.rest.decoding import Place, field_named, read_message, refuse, scalar_from_text
 from chassis.rest.encoding import descriptor_of
 
@@ -87,6 +88,8 @@ def read_query(
         path = ".".join(field.name for field in fields)
         if path in taken or fields[0].name in taken:
             refuse((path,), "is said by the path or the body, not by the query")
+        if any(is_for_input(field) for field in fields):
+            refuse((path,), "is secret: addresses are logged, so send it in a body")
         if not is_settable(fields):
             refuse((path,), "is an object: name the field in it, after a dot")
         if not fields[-1].is_repeated:

@@ -39,6 +39,12 @@ class PasswordWrong(Forbidden):
     reason = "PASSWORD_WRONG"
 
 
+class LogInNotFresh(Forbidden):
+    """The caller gave no password, and the log-in was some time ago."""
+
+    reason = "LOG_IN_NOT_FRESH"
+
+
 class CredentialsWrong(Unauthenticated):
     """The address or the password is wrong; which of them is not said."""
 

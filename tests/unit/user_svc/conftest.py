@@ -269,6 +269,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         leaving=Leaving(
             accounts,
             keeping,
+            sessions=sessions,
             proof=proof,
             admin_file=admin_file,
             rules=rules,

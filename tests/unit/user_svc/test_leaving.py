@@ -16,6 +16,7 @@ from user_svc.domain.faults import (
     AccountChanged,
     CredentialsWrong,
     LastAdmin,
+    LogInNotFresh,
     PasswordWrong,
     RefreshTokenInvalid,
     TooManyRequests,
@@ -84,6 +85,20 @@ async def test_it_needs_the_password_and_wrong_ones_slow_down(world, ada) -> Non
     with pytest.raises(TooManyRequests):
         await world.leaving.delete(ada, "users/me", PASSWORD, None)
     assert await world.keeping.read(ada, "users/me")
+
+
+async def test_who_has_just_logged_in_needs_no_password_and_others_do(world, ada) -> None:
+    world.clock.advance(601)
+    with pytest.raises(LogInNotFresh):
+        await world.leaving.delete(ada, "users/me", "", None)
+    assert await world.keeping.read(ada, "users/me")
+
+
+async def test_a_fresh_log_in_shows_that_it_is_them(world, ada) -> None:
+    world.clock.advance(599)
+    await world.leaving.delete(ada, "users/me", "", None)
+    with pytest.raises(UserNotFound):
+        await world.keeping.read(ada, "users/me")
 
 
 async def test_nobody_ends_somebody_elses_account(world, ada) -> None:

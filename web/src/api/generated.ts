@@ -178,6 +178,7 @@ export type Reason =
   | "PICTURES_EXHAUSTED"
   | "DEFINITION_INVALID"
   | "CONTACT_TAKEN"
+  | "LOG_IN_NOT_FRESH"
   | "DEAD_LETTER_NOT_FOUND"
   | "NOTIFICATION_NOT_FOUND"
   | "NOTIFICATION_KIND_UNKNOWN"
@@ -1965,7 +1966,10 @@ export interface DeleteSessionRequest {
 export interface DeleteUserRequest {
   /** `users/me`, one's own `users/{user}`, or, as an admin, anybody's. */
   name: string;
-  /** The password of the caller; an admin who ends somebody else's account gives the admin's own. */
+  /**
+   * The password of the caller, where the log-in is older than ten minutes; an admin who ends somebody
+   * else's account gives the admin's own.
+   */
   currentPassword: string;
   /** The etag that the account was read with, if a lost race matters. */
   etag: string;
@@ -2993,9 +2997,10 @@ export const confirmContact: Unary<ConfirmContactRequest, User> =
 
 /**
  * Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
- * seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
- * password, which is why it is no DELETE: that has no body, and addresses are logged.
- * Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
+ * seconds, its allocations are removed, its content elsewhere loses its name. Who has logged in within
+ * the last ten minutes has shown that it is them; others give their password, in the body of a POST,
+ * since a DELETE has none.
+ * Fails with LOG_IN_NOT_FRESH, PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
  */
 export const deleteUser: Unary<DeleteUserRequest, Record<string, never>> =
   unary("POST", "/v1/{name=users/*}:delete", "*");

@@ -306,6 +306,8 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The document is not YAML, or does not describe one machine."""
     CONTACT_TAKEN: _Reason.ValueType  # 160
     """Another account has the e-mail address or phone number."""
+    LOG_IN_NOT_FRESH: _Reason.ValueType  # 161
+    """The caller gave no password, and the log-in was some time ago."""
     DEAD_LETTER_NOT_FOUND: _Reason.ValueType  # 260
     """There is no such dead letter."""
     NOTIFICATION_NOT_FOUND: _Reason.ValueType  # 240
@@ -542,6 +544,8 @@ DEFINITION_INVALID: Reason.ValueType  # 208
 """The document is not YAML, or does not describe one machine."""
 CONTACT_TAKEN: Reason.ValueType  # 160
 """Another account has the e-mail address or phone number."""
+LOG_IN_NOT_FRESH: Reason.ValueType  # 161
+"""The caller gave no password, and the log-in was some time ago."""
 DEAD_LETTER_NOT_FOUND: Reason.ValueType  # 260
 """There is no such dead letter."""
 NOTIFICATION_NOT_FOUND: Reason.ValueType  # 240

@@ -459,7 +459,9 @@ class DeleteUserRequest(message.Message):
     name: builtins.str
     """`users/me`, one's own `users/{user}`, or, as an admin, anybody's."""
     current_password: builtins.str
-    """The password of the caller; an admin who ends somebody else's account gives the admin's own."""
+    """The password of the caller, where the log-in is older than ten minutes; an admin who ends somebody
+    else's account gives the admin's own.
+    """
     etag: builtins.str
     """The etag that the account was read with, if a lost race matters."""
     def __init__(

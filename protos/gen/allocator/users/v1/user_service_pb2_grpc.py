@@ -224,9 +224,10 @@ class UserServiceServicer:
 
     def DeleteUser(self, request, context):
         """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
-        seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
-        password, which is why it is no DELETE: that has no body, and addresses are logged.
-        Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
+        seconds, its allocations are removed, its content elsewhere loses its name. Who has logged in within
+        the last ten minutes has shown that it is them; others give their password, in the body of a POST,
+        since a DELETE has none.
+        Fails with LOG_IN_NOT_FRESH, PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -92,9 +92,10 @@ class UserServiceStub:
     """
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]
     """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
-    seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
-    password, which is why it is no DELETE: that has no body, and addresses are logged.
-    Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
+    seconds, its allocations are removed, its content elsewhere loses its name. Who has logged in within
+    the last ten minutes has shown that it is them; others give their password, in the body of a POST,
+    since a DELETE has none.
+    Fails with LOG_IN_NOT_FRESH, PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
     """
     GrantRole: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GrantRoleRequest, _user_pb2.User]
     """Gives a person a role. Granting one that they have changes nothing.
@@ -176,9 +177,10 @@ class UserServiceAsyncStub(UserServiceStub):
     """
     DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
-    seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
-    password, which is why it is no DELETE: that has no body, and addresses are logged.
-    Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
+    seconds, its allocations are removed, its content elsewhere loses its name. Who has logged in within
+    the last ten minutes has shown that it is them; others give their password, in the body of a POST,
+    since a DELETE has none.
+    Fails with LOG_IN_NOT_FRESH, PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
     """
     GrantRole: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GrantRoleRequest, _user_pb2.User]  # type: ignore[assignment]
     """Gives a person a role. Granting one that they have changes nothing.
@@ -329,9 +331,10 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Ends an account for good: one's own, or as an admin anybody's. Its sessions and consoles end within
-        seconds, its allocations are removed, its content elsewhere loses its name. It needs the caller's
-        password, which is why it is no DELETE: that has no body, and addresses are logged.
-        Fails with PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
+        seconds, its allocations are removed, its content elsewhere loses its name. Who has logged in within
+        the last ten minutes has shown that it is them; others give their password, in the body of a POST,
+        since a DELETE has none.
+        Fails with LOG_IN_NOT_FRESH, PASSWORD_WRONG, USER_NOT_FOUND, ETAG_STALE, LAST_ADMIN, TOO_MANY_REQUESTS.
         """
 
     @_abc_1.abstractmethod
