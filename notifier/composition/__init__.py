@@ -20,6 +20,7 @@ from notifier.adapters.sms_channel.twilio import TwilioSmsChannel
 from notifier.adapters.templates.files import FileTemplates
 from notifier.adapters.webhook_channel.http import HttpWebhookChannel
 from notifier.adapters.webhook_store.sql import SqlWebhookStore
+from notifier.composition.notices import compose_notices
 from notifier.domain.delivery import Channel, Delivery, Persistence
 from notifier.domain.kind import KINDS, Kind
 from notifier.domain.mail_server import SmtpServer, read_mail_url
@@ -27,7 +28,6 @@ from notifier.domain.pacing import Bounds
 from notifier.domain.sms_gateway import HttpGateway, TwilioGateway
 from notifier.domain.suspension import of_suspension
 from notifier.domain.webhook import Webhook
-from notifier.inbox_composition import compose_notices
 from notifier.ports import MailChannel, SmsChannel
 from notifier.schema.tables import LEASES
 from notifier.settings import Settings
