@@ -75,7 +75,7 @@ function Grid({
   };
   return (
     <div class="grid-box">
-      <table class="grid-table">
+      <table class="grid-table tall">
         <thead>
           <tr>
             <th scope="col">
