@@ -9,8 +9,10 @@ TEST_WORKERS ?= 4
 # What needs more than Python.
 REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_cassandra or real_nginx or real_mesh or real_disk or browser or readme
 
-# Tests of one thing each, which may run side by side; the others are of whole installations.
+# Tests of one thing each, which may run side by side; then those of whole installations, two at a time;
+# then those that do an installation harm and look at the clock, which have the machine for themselves.
 APART := tests/conformance tests/unit
+TOGETHER := tests/compose tests/edge tests/keeping tests/mesh tests/polyglot tests/web
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench soak snapshot clean mesh-image mesh-up mesh-down mesh-clean
@@ -26,7 +28,8 @@ test: $(VENV)/dev ## Runs the tests that need no server.
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need real servers, a Docker engine, a browser.
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "$(REAL)" $(APART)
-	$(BIN)/python -m pytest -m "$(REAL)" $(APART:%=--ignore=%)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "$(REAL)" $(TOGETHER)
+	$(BIN)/python -m pytest -m "$(REAL)" $(APART:%=--ignore=%) $(TOGETHER:%=--ignore=%)
 
 check: format lint types imports contracts docs console ## Runs every check that is no test.
 
