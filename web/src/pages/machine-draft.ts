@@ -1,6 +1,6 @@
 // A machine while it is edited, and what of it has changed.
 
-import type { Machine, Port, Probe, Variable } from "../api/generated";
+import type { Machine, MachineStopSignal, Port, Probe, Variable } from "../api/generated";
 import type { Draft } from "../api/transport";
 
 /** The fields of a machine that its publisher writes, as the form holds them. */
@@ -19,6 +19,7 @@ export interface MachineDraft {
   labels: [key: string, value: string][];
   runAs: string;
   stopGrace: string;
+  stopSignal: MachineStopSignal;
   category: string;
   tags: string[];
 }
@@ -38,6 +39,7 @@ export const EMPTY: MachineDraft = {
   labels: [],
   runAs: "",
   stopGrace: "",
+  stopSignal: "STOP_SIGNAL_UNSPECIFIED",
   category: "",
   tags: [],
 };
@@ -78,6 +80,7 @@ export function draftOf(machine: Machine): MachineDraft {
     labels: Object.entries(machine.labels),
     runAs: machine.runAs,
     stopGrace: machine.stopGrace ?? "",
+    stopSignal: machine.stopSignal,
     category: machine.category,
     tags: machine.tags,
   };
@@ -123,6 +126,7 @@ export const FIELD_WORDS: Record<keyof MachineDraft, string> = {
   labels: "labels",
   runAs: "user",
   stopGrace: "time to stop",
+  stopSignal: "signal to stop",
   category: "category",
   tags: "tags",
 };

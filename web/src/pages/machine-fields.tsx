@@ -12,6 +12,13 @@ import { VariableFields } from "./variable-fields";
 
 const CLASSES = ["nano", "small", "medium", "large"];
 
+const SIGNALS = [
+  ["STOP_SIGNAL_UNSPECIFIED", "the image’s own, else SIGTERM"],
+  ...["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"].map(
+    (name) => [name, name] as const,
+  ),
+] as const;
+
 type FieldFault = (name: string) => string | undefined;
 
 export function MachineFields({
@@ -115,6 +122,13 @@ export function MachineFields({
             value={draft.stopGrace}
             onChange={(stopGrace) => set({ stopGrace })}
             error={field("stopGrace")}
+          />
+          <SelectField
+            label="Signal to stop"
+            value={draft.stopSignal}
+            onChange={(signal) => set({ stopSignal: signal as MachineDraft["stopSignal"] })}
+            choices={SIGNALS}
+            error={field("stopSignal")}
           />
         </div>
       </section>
