@@ -111,6 +111,14 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A folder that an allocation keeps: where its program finds it, and the room it asks for."""
+
+    path: str
+    size_mib: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """What the engine is asked to make; with secrets in its environment, so never logged or kept.
 
@@ -128,6 +136,7 @@ class InstanceSpec:
         stop_grace_seconds: how long it may take to stop by itself.
         run_as: the user inside its container; empty for the image's own.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
+        volumes: the folders of the allocation, always in the same order.
     """
 
     image: str
@@ -143,6 +152,7 @@ class InstanceSpec:
     stop_grace_seconds: float
     run_as: str
     stop_signal: str = ""
+    volumes: tuple[Volume, ...] = ()
 
     def __repr__(self) -> str:
         """Names what runs, and nothing of its environment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from allocation_svc.domain.allocation import Endpoint, Protocol, VariableValue
-from allocation_svc.domain.instance import InstanceSpec, Limits, Node, PublishedPort
+from allocation_svc.domain.instance import InstanceSpec, Limits, Node, PublishedPort, Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Plan:
         stop_grace_seconds: how long it may take to stop.
         run_as: the user inside its container.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
+        volumes: the folders that an allocation keeps.
     """
 
     image: str
@@ -72,6 +73,7 @@ class Plan:
     stop_grace_seconds: float = 10.0
     run_as: str = ""
     stop_signal: str = ""
+    volumes: tuple[Volume, ...] = ()
 
     def spec(
         self,
@@ -111,6 +113,7 @@ class Plan:
             stop_grace_seconds=self.stop_grace_seconds,
             run_as=self.run_as,
             stop_signal=self.stop_signal,
+            volumes=self.volumes,
         )
 
 
@@ -138,6 +141,7 @@ class Machine:
         stop_grace_seconds: how long it may take to stop.
         run_as: the user inside its container.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
+        volumes: the folders that an allocation keeps.
     """
 
     name: str
@@ -159,6 +163,7 @@ class Machine:
     stop_grace_seconds: float = 10.0
     run_as: str = ""
     stop_signal: str = ""
+    volumes: tuple[Volume, ...] = ()
 
     def runs_on(self, node: Node) -> bool:
         """Whether the node's runtime can run it."""
@@ -180,4 +185,5 @@ class Machine:
             stop_grace_seconds=self.stop_grace_seconds,
             run_as=self.run_as,
             stop_signal=self.stop_signal,
+            volumes=self.volumes,
         )

@@ -224,14 +224,10 @@ class Reconciler:
     def _doom(self, found: Mapping[str, Instance]) -> int:
         """Has instances removed that have had no live allocation for the grace."""
         now = self._clock.monotonic()
-        present = {
-            name: instance
-            for name, instance in found.items()
-            if instance.state is not InstanceState.MISSING
-        }
-        self._orphans = {name: self._orphans.get(name, now) for name in present}
+        # A MISSING one is listed for what is left of it: its volumes, or a record.
+        self._orphans = {name: self._orphans.get(name, now) for name in found}
         self._doomed = {
-            name: present[name]
+            name: found[name]
             for name, since in self._orphans.items()
             if now - since >= self._orphan_grace
         }
@@ -244,7 +240,7 @@ class Reconciler:
         self._agenda.no_more(name)
         orphan = self._doomed.get(name)
         if orphan is not None:
-            await self._engine.remove(name, orphan.generation)
+            await self._engine.remove(name, max(orphan.generation, 1))
             self._orphans.pop(name, None)
             self._doomed.pop(name, None)
         self._steps.forget(name)

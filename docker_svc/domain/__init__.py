@@ -29,6 +29,7 @@ from docker_svc.domain.instance import (
     Target,
     TcpCheck,
     Usage,
+    Volume,
 )
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "Target",
     "TcpCheck",
     "Usage",
+    "Volume",
 ]

@@ -116,6 +116,19 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A folder that outlasts the instances of an allocation.
+
+    Attributes:
+        path: where the program finds it, if the runtime can have it there.
+        size_mib: how much room was asked for.
+    """
+
+    path: str
+    size_mib: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """What an instance shall be.
 
@@ -129,6 +142,7 @@ class InstanceSpec:
         stop_grace: seconds that it may take to stop by itself.
         run_as: the user in its container; empty for the image's own.
         stop_signal: what asks it to end; None for the image's own, or SIGTERM.
+        volumes: the folders of its allocation, always in the same order.
     """
 
     limits: Limits
@@ -140,6 +154,7 @@ class InstanceSpec:
     stop_grace: float = STOP_GRACE_SECONDS
     run_as: str = ""
     stop_signal: StopSignal | None = None
+    volumes: tuple[Volume, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

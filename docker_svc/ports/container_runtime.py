@@ -49,6 +49,8 @@ class ContainerRuntime(Protocol):
     * Methods of different allocations may run at once; those of one allocation are called one after
       another by the use cases, with the exception of `get`, `list`, `targets`, `stats`, `log_source`.
     * A method that is cancelled either has had its whole effect or none; it may take a moment to end.
+    * Volumes are an allocation's: its instances find in them what former ones have written, at
+      `ALLOCATOR_VOLUME_1` and so on in their environment, and may write there.
     * Program ends are never undone by the runtime itself: no restart policy.
     * Every method may raise EngineUnavailable. It recovers by itself; nothing needs to be opened again.
     """
@@ -74,12 +76,13 @@ class ContainerRuntime(Protocol):
 
         Args:
             key: which; instances of lower generations were removed before.
-            spec: what it shall be; not looked at where the instance is there.
+            spec: what it shall be; not looked at where the instance is there. Volumes that are not
+                there are made.
             progress: told how far the fetching of the image is, where one is fetched.
 
         Raises:
             ImageNotFound, PortTaken, ProgramNotStarted, EngineRefused: it was not started, and nothing
-                of it remains. A program that cannot be executed may instead end at once with 126 or 127.
+                of it remains but volumes. A program that cannot be executed may instead end at once with 126 or 127.
         """
         ...
 
@@ -112,10 +115,15 @@ class ContainerRuntime(Protocol):
         """
         ...
 
-    async def remove(self, allocation: str, generation: int) -> None:
+    async def remove(self, allocation: str, generation: int, *, volumes: bool = False) -> None:
         """Kills and removes the instances of an allocation up to a generation: processes, files, ports.
 
         Returns once they are gone; where there are none, it does nothing.
+
+        Args:
+            allocation: whose.
+            generation: the highest to remove.
+            volumes: whether its volumes go too, where no instance of a higher generation is there.
         """
         ...
 
@@ -124,7 +132,10 @@ class ContainerRuntime(Protocol):
         ...
 
     async def list_all(self) -> list[Standing]:
-        """Every instance of this installation; several generations of an allocation where they are."""
+        """Every instance of this installation; several generations of an allocation where they are.
+
+        Volumes without an instance are told as one of generation 0 that was never started.
+        """
         ...
 
     def events(self) -> AsyncGenerator[RuntimeEvent, None]:

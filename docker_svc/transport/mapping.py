@@ -24,6 +24,7 @@ from docker_svc.domain import (
     StopSignal,
     TcpCheck,
     Usage,
+    Volume,
 )
 from docker_svc.domain.instance import PROBE_TIMEOUT_SECONDS, STOP_GRACE_SECONDS
 from docker_svc.usecases.watching import Available, ListAgain, SignOfLife, Told
@@ -59,6 +60,7 @@ def spec_from_wire(spec: instance_pb2.InstanceSpec) -> InstanceSpec:
         stop_signal=StopSignal(instance_pb2.InstanceSpec.StopSignal.Name(spec.stop_signal))
         if spec.stop_signal
         else None,
+        volumes=tuple(Volume(volume.path, volume.size_mib) for volume in spec.volumes),
     )
 
 

@@ -197,7 +197,7 @@ class Instances:
             record = await self._fenced(tracked, key)
             if record is not None and record.wanted is Wanted.GONE and record.key == key:
                 # What came to be beside us since then is looked for all the same.
-                await self._runtime.remove(key.allocation, key.generation)
+                await self._runtime.remove(key.allocation, key.generation, volumes=True)
                 return
             going = tracked or Tracked(InstanceRecord(key, None, Wanted.REMOVED))
             self._tracked[key.allocation] = going
@@ -229,7 +229,7 @@ class Instances:
             return self._life.shown(tracked)
         record = await self._records.get(allocation)
         strangers = [s for s in await self._runtime.list_all() if s.key.allocation == allocation]
-        if strangers:
+        if any(s.key.generation for s in strangers):
             return self._orphan(max(strangers, key=lambda s: s.key.generation))
         key = record.key if record is not None else InstanceKey(allocation, 0)
         return self._life.shown(Tracked(record or InstanceRecord(key, None, Wanted.GONE)))

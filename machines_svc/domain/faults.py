@@ -109,6 +109,12 @@ class VariableInvalid(Invalid):
     reason = "VARIABLE_INVALID"
 
 
+class VolumeInvalid(Invalid):
+    """A volume is not where one may be."""
+
+    reason = "VOLUME_INVALID"
+
+
 def no_machine(name: str) -> MachineNotFound:
     """The fault for a name that no machine has, or none that the caller may see."""
     return MachineNotFound(f"There is no machine {name!r}; list the machines.", machine=name)

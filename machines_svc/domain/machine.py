@@ -90,6 +90,21 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A folder that an allocation keeps while it lives.
+
+    Attributes:
+        path: where the program finds it, `/data`.
+        size_mib: how much room the machine asks for.
+        title: what it is for; may be empty.
+    """
+
+    path: str
+    size_mib: int
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TcpProbe:
     """Ready once a TCP port accepts a connection.
 
@@ -170,6 +185,7 @@ class MachineSpec:
         run_as: the user inside the container; empty for the image's own.
         stop_grace: how long it may take to stop by itself; None for the default.
         stop_signal: what asks it to end; None for the image's own, or SIGTERM.
+        volumes: the folders that an allocation keeps.
         category: what kind of thing it is, in one word; empty for none.
         tags: words to find it by.
     """
@@ -189,6 +205,7 @@ class MachineSpec:
     run_as: str = ""
     stop_grace: timedelta | None = None
     stop_signal: StopSignal | None = None
+    volumes: tuple[Volume, ...] = ()
     category: str = ""
     tags: tuple[str, ...] = ()
 

@@ -9,7 +9,12 @@ from string import ascii_letters, digits
 
 from chassis.faults import FieldViolation
 from machines_svc.domain.expressions import ExpressionRefused, compiled
-from machines_svc.domain.faults import CommandAdminsOnly, SpecInvalid, VariableInvalid
+from machines_svc.domain.faults import (
+    CommandAdminsOnly,
+    SpecInvalid,
+    VariableInvalid,
+    VolumeInvalid,
+)
 from machines_svc.domain.machine import (
     HttpProbe,
     LogProbe,
@@ -35,6 +40,11 @@ _OF_INTERPRETERS = {
     "LUA_CPATH", "LUA_INIT"
 }  # fmt: skip
 _RESERVED = frozenset({"PORT"} | _OF_THE_SHELL | _OF_THE_C_LIBRARY | _OF_INTERPRETERS)
+_OF_THE_SYSTEM = {
+    "/", "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/run", "/sbin", "/usr",
+    "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/sbin", "/var", "/var/run"
+}  # fmt: skip
+_OF_THE_KERNEL = ("/proc", "/sys", "/dev")
 _PORT_OF = re.compile(r"PORT_[0-9]+")
 
 
@@ -46,16 +56,20 @@ def check_spec(spec: MachineSpec) -> None:
 
     Raises:
         VariableInvalid: only variables are wrong; each field is named.
-        SpecInvalid: something else is, or both; each field is named.
+        VolumeInvalid: only volumes are wrong; each field is named.
+        SpecInvalid: something else is, or several; each field is named.
     """
-    of_variables = list(_variable_problems(spec))
-    of_others = list(_other_problems(spec))
-    problems = of_others + of_variables
+    found = {
+        SpecInvalid: list(_other_problems(spec)),
+        VolumeInvalid: list(_volume_problems(spec)),
+        VariableInvalid: list(_variable_problems(spec)),
+    }
+    problems = [problem for kind in found.values() for problem in kind]
     if not problems:
         return
     message = f"The machine is not valid: {'; '.join(f'{p.field}: {p.message}' for p in problems)}."
-    fault = SpecInvalid if of_others else VariableInvalid
-    raise fault(message, fields=problems)
+    kinds = [fault for fault, kind in found.items() if kind]
+    raise (kinds[0] if len(kinds) == 1 else SpecInvalid)(message, fields=problems)
 
 
 def check_by_people(spec: MachineSpec, kept: MachineSpec | None) -> MachineSpec:
@@ -140,6 +154,22 @@ def _probe_problems(spec: MachineSpec) -> Iterator[FieldViolation]:
         yield FieldViolation(
             f"{path}.port", f"{looked_at[0].number} is a UDP port, which cannot be probed"
         )
+
+
+def _volume_problems(spec: MachineSpec) -> Iterator[FieldViolation]:
+    for place, volume in enumerate(spec.volumes):
+        path, field = volume.path, f"machine.volumes[{place}].path"
+        if path != "/" and {"", ".", ".."} & set(path.split("/")[1:]):
+            yield FieldViolation(field, "write it without `.`, `..`, `//` and a `/` at its end")
+        elif path in _OF_THE_SYSTEM or any(_holds(one, path) for one in _OF_THE_KERNEL):
+            yield FieldViolation(field, f"{path} belongs to the system; use a folder of its own")
+        for other in spec.volumes[:place]:
+            if _holds(other.path, path) or _holds(path, other.path):
+                yield FieldViolation(field, f"it overlaps {other.path}, a volume before it")
+
+
+def _holds(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _variable_problems(spec: MachineSpec) -> Iterator[FieldViolation]:

@@ -24,6 +24,7 @@ from machines_svc.domain.machine import (
     StopSignal,
     TcpProbe,
     Variable,
+    Volume,
 )
 
 SPEC_FIELDS = frozenset(MachineSpec.__dataclass_fields__)
@@ -75,6 +76,7 @@ def spec_of(message: machine_pb2.Machine) -> MachineSpec:
         stop_signal=StopSignal(machine_pb2.Machine.StopSignal.Name(message.stop_signal))
         if message.stop_signal
         else None,
+        volumes=tuple(Volume(one.path, one.size_mib, one.title) for one in message.volumes),
         category=message.category,
         tags=tuple(message.tags),
     )
@@ -141,6 +143,10 @@ def message_of(machine: Machine, availability: Availability) -> machine_pb2.Mach
         update_time=_timestamp(machine.update_time),
         availability=machine_pb2.Machine.Availability.Value(availability.value),
         run_as=spec.run_as,
+        volumes=[
+            machine_pb2.Volume(path=one.path, size_mib=one.size_mib, title=one.title)
+            for one in spec.volumes
+        ],
         category=spec.category,
         tags=spec.tags,
         average_rating=machine.standing.rating_hundredths / 100,

@@ -22,6 +22,7 @@ from docker_svc.adapters.log_source.pump import Pump
 from docker_svc.adapters.log_source.tail import SourceLimits
 from docker_svc.adapters.readiness.network import NetworkReadiness
 from docker_svc.domain import (
+    EngineRefused,
     HttpCheck,
     ImageNotFound,
     InstanceKey,
@@ -37,6 +38,7 @@ from docker_svc.domain import (
     Standing,
     StopSignal,
     TcpCheck,
+    Volume,
 )
 from docker_svc.ports.container_runtime import (
     ContainerRuntime,
@@ -182,7 +184,10 @@ async def _docker_ground(folder: Path, probe_host: str = "") -> AsyncGenerator[G
 
         async def leftovers() -> list[str]:
             found = await engine.containers.list(all="true", filters=f'{{"label": ["{label}"]}}')
-            return [container.id for container in found]
+            volumes = await engine.volumes.list(  # type: ignore[no-untyped-call]
+                filters={"label": [label]}
+            )
+            return [container.id for container in found] + (volumes["Volumes"] or [])
 
         try:
             kind = "docker elsewhere" if probe_host else "docker"
@@ -224,7 +229,8 @@ async def _checked(ground: Ground) -> AsyncIterator[Ground]:
         yield ground
     finally:
         for standing in await ground.runtime.list_all():
-            await ground.runtime.remove(standing.key.allocation, standing.key.generation)
+            key = standing.key
+            await ground.runtime.remove(key.allocation, key.generation, volumes=True)
         await ground.down()
     left = ground.leftovers()
     assert (await left if asyncio.iscoroutine(left) else left) == []
@@ -344,6 +350,120 @@ async def test_files_of_an_instance_survive_its_restart(ground: Ground) -> None:
     ground.events.seen.clear()
     await ground.runtime.start(key, spec)
     assert (await ground.ended(key)).exit_code == 5
+
+
+MARKS = 'for d in {}; do [ -f "$d/mark" ] && exit 5; done; for d in {}; do echo 1 > "$d/mark"; done; exit 4'
+BOTH = '"$ALLOCATOR_VOLUME_1" "$ALLOCATOR_VOLUME_2"'
+
+
+async def _exit_code(ground: Ground, key: InstanceKey, spec: InstanceSpec) -> int | None:
+    """Runs an instance, new or not, to its end."""
+    there = await ground.runtime.get(key)
+    began = await (ground.run(key, spec) if there is None else ground.runtime.start(key, spec))
+    while began.running:
+        # An end of the start before may be told only now.
+        ground.events.seen.clear()
+        now = await ground.runtime.get(key)
+        assert now is not None
+        began = await ground.ended(key) if now.running else now
+    return began.exit_code
+
+
+async def test_what_is_in_a_volume_outlasts_instances_and_goes_with_the_allocation(
+    ground: Ground,
+) -> None:
+    """Started again, made again, opened again; each volume and each allocation has its own."""
+    first, other = new_key(), new_key()
+    second = replace(first, generation=2)
+    spec = replace(
+        ground.script(MARKS.format(BOTH, BOTH)),
+        volumes=(Volume("/data", 64), Volume("/var/lib/tool/files", 64)),
+    )
+    assert await _exit_code(ground, first, spec) == 4
+    assert await _exit_code(ground, first, spec) == 5
+    assert await _exit_code(ground, other, spec) == 4
+    await ground.runtime.remove(first.allocation, 1)
+    assert await _exit_code(ground, second, spec) == 5
+    await ground.down()
+    await ground.up()
+    assert await _exit_code(ground, second, spec) == 5
+    await ground.runtime.remove(first.allocation, 1, volumes=True)
+    assert await _exit_code(ground, second, spec) == 5, "a higher generation has them"
+    await ground.runtime.remove(first.allocation, 2, volumes=True)
+    await ground.runtime.remove(first.allocation, 2, volumes=True)
+    assert await _exit_code(ground, replace(first, generation=3), spec) == 4
+    assert await _exit_code(ground, other, spec) == 5
+
+
+async def test_volumes_without_an_instance_are_told_and_can_be_removed(ground: Ground) -> None:
+    """As of generation 0, which was never started: whoever knows of no such allocation removes them."""
+    key = new_key()
+    spec = replace(ground.script("exit 4"), volumes=(Volume("/data", 1), Volume("/more", 1)))
+    assert await _exit_code(ground, key, spec) == 4
+    assert [s.key for s in await ground.runtime.list_all()] == [key]
+    await ground.runtime.remove(key.allocation, 1)
+    assert await ground.runtime.get(key) is None
+    [left] = await ground.runtime.list_all()
+    assert (left.key, left.running, left.run) == (replace(key, generation=0), False, "")
+    await ground.runtime.remove(key.allocation, 1, volumes=True)
+    assert await ground.runtime.list_all() == []
+
+
+@pytest.mark.parametrize("path", ["/data", "/var/lib/tool/data", "/tmp/a/b", "/home/tool", "/opt"])
+async def test_a_volume_is_at_its_path(ground: Ground, path: str) -> None:
+    """In a container, and in a sandbox; without one the environment alone says where it is."""
+    key = new_key()
+    check = f'[ "$ALLOCATOR_VOLUME_1" = {path} ] || exit 6; echo a > {path}/x && [ -w {path} ] && exit 4'
+    spec = replace(ground.script(check), volumes=(Volume(path, 1),))
+    apart = "sandbox" in (await ground.runtime.node()).isolation or ground.name == "docker"
+    assert await _exit_code(ground, key, spec) == (4 if apart else 6)
+    assert not Path(path, "x").exists(), "nothing of it is on the host"
+
+
+@pytest.mark.parametrize("run_as", ["1000:1000", "1000", "nobody", "nobody:nogroup", "0:0"])
+async def test_whoever_the_program_runs_as_can_write_into_a_volume(
+    ground: Ground, run_as: str
+) -> None:
+    """Also where the image has no such folder, and when it is made again."""
+    key = new_key()
+    text = MARKS.format('"$ALLOCATOR_VOLUME_1"', '"$ALLOCATOR_VOLUME_1"')
+    spec = replace(ground.script(text), volumes=(Volume("/srv/some/data", 1),), run_as=run_as)
+    assert await _exit_code(ground, key, spec) == 4
+    await ground.runtime.remove(key.allocation, 1)
+    assert await _exit_code(ground, replace(key, generation=2), spec) == 5
+
+
+async def test_the_rest_of_the_host_stays_read_only_beside_a_volume(ground: Ground) -> None:
+    """What had to be added for its path takes nothing from the programs, and gives nothing to write."""
+    key = new_key()
+    check = "touch /x /var/lib/x 2>/dev/null; [ -x /bin/sh ] && [ -r /etc/passwd ] && exit 4"
+    spec = replace(ground.script(check), volumes=(Volume("/data", 1), Volume("/var/lib/a/b", 1)))
+    assert await _exit_code(ground, key, spec) == 4
+    assert not Path("/x").exists()
+    assert not Path("/var/lib/x").exists()
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+async def test_a_volume_of_somebody_else_is_neither_used_nor_removed(ground: Ground) -> None:
+    """Whatever its name is."""
+    from aiodocker import Docker
+
+    key = new_key()
+    name = f"allocator-{key.allocation_id}-v1"
+    spec = replace(ground.script("exit 4"), volumes=(Volume("/data", 1),))
+    async with Docker() as engine:
+        theirs = await engine.volumes.create(  # type: ignore[no-untyped-call]
+            {"Name": name, "Labels": {"allocator.allocation": "x"}}
+        )
+        try:
+            with pytest.raises(EngineRefused, match=name):
+                await ground.run(key, spec)
+            assert await ground.runtime.get(key) is None
+            await ground.runtime.remove(key.allocation, 1, volumes=True)
+            assert (await theirs.show())["Name"] == name
+        finally:
+            await theirs.delete()
 
 
 async def test_removing_leaves_nothing(ground: Ground) -> None:

@@ -24,6 +24,7 @@ from docker_svc.domain import (
     PublishedPort,
     StopSignal,
     TcpCheck,
+    Volume,
 )
 from docker_svc.ports.instance_records import InstanceRecord, InstanceRecords, Wanted
 
@@ -67,6 +68,7 @@ def a_spec(**changes: object) -> InstanceSpec:
         stop_grace=2.5,
         run_as="1000:1000",
         stop_signal=StopSignal.SIGHUP,
+        volumes=(Volume("/data", 1024), Volume("/x", 1)),
     )
     return replace(spec, **changes)  # type: ignore[arg-type]
 

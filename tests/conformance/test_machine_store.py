@@ -43,6 +43,7 @@ from machines_svc.domain.machine import (
     StopSignal,
     TcpProbe,
     Variable,
+    Volume,
 )
 from machines_svc.ports import FORMER_VERSIONS_KEPT, MachineStore, page_key
 from machines_svc.schema.tables import METADATA, OUTBOX
@@ -152,6 +153,7 @@ FULL = MachineSpec(
     run_as="1000:1000",
     stop_grace=timedelta(milliseconds=1500),
     stop_signal=StopSignal.SIGUSR2,
+    volumes=(Volume("/data", 1, "t"), Volume("/x", 10485760)),
 )
 
 

@@ -217,6 +217,19 @@ def test_an_instance_that_vanishes_is_made_anew(running: AllocatorProcess) -> No
     nothing_is_left(running, {ready["port"]})
 
 
+def test_volumes_without_an_allocation_are_removed_after_a_grace(
+    running: AllocatorProcess,
+) -> None:
+    folder = running.data_dir / "instances"
+    (folder / "abcd1234-volumes" / "1").mkdir(parents=True)
+    (folder / "somebody-elses").mkdir()
+    try:
+        until(lambda: "abcd1234-volumes" not in folders_of(running.data_dir))
+        assert "somebody-elses" in folders_of(running.data_dir)
+    finally:
+        (folder / "somebody-elses").rmdir()
+
+
 def test_an_instance_without_an_allocation_is_removed_after_a_grace(
     running: AllocatorProcess,
 ) -> None:

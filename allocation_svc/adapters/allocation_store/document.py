@@ -19,7 +19,7 @@ from allocation_svc.domain.allocation import (
     StateReason,
     VariableValue,
 )
-from allocation_svc.domain.instance import Limits
+from allocation_svc.domain.instance import Limits, Volume
 from allocation_svc.domain.machine import Plan
 from chassis.clock import instant_of, millis_of
 
@@ -136,6 +136,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "stop_grace_seconds": plan.stop_grace_seconds,
         "run_as": plan.run_as,
         "stop_signal": plan.stop_signal,
+        "volumes": [[volume.path, volume.size_mib] for volume in plan.volumes],
     }
 
 
@@ -146,6 +147,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
             **document,
             "command": tuple(document["command"]),
             "limits": Limits(*document["limits"]),
+            "volumes": tuple(Volume(*volume) for volume in document.get("volumes", ())),
         }
     )
 

@@ -6,6 +6,7 @@ import grpc
 from allocator.machines.v1 import machine_pb2, machine_service_pb2, machine_service_pb2_grpc
 
 from allocation_svc.domain.allocation import Protocol
+from allocation_svc.domain.instance import Volume
 from allocation_svc.domain.machine import Machine, MachinePort, Variable
 from chassis.rpc import ask
 
@@ -82,4 +83,5 @@ def machine_of(message: machine_pb2.Machine) -> Machine:
         stop_signal=machine_pb2.Machine.StopSignal.Name(message.stop_signal)
         if message.stop_signal
         else "",
+        volumes=tuple(Volume(volume.path, volume.size_mib) for volume in message.volumes),
     )

@@ -168,6 +168,10 @@ def _spec_message(spec: InstanceSpec) -> instance_pb2.InstanceSpec:
             pids=spec.limits.pids,
         ),
         run_as=spec.run_as,
+        volumes=[
+            instance_pb2.Volume(path=volume.path, size_mib=volume.size_mib)
+            for volume in spec.volumes
+        ],
     )
     if spec.stop_signal:
         message.stop_signal = instance_pb2.InstanceSpec.StopSignal.Value(spec.stop_signal)

@@ -36,6 +36,7 @@ from docker_svc.adapters.container_runtime.docker_streams import (
     engine_events,
     usage_of,
 )
+from docker_svc.adapters.container_runtime.docker_volumes import NamedVolumes
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
 from docker_svc.domain import (
     Capacity,
@@ -83,6 +84,7 @@ class DockerRuntime:
         self._docker = open_engine(self._url)
         self._policy = policy
         self._networks = SharedNetworks(self._docker, policy, subnets)
+        self._volumes = NamedVolumes(self._docker, policy)
         # Whether the engine's network is ours; then ports and containers are looked at directly.
         self._is_local = self._url.startswith("unix://") and not probe_host
         self._probe_host = probe_host or answers_at(policy.bind_address)
@@ -117,6 +119,7 @@ class DockerRuntime:
         self, key: InstanceKey, spec: InstanceSpec, progress: Callable[[Progress], None]
     ) -> Standing:
         name = self._policy.container_name(key)
+        await self._volumes.provide(key, spec)
         for _ in range(_ATTEMPTS):
             network = await self._networks.place(key)
             config = self._policy.container_config(key, spec, network)
@@ -149,6 +152,7 @@ class DockerRuntime:
         """Starts a container that never ran; one that cannot be started is removed."""
         container = self._docker.containers.container(identity)
         try:
+            await self._volumes.hand_over(container)
             async with asked(_LONG):
                 await container.start()
         except DockerError:
@@ -203,7 +207,7 @@ class DockerRuntime:
                 raise _not_found(key) from error
             raise start_fault(error) from error
 
-    async def remove(self, allocation: str, generation: int) -> None:
+    async def remove(self, allocation: str, generation: int, *, volumes: bool = False) -> None:
         """Removes containers and what they wrote; their anonymous volumes too."""
         found = await self._rows(f"{LABEL_ALLOCATION}={allocation}")
         keys = [(key, row["Id"]) for key, row in found if key.generation <= generation]
@@ -213,6 +217,8 @@ class DockerRuntime:
                 await self._delete(identity)
                 self._networks.leave(key)
                 self._ids.pop(key, None)
+            if volumes and len(keys) == len(found):
+                await self._volumes.remove(allocation)
 
         await _to_its_end(away())
 
@@ -264,7 +270,8 @@ class DockerRuntime:
                 return await self.get(key)
 
         standings = await asyncio.gather(*(one(key, row) for key, row in rows))
-        return [standing for standing in standings if standing is not None]
+        left = await self._volumes.of_nobody({key.allocation for key, _ in rows})
+        return [standing for standing in standings if standing is not None] + left
 
     async def _rows(self, *labels: str) -> list[tuple[InstanceKey, dict[str, Any]]]:
         wanted = [f"{LABEL_INSTALLATION}={self._policy.installation}", *labels]

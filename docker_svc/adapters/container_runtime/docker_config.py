@@ -10,12 +10,14 @@ from typing import Any
 
 import orjson
 
-from docker_svc.domain import InstanceKey, InstanceSpec, Protocol, PublishedPort, Standing
+from docker_svc.domain import InstanceKey, InstanceSpec, Protocol, PublishedPort, Standing, Volume
 
 LABEL_INSTALLATION = "allocator.installation"
 LABEL_ALLOCATION = "allocator.allocation"
 LABEL_GENERATION = "allocator.generation"
 LABEL_SPEC = "allocator.spec"
+LABEL_VOLUME = "allocator.volume"
+LABEL_SIZE = "allocator.size-mib"
 
 CAPABILITIES = (
     # What images need that begin as root, give files and ports away, and go on as somebody else:
@@ -58,7 +60,10 @@ class ContainerPolicy:
         published = {f"{p.container_port}/{p.protocol.value}": p.host_port for p in spec.ports}
         config: dict[str, Any] = {
             "Image": spec.image,
-            "Env": [f"{name}={value}" for name, value in spec.environment.items()],
+            "Env": [
+                *(f"{name}={value}" for name, value in spec.environment.items()),
+                *(f"ALLOCATOR_VOLUME_{n}={v.path}" for n, v in enumerate(spec.volumes, 1)),
+            ],
             "Labels": {
                 LABEL_INSTALLATION: self.installation,
                 LABEL_ALLOCATION: key.allocation,
@@ -74,6 +79,10 @@ class ContainerPolicy:
                     port: [{"HostIp": self.bind_address, "HostPort": str(number)}]
                     for port, number in published.items()
                 },
+                "Mounts": [
+                    {"Type": "volume", "Source": self.volume_name(key, n), "Target": volume.path}
+                    for n, volume in enumerate(spec.volumes, 1)
+                ],
                 "RestartPolicy": {"Name": "no"},
                 "CapDrop": ["ALL"],
                 "CapAdd": list(CAPABILITIES),
@@ -99,6 +108,22 @@ class ContainerPolicy:
         if spec.stop_signal is not None:
             config["StopSignal"] = spec.stop_signal.value
         return config
+
+    def volume_config(self, key: InstanceKey, number: int, volume: Volume) -> dict[str, Any]:
+        """What is asked of the engine to make a volume of an allocation; the first has number 1."""
+        return {
+            "Name": self.volume_name(key, number),
+            "Labels": {
+                LABEL_INSTALLATION: self.installation,
+                LABEL_ALLOCATION: key.allocation,
+                LABEL_VOLUME: volume.path,
+                LABEL_SIZE: str(volume.size_mib),
+            },
+        }
+
+    def volume_name(self, key: InstanceKey, number: int) -> str:
+        """The name of a volume: without the generation, since it outlasts them."""
+        return f"allocator-{key.allocation_id}-v{number}"
 
     def network_config(self, name: str, subnet: str) -> dict[str, Any]:
         """What is asked of the engine to make a shared network whose members cannot reach each other."""
@@ -126,6 +151,7 @@ def spec_digest(spec: InstanceSpec) -> str:
         [spec.limits.cpu_millis, spec.limits.memory_bytes, spec.limits.pids],
         spec.run_as,
         spec.stop_signal and spec.stop_signal.value,
+        [volume.path for volume in spec.volumes],
     ]
     return hashlib.sha256(orjson.dumps(shape)).hexdigest()[:32]
 

@@ -20,12 +20,17 @@ import orjson
 
 from docker_svc.adapters.container_runtime import shim as shim_module
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
-from docker_svc.adapters.container_runtime.process_folder import ProcessFolder, Shim
+from docker_svc.adapters.container_runtime.process_folder import (
+    ProcessFolder,
+    remove_folder,
+)
+from docker_svc.adapters.container_runtime.process_volumes import VolumeFolders
 from docker_svc.adapters.container_runtime.process_watch import EndWatch
 from docker_svc.adapters.container_runtime.sandbox import (
     Isolation,
     find_isolation,
     interpreter,
+    places_in_sandbox,
     sandbox_command,
 )
 from docker_svc.domain import (
@@ -89,6 +94,7 @@ class ProcessRuntime:
         self._policy = policy
         self._isolation = isolation
         self._watch = EndWatch(root)
+        self._volumes = VolumeFolders(root)
         self._programs = root / ".bin"
 
     async def check(self, spec: InstanceSpec) -> None:
@@ -109,11 +115,11 @@ class ProcessRuntime:
         if standing is not None and standing.run:
             return standing
         if standing is None:
-            self._made(lambda: folder.make(spec, self._free_uid()))
+            self._made(lambda: self._make(key, folder, spec))
         try:
             return await self._begin(key, folder, spec)
         except (ProgramNotStarted, EngineRefused):
-            await self._remove_folder(folder)
+            await remove_folder(folder.path)
             raise
 
     async def start(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
@@ -128,7 +134,7 @@ class ProcessRuntime:
         return await self._begin(key, folder, spec)
 
     async def _begin(self, key: InstanceKey, folder: ProcessFolder, spec: InstanceSpec) -> Standing:
-        task = asyncio.ensure_future(self._run_shim(folder, spec))
+        task = asyncio.ensure_future(self._run_shim(key, folder, spec))
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -142,7 +148,7 @@ class ProcessRuntime:
             raise EngineRefused("The folder of the instance was removed while it was started.")
         return standing
 
-    async def _run_shim(self, folder: ProcessFolder, spec: InstanceSpec) -> None:
+    async def _run_shim(self, key: InstanceKey, folder: ProcessFolder, spec: InstanceSpec) -> None:
         try:
             # No preexec_fn: CPython then uses vfork, which is safe beside the threads of gRPC.
             process = await asyncio.create_subprocess_exec(
@@ -163,7 +169,7 @@ class ProcessRuntime:
             ) from error
         try:
             async with asyncio.timeout(_BEGIN_SECONDS):
-                told, _ = await process.communicate(orjson.dumps(self._orders(folder, spec)))
+                told, _ = await process.communicate(orjson.dumps(self._orders(key, folder, spec)))
         except TimeoutError as error:
             process.kill()
             await process.wait()
@@ -176,12 +182,19 @@ class ProcessRuntime:
                 f"The program cannot be started: {report['failure']}. Correct the machine's command."
             )
 
-    def _orders(self, folder: ProcessFolder, spec: InstanceSpec) -> dict[str, object]:
+    def _orders(
+        self, key: InstanceKey, folder: ProcessFolder, spec: InstanceSpec
+    ) -> dict[str, object]:
         sandboxed = bool(self._isolation.bwrap)
+        volumes = self._volumes.of(key.allocation, spec)
+        if sandboxed:
+            paths = [volume.path for volume in spec.volumes]
+            volumes = places_in_sandbox(volumes, paths, (self._programs, _SHIM, folder.files))
         environment = {
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **spec.environment,
+            **{f"ALLOCATOR_VOLUME_{n}": str(place) for n, (_, place) in enumerate(volumes, 1)},
             # It has no network of its own: whatever it listens on is open to whoever reaches that.
             "ALLOCATOR_BIND_ADDRESS": self._policy.bind_address,
             "PATH": f"{self._programs}:/usr/local/bin:/usr/bin:/bin",
@@ -206,6 +219,7 @@ class ProcessRuntime:
                 programs=self._programs,
                 hidden=self._hidden,
                 files=folder.files,
+                volumes=volumes,
             )
             if sandboxed
             else [],
@@ -247,19 +261,20 @@ class ProcessRuntime:
         finally:
             os.close(pidfd)
 
-    async def remove(self, allocation: str, generation: int) -> None:
+    async def remove(self, allocation: str, generation: int, *, volumes: bool = False) -> None:
         """Kills processes and deletes folders, whatever somebody has left of them."""
+        stays = False
         for key, folder in ProcessFolder.whole_or_not(self._root):
-            if key.allocation == allocation and key.generation <= generation:
-                await self._end(folder, 0.0)
-                await self._remove_folder(folder)
-                self._watch.removed(key)
-
-    async def _remove_folder(self, folder: ProcessFolder) -> None:
-        going = folder.path.with_name(f".{folder.path.name}.gone")
-        with contextlib.suppress(FileNotFoundError):
-            folder.path.rename(going)
-        await asyncio.to_thread(shutil.rmtree, going, ignore_errors=True)
+            if key.allocation != allocation:
+                continue
+            if key.generation > generation:
+                stays = True
+                continue
+            await self._end(folder, 0.0)
+            await remove_folder(folder.path)
+            self._watch.removed(key)
+        if volumes and not stays:
+            await remove_folder(self._volumes.folder(allocation))
 
     async def get(self, key: InstanceKey) -> Standing | None:
         """Reads the folder."""
@@ -274,7 +289,7 @@ class ProcessRuntime:
                 found.append(standing)
                 if standing.running:
                     self._watch.add(key, folder)
-        return found
+        return found + self._volumes.of_nobody({standing.key.allocation for standing in found})
 
     async def events(self) -> AsyncGenerator[RuntimeEvent, None]:
         """Ends of shims, as the kernel tells them."""
@@ -310,7 +325,7 @@ class ProcessRuntime:
         last_ticks, last_time = 0, 0.0
         shim = folder.shim()
         while shim is not None and shim.lives() and folder.standing(key) is not None:
-            ticks, memory, threads = _used(shim)
+            ticks, memory, threads = shim.used()
             now = time.monotonic()
             if last_time:
                 millis = round(1000 * max(0, ticks - last_ticks) / _TICKS / (now - last_time))
@@ -350,10 +365,18 @@ class ProcessRuntime:
         """Lets go of the watches; processes go on."""
         self._watch.close()
 
+    def _make(self, key: InstanceKey, folder: ProcessFolder, spec: InstanceSpec) -> None:
+        """Makes the folder and the volumes, which stay with the user who has them already."""
+        owner = self._volumes.owner(key.allocation) if self._isolation.own_uids else 0
+        uid = owner or self._free_uid()
+        self._volumes.make(key.allocation, spec, uid)
+        folder.make(spec, uid)
+
     def _free_uid(self) -> int:
         if not self._isolation.own_uids:
             return 0
         taken = {folder.uid() for _, folder in ProcessFolder.all(self._root)}
+        taken |= self._volumes.owners()
         if len(taken) >= _UIDS // 2:
             raise EngineRefused("As many processes run as there are user ids for them.")
         # At random: another installation on this machine has the same range, and the kernel counts
@@ -414,18 +437,6 @@ async def _ends(pidfd: int, seconds: float) -> bool:
         return True
     finally:
         loop.remove_reader(pidfd)
-
-
-def _used(shim: Shim) -> tuple[int, int, int]:
-    """Processor ticks, bytes and threads of all below a shim."""
-    ticks = memory = threads = 0
-    for pid in shim_module.descendants(shim.pid):
-        with contextlib.suppress(OSError, IndexError):
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-            ticks += sum(int(field) for field in fields[11:15])
-            threads += int(fields[17])
-            memory += shim_module.private_bytes(pid)
-    return ticks, memory, threads
 
 
 def _not_found(key: InstanceKey) -> InstanceNotFound:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +14,12 @@ from typing import Any
 
 import orjson
 
-from docker_svc.adapters.container_runtime.shim import start_ticks, write_whole
+from docker_svc.adapters.container_runtime.shim import (
+    descendants,
+    private_bytes,
+    start_ticks,
+    write_whole,
+)
 from docker_svc.domain import InstanceKey, InstanceSpec, Protocol, PublishedPort, Standing
 
 _NAME = re.compile(r"([a-z0-9]{4,32})-g([1-9][0-9]{0,9})")
@@ -41,6 +49,17 @@ class Shim:
             return start_ticks(self.pid) == self.ticks
         except (OSError, IndexError, ValueError):
             return False
+
+    def used(self) -> tuple[int, int, int]:
+        """Processor ticks, bytes and threads of all below it."""
+        ticks = memory = threads = 0
+        for pid in descendants(self.pid):
+            with contextlib.suppress(OSError, IndexError):
+                fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+                ticks += sum(int(field) for field in fields[11:15])
+                threads += int(fields[17])
+                memory += private_bytes(pid)
+        return ticks, memory, threads
 
 
 class ProcessFolder:
@@ -169,6 +188,14 @@ class ProcessFolder:
         except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
             return None
         return found
+
+
+async def remove_folder(path: Path) -> None:
+    """Removes a folder and all that is in it: at once by its name, so that a crash leaves no half of it."""
+    going = path.with_name(f".{path.name}.gone")
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(going)
+    await asyncio.to_thread(shutil.rmtree, going, ignore_errors=True)
 
 
 def _instant(nanoseconds: int) -> datetime:

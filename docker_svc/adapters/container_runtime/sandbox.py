@@ -64,7 +64,13 @@ def interpreter() -> Path:
 
 
 def sandbox_command(
-    bwrap: str, *, shim: Path, programs: Path, hidden: Sequence[Path], files: Path
+    bwrap: str,
+    *,
+    shim: Path,
+    programs: Path,
+    hidden: Sequence[Path],
+    files: Path,
+    volumes: Sequence[tuple[Path, Path]] = (),
 ) -> list[str]:
     """The command that runs `shim.py enter` in a sandbox; its orders come by standard input.
 
@@ -75,11 +81,12 @@ def sandbox_command(
         hidden: our folders, none in another: nothing of them shall be seen but `files` and
             `programs`.
         files: the instance's own folder.
+        volumes: other folders of its own, and where it finds each: `places_in_sandbox` says where.
     """
     command = [bwrap, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
-    command += ["--ro-bind", "/", "/"]
-    # A link leads into a folder that is hidden by its own name.
-    emptied = [Path(f) for f in _HIDDEN if Path(f).is_dir() and not Path(f).is_symlink()]
+    emptied = _emptied()
+    opened = _opened([place for _, place in volumes], (*emptied, *hidden))
+    command += _root(opened)
     for folder in emptied:
         mode = "1777" if folder.name == "tmp" else "0755"
         command += ["--perms", mode, "--tmpfs", str(folder)]
@@ -89,17 +96,81 @@ def sandbox_command(
     # Names are looked up with the help of files there.
     for name in ("/run/systemd/resolve", "/run/resolvconf"):
         command += ["--ro-bind-try", name, name]
-    shown = [("--ro-bind", path) for path in (Path(sys.base_prefix).resolve(), programs, shim)]
-    for option, path in [*shown, ("--bind", files)]:
-        for parent in reversed(path.parents):
+    shown = [("--bind", folder, place) for folder, place in volumes]
+    fixed = (Path(sys.base_prefix).resolve(), programs, shim)
+    shown += [("--ro-bind", path, path) for path in fixed] + [("--bind", files, files)]
+    for option, path, place in shown:
+        for parent in reversed(place.parents):
             # Left to itself, bubblewrap makes them for its own user only.
-            if any(parent.is_relative_to(f) and parent != f for f in (*emptied, *hidden)):
+            if any(parent.is_relative_to(f) and parent != f for f in (*emptied, *hidden, *opened)):
                 command += ["--perms", "0755", "--dir", str(parent)]
-        command += [option, str(path), str(path)]
+        command += [option, str(path), str(place)]
+    for folder in opened:
+        command += ["--remount-ro", str(folder)]
     if os.geteuid() == 0:
         # As much as it takes to become somebody else, which takes the rest away.
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     return [*command, "--", str(interpreter()), "-I", "-S", str(shim), "enter"]
+
+
+def places_in_sandbox(
+    volumes: Sequence[tuple[Path, Path]], paths: Sequence[str], needed: Sequence[Path]
+) -> list[tuple[Path, Path]]:
+    """Where an instance finds its volumes in a sandbox: at their paths, as in a container.
+
+    Args:
+        volumes: the folder of each, and where it is found without a sandbox: there too, where its
+            path would hide what is needed, or leads to no folder.
+        paths: the path of each.
+        needed: what must be seen where it is.
+    """
+    needed = [Path(sys.base_prefix).resolve(), *needed]
+    places = []
+    for (folder, elsewhere), path in zip(volumes, paths, strict=True):
+        place = Path(path)
+        if not any(place.is_relative_to(f) for f in _emptied()):
+            place = place.resolve()
+        hides = any(one.is_relative_to(place) or place.is_relative_to(one) for one in needed)
+        places.append((folder, elsewhere if hides or not _has_room(place) else place))
+    return places
+
+
+def _has_room(place: Path) -> bool:
+    """Whether a folder is there, or could be added to one whose others can be shown again."""
+    try:
+        there = next(one for one in (place, *place.parents) if one.exists())
+    except OSError:
+        return False
+    return there.is_dir() and os.access(there, os.R_OK | os.X_OK)
+
+
+def _emptied() -> list[Path]:
+    """The folders of the host that are empty in a sandbox."""
+    # A link leads into a folder that is hidden by its own name.
+    return [Path(f) for f in _HIDDEN if Path(f).is_dir() and not Path(f).is_symlink()]
+
+
+def _opened(places: Sequence[Path], emptied: Sequence[Path]) -> list[Path]:
+    """The folders of the host that lack a folder at which a volume shall be seen, the outer ones first."""
+    opened = set()
+    for place in places:
+        if not any(place.is_relative_to(folder) for folder in emptied) and not place.exists():
+            opened.add(next(parent for parent in place.parents if parent.exists()))
+    return sorted(opened)
+
+
+def _root(opened: Sequence[Path]) -> list[str]:
+    """Shows the host read-only; folders can be added, for now, to those that are opened."""
+    command = [] if Path("/") in opened else ["--ro-bind", "/", "/"]
+    for folder in opened:
+        if folder != Path("/"):
+            command += ["--perms", "0755", "--tmpfs", str(folder)]
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            if entry.is_symlink():
+                command += ["--symlink", str(Path(entry.path).readlink()), entry.path]
+            else:
+                command += ["--ro-bind-try", entry.path, entry.path]
+    return command
 
 
 async def find_isolation(

@@ -14,6 +14,7 @@ from docker_svc.domain import (
     PublishedPort,
     StopSignal,
     TcpCheck,
+    Volume,
 )
 
 
@@ -31,6 +32,7 @@ def spec_to_json(spec: InstanceSpec) -> dict[str, Any]:
         "stop_grace": spec.stop_grace,
         "run_as": spec.run_as,
         "stop_signal": None if spec.stop_signal is None else spec.stop_signal.value,
+        "volumes": [[volume.path, volume.size_mib] for volume in spec.volumes],
     }
 
 
@@ -50,6 +52,7 @@ def spec_from_json(value: dict[str, Any]) -> InstanceSpec:
         probe=Probe(_check_from_json(value["check"]), value["probe_timeout"]),
         stop_grace=value["stop_grace"],
         run_as=value["run_as"],
+        volumes=tuple(Volume(*volume) for volume in value.get("volumes", ())),
         stop_signal=StopSignal(signal) if (signal := value.get("stop_signal")) else None,
     )
 

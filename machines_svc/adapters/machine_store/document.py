@@ -25,6 +25,7 @@ from machines_svc.domain.machine import (
     Submission,
     TcpProbe,
     Variable,
+    Volume,
 )
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -57,6 +58,7 @@ def document_of(machine: Machine) -> dict[str, Any]:
         "run_as": spec.run_as,
         "stop_grace": _micros(spec.stop_grace),
         "stop_signal": None if spec.stop_signal is None else spec.stop_signal.value,
+        "volumes": [[volume.path, volume.size_mib, volume.title] for volume in spec.volumes],
         "category": spec.category,
         "tags": list(spec.tags),
     }
@@ -119,6 +121,7 @@ def machine_of(document: Mapping[str, Any], standing: Standing | None = None) ->
             run_as=spec.get("run_as", ""),
             stop_grace=_span(spec.get("stop_grace")),
             stop_signal=StopSignal(spec["stop_signal"]) if "stop_signal" in spec else None,
+            volumes=tuple(Volume(*volume) for volume in spec.get("volumes", ())),
             category=spec.get("category", ""),
             tags=tuple(spec.get("tags", ())),
         ),

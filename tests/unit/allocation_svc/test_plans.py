@@ -11,7 +11,7 @@ from allocator.machines.v1 import machine_pb2
 from allocation_svc.adapters.allocation_store.document import plan_document, plan_of
 from allocation_svc.adapters.catalogue.grpc import machine_of
 from allocation_svc.domain.allocation import Endpoint, Protocol, VariableValue
-from allocation_svc.domain.instance import Limits, Node, PublishedPort
+from allocation_svc.domain.instance import Limits, Node, PublishedPort, Volume
 from allocation_svc.domain.machine import Machine
 
 CONTAINERS = Node(
@@ -91,7 +91,17 @@ def test_a_program_is_asked_to_end_as_its_machine_says(name: str) -> None:
     assert kept.spec(PROCESSES, (), (), ()).stop_signal == name
 
 
-def test_a_plan_from_before_signals_could_be_chosen_asks_as_usual() -> None:
-    document = plan_document(MACHINE.plan(LIMITS))
-    del document["stop_signal"]
-    assert plan_of(document).stop_signal == ""
+def test_an_instance_has_the_volumes_of_its_machine_in_their_order() -> None:
+    volumes = [machine_pb2.Volume(path=path, size_mib=9) for path in ("/b", "/a")]
+    message = machine_pb2.Machine(name="machines/a", command=["a"], volumes=volumes)
+    plan = machine_of(message).plan(LIMITS)
+    kept = plan_of(orjson.loads(orjson.dumps(plan_document(plan))))
+    assert kept == plan
+    assert kept.spec(PROCESSES, (), (), ()).volumes == (Volume("/b", 9), Volume("/a", 9))
+
+
+def test_a_plan_from_before_signals_and_volumes_is_read() -> None:
+    plan = MACHINE.plan(LIMITS)
+    document = plan_document(plan)
+    del document["stop_signal"], document["volumes"]
+    assert plan_of(document) == plan

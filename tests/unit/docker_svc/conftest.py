@@ -160,6 +160,7 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
         yield one
     finally:
         for standing in await one.runtime.list_all():
-            await one.runtime.remove(standing.key.allocation, standing.key.generation)
+            key = standing.key
+            await one.runtime.remove(key.allocation, key.generation, volumes=True)
         await one.end()
     assert one.reports == []

@@ -61,6 +61,10 @@ async def test_everything_that_is_said_of_a_machine_is_kept(world: Any) -> None:
         "run_as": "1000:1000",
         "stop_grace": Duration(seconds=2, nanos=500_000_000),
         "stop_signal": machine_pb2.Machine.SIGQUIT,
+        "volumes": [
+            machine_pb2.Volume(path="/data", size_mib=1024, title="all of it"),
+            machine_pb2.Volume(path="/var/lib/x", size_mib=1),
+        ],
     }
     await world.create(**said)
     kept = await world.get()

@@ -25,6 +25,7 @@ from machines_svc.domain.machine import (
     State,
     StopSignal,
     Variable,
+    Volume,
 )
 from machines_svc.transport.definition import read, written
 
@@ -47,6 +48,7 @@ FULL = MachineSpec(
     run_as="1000:1000",
     stop_grace=timedelta(seconds=2.5),
     stop_signal=StopSignal.SIGINT,
+    volumes=(Volume("/data", 1024, "files: all"), Volume("/var/lib/x", 10485760)),
     category="web",
     tags=("a", "b+"),
 )  # fmt: skip

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
+from itertools import combinations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from machines_svc.domain.faults import SpecInvalid, VariableInvalid
+from machines_svc.domain.faults import SpecInvalid, VariableInvalid, VolumeInvalid
 from machines_svc.domain.machine import (
     HttpProbe,
     LogProbe,
@@ -16,6 +20,7 @@ from machines_svc.domain.machine import (
     Protocol,
     TcpProbe,
     Variable,
+    Volume,
 )
 from machines_svc.domain.rules import check_spec
 
@@ -37,6 +42,8 @@ def spec(**parts: Any) -> MachineSpec:
         spec(ports=(Port(53, Protocol.UDP), Port(80)), probe=Probe(HttpProbe(80, "/"))),
         spec(variables=(Variable("A", default_value="x", choices=("x", "y"), pattern="[xy]"),)),
         spec(variables=(Variable("A", secret=True, required=True, pattern=".{8,}"),)),
+        spec(volumes=(Volume("/data", 1), Volume("/data-2", 1), Volume("/var/lib/data", 1))),
+        spec(volumes=(Volume("/etc/tool", 1), Volume("/usr/share/x", 1), Volume("/.a/..b", 1))),
         spec(variables=(Variable("PATHS"), Variable("a"), Variable("A"), Variable("REPORT"))),
     ],
 )
@@ -127,3 +134,43 @@ def test_every_problem_is_named_at_once() -> None:
         "machine.variables[0].key",
         "machine.variables[1].pattern",
     ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/etc", "/usr/bin", "/proc", "/proc/x", "/sys/fs", "/dev/shm"),
+        *("/a/", "//a", "/a//b", "/a/./b", "/a/../b", "/.."),
+        *("/data", "/data/in", "/deep"),
+    ],
+)
+def test_a_bad_volume_is_named(path: str) -> None:
+    good = (Volume("/data", 1), Volume("/deep/er", 1))
+    with pytest.raises(VolumeInvalid) as caught:
+        check_spec(spec(volumes=(*good, Volume(path, 1))))
+    assert caught.value.reason == "VOLUME_INVALID"
+    assert {problem.field for problem in caught.value.fields} == {"machine.volumes[2].path"}
+
+
+def test_a_bad_volume_and_a_bad_variable_are_both_named() -> None:
+    with pytest.raises(SpecInvalid) as caught:
+        check_spec(spec(volumes=(Volume("/etc", 1),), variables=(Variable("PATH"),)))
+    fields = [problem.field for problem in caught.value.fields]
+    assert fields == ["machine.volumes[0].path", "machine.variables[0].key"]
+
+
+PARTS = st.lists(st.sampled_from(["", ".", "..", "a", "b", "proc", "etc"]), min_size=1, max_size=3)
+
+
+@given(st.lists(PARTS.map(lambda parts: "/" + "/".join(parts)), max_size=4))
+def test_volumes_that_are_taken_are_apart_and_of_no_system(paths: list[str]) -> None:
+    try:
+        check_spec(spec(volumes=tuple(Volume(path, 1) for path in paths)))
+    except VolumeInvalid:
+        return
+    for path in paths:
+        assert posixpath.normpath(path) == path
+        assert path not in ("/", "/etc")
+        assert posixpath.commonpath([path, "/proc"]) != "/proc"
+    for one, other in combinations(paths, 2):
+        assert posixpath.commonpath([one, other]) not in (one, other)

@@ -177,6 +177,7 @@ export type Reason =
   | "PICTURE_NOT_FOUND"
   | "PICTURES_EXHAUSTED"
   | "DEFINITION_INVALID"
+  | "VOLUME_INVALID"
   | "CONTACT_TAKEN"
   | "LOG_IN_NOT_FRESH"
   | "DEAD_LETTER_NOT_FOUND"
@@ -1136,6 +1137,13 @@ export interface Machine {
   rents: number;
   /** The signal that asks its program to end; SIGKILL follows after `stop_grace`. */
   stopSignal: MachineStopSignal;
+  /**
+   * The folders that each allocation keeps while it lives, at most 8, none in another: they outlast
+   * its instances and go with it. The program finds the first at `ALLOCATOR_VOLUME_1` in its
+   * environment, and so on: in a container that is its path. Where only some are wrong, the reason is
+   * VOLUME_INVALID.
+   */
+  volumes: Volume[];
 }
 
 /** An amount of money. */
@@ -1293,6 +1301,25 @@ export interface Variable {
    * such value. Only for secret variables; it is told once, in the answer to CreateAllocation.
    */
   generatedLength: number;
+}
+
+/**
+ * A folder that an allocation keeps: what is in it outlasts every instance, and goes with the
+ * allocation.
+ */
+export interface Volume {
+  /**
+   * Where the program finds it, `/data`: absolute, without `.`, `..` and empty parts; neither what
+   * belongs to the system (`/`, `/etc`, `/usr`, …) nor in `/proc`, `/sys` or `/dev`.
+   */
+  path: string;
+  /**
+   * How much room the machine asks for, in MiB: 1 to 10,485,760 (10 TiB). A runtime without quotas
+   * does not stop a program that writes more.
+   */
+  sizeMib: number;
+  /** What it is for: `database files`; at most 40 characters. */
+  title: string;
 }
 
 /** Asks to register a webhook. */
@@ -2490,7 +2517,7 @@ export const batchGetSummaries: Unary<BatchGetSummariesRequest, BatchGetSummarie
 /**
  * Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
  * has a bounded number of drafts.
- * Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
+ * Fails with MACHINE_EXISTS, VARIABLE_INVALID, VOLUME_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
  */
 export const createMachine: Unary<CreateMachineRequest, Machine> =
   unary("POST", "/v1/machines", "machine");

@@ -147,8 +147,8 @@ class ContainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveInstance(self, request, context):
-        """Removes every instance of an allocation, up to the named generation, and its files. The log
-        stays for its retention. Answers once they are gone.
+        """Removes every instance of an allocation, up to the named generation, its files and the
+        allocation's volumes. The log stays for its retention. Answers once they are gone.
         Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -164,7 +164,8 @@ class ContainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInstances(self, request, context):
-        """Asks the engine for every instance that is ours.
+        """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
+        their allocation are told as a MISSING one of generation 0.
         Fails with ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

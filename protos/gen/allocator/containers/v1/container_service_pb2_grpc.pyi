@@ -58,8 +58,8 @@ class ContainerServiceStub:
     Fails with GENERATION_STALE, INSTANCE_NOT_FOUND, ENGINE_UNAVAILABLE.
     """
     RemoveInstance: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.RemoveInstanceRequest, _empty_pb2.Empty]
-    """Removes every instance of an allocation, up to the named generation, and its files. The log
-    stays for its retention. Answers once they are gone.
+    """Removes every instance of an allocation, up to the named generation, its files and the
+    allocation's volumes. The log stays for its retention. Answers once they are gone.
     Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
     """
     GetInstance: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.GetInstanceRequest, _instance_pb2.Instance]
@@ -67,7 +67,8 @@ class ContainerServiceStub:
     Fails with ENGINE_UNAVAILABLE.
     """
     ListInstances: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.ListInstancesRequest, _container_service_pb2.ListInstancesResponse]
-    """Asks the engine for every instance that is ours.
+    """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
+    their allocation are told as a MISSING one of generation 0.
     Fails with ENGINE_UNAVAILABLE.
     """
     WatchInstances: _grpc.UnaryStreamMultiCallable[_container_service_pb2.WatchInstancesRequest, _container_service_pb2.InstanceEvent]
@@ -123,8 +124,8 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     Fails with GENERATION_STALE, INSTANCE_NOT_FOUND, ENGINE_UNAVAILABLE.
     """
     RemoveInstance: _aio.UnaryUnaryMultiCallable[_container_service_pb2.RemoveInstanceRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes every instance of an allocation, up to the named generation, and its files. The log
-    stays for its retention. Answers once they are gone.
+    """Removes every instance of an allocation, up to the named generation, its files and the
+    allocation's volumes. The log stays for its retention. Answers once they are gone.
     Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
     """
     GetInstance: _aio.UnaryUnaryMultiCallable[_container_service_pb2.GetInstanceRequest, _instance_pb2.Instance]  # type: ignore[assignment]
@@ -132,7 +133,8 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     Fails with ENGINE_UNAVAILABLE.
     """
     ListInstances: _aio.UnaryUnaryMultiCallable[_container_service_pb2.ListInstancesRequest, _container_service_pb2.ListInstancesResponse]  # type: ignore[assignment]
-    """Asks the engine for every instance that is ours.
+    """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
+    their allocation are told as a MISSING one of generation 0.
     Fails with ENGINE_UNAVAILABLE.
     """
     WatchInstances: _aio.UnaryStreamMultiCallable[_container_service_pb2.WatchInstancesRequest, _container_service_pb2.InstanceEvent]  # type: ignore[assignment]
@@ -215,8 +217,8 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _container_service_pb2.RemoveInstanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes every instance of an allocation, up to the named generation, and its files. The log
-        stays for its retention. Answers once they are gone.
+        """Removes every instance of an allocation, up to the named generation, its files and the
+        allocation's volumes. The log stays for its retention. Answers once they are gone.
         Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
         """
 
@@ -236,7 +238,8 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _container_service_pb2.ListInstancesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_container_service_pb2.ListInstancesResponse, _abc.Awaitable[_container_service_pb2.ListInstancesResponse]]:
-        """Asks the engine for every instance that is ours.
+        """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
+        their allocation are told as a MISSING one of generation 0.
         Fails with ENGINE_UNAVAILABLE.
         """
 

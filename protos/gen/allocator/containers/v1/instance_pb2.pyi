@@ -76,6 +76,7 @@ class InstanceSpec(message.Message):
     STOP_GRACE_FIELD_NUMBER: builtins.int
     RUN_AS_FIELD_NUMBER: builtins.int
     STOP_SIGNAL_FIELD_NUMBER: builtins.int
+    VOLUMES_FIELD_NUMBER: builtins.int
     image: builtins.str
     """The container image; empty for a process."""
     run_as: builtins.str
@@ -106,6 +107,12 @@ class InstanceSpec(message.Message):
     def stop_grace(self) -> duration_pb2.Duration:
         """How long it may take to stop by itself before it is killed; 10 s by default."""
 
+    @builtins.property
+    def volumes(self) -> containers.RepeatedCompositeFieldContainer[Volume]:
+        """The folders of its allocation that it finds at `ALLOCATOR_VOLUME_1` and so on: made where they are
+        missing, kept when it goes. The order of an allocation's volumes never changes.
+        """
+
     def __init__(
         self,
         *,
@@ -118,10 +125,35 @@ class InstanceSpec(message.Message):
         stop_grace: duration_pb2.Duration | None = ...,
         run_as: builtins.str = ...,
         stop_signal: InstanceSpec.StopSignal.ValueType = ...,
+        volumes: abc.Iterable[Volume] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["limits", b"limits", "probe", b"probe", "stop_grace", b"stop_grace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["command", b"command", "environment", b"environment", "image", b"image", "limits", b"limits", "ports", b"ports", "probe", b"probe", "run_as", b"run_as", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["command", b"command", "environment", b"environment", "image", b"image", "limits", b"limits", "ports", b"ports", "probe", b"probe", "run_as", b"run_as", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal", "volumes", b"volumes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Volume(message.Message):
+    """A folder that outlasts the instances of an allocation."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    SIZE_MIB_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """Where the program finds it: absolute, none in another."""
+    size_mib: builtins.int
+    """How much room was asked for, in MiB. A runtime without quotas only writes it down."""
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        size_mib: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["path", b"path", "size_mib", b"size_mib"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

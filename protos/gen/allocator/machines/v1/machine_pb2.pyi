@@ -179,6 +179,7 @@ class Machine(message.Message):
     REVIEWS_FIELD_NUMBER: builtins.int
     RENTS_FIELD_NUMBER: builtins.int
     STOP_SIGNAL_FIELD_NUMBER: builtins.int
+    VOLUMES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `machines/{machine}`, chosen at creation and never changed."""
     uid: builtins.str
@@ -281,6 +282,14 @@ class Machine(message.Message):
     def submission(self) -> Submission:
         """What came of showing a draft to the admins; unset where that was not done."""
 
+    @builtins.property
+    def volumes(self) -> containers.RepeatedCompositeFieldContainer[Volume]:
+        """The folders that each allocation keeps while it lives, at most 8, none in another: they outlast
+        its instances and go with it. The program finds the first at `ALLOCATOR_VOLUME_1` in its
+        environment, and so on: in a container that is its path. Where only some are wrong, the reason is
+        VOLUME_INVALID.
+        """
+
     def __init__(
         self,
         *,
@@ -317,10 +326,45 @@ class Machine(message.Message):
         reviews: builtins.int = ...,
         rents: builtins.int = ...,
         stop_signal: Machine.StopSignal.ValueType = ...,
+        volumes: abc.Iterable[Volume] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["banner", b"banner", "create_time", b"create_time", "forked_from", b"forked_from", "icon", b"icon", "price_per_hour", b"price_per_hour", "probe", b"probe", "stop_grace", b"stop_grace", "submission", b"submission", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "average_rating", b"average_rating", "banner", b"banner", "category", b"category", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "forked_from", b"forked_from", "icon", b"icon", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "rents", b"rents", "resource_class", b"resource_class", "reviews", b"reviews", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal", "submission", b"submission", "tags", b"tags", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "average_rating", b"average_rating", "banner", b"banner", "category", b"category", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "forked_from", b"forked_from", "icon", b"icon", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "rents", b"rents", "resource_class", b"resource_class", "reviews", b"reviews", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal", "submission", b"submission", "tags", b"tags", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version", "volumes", b"volumes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Volume(message.Message):
+    """A folder that an allocation keeps: what is in it outlasts every instance, and goes with the
+    allocation.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    SIZE_MIB_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """Where the program finds it, `/data`: absolute, without `.`, `..` and empty parts; neither what
+    belongs to the system (`/`, `/etc`, `/usr`, …) nor in `/proc`, `/sys` or `/dev`.
+    """
+    size_mib: builtins.int
+    """How much room the machine asks for, in MiB: 1 to 10,485,760 (10 TiB). A runtime without quotas
+    does not stop a program that writes more.
+    """
+    title: builtins.str
+    """What it is for: `database files`; at most 40 characters."""
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        size_mib: builtins.int = ...,
+        title: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["path", b"path", "size_mib", b"size_mib", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -132,7 +132,7 @@ class MachineServiceServicer:
     def CreateMachine(self, request, context):
         """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
         has a bounded number of drafts.
-        Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
+        Fails with MACHINE_EXISTS, VARIABLE_INVALID, VOLUME_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class MachineServiceStub:
     CreateMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.CreateMachineRequest, _machine_pb2.Machine]
     """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
     has a bounded number of drafts.
-    Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
+    Fails with MACHINE_EXISTS, VARIABLE_INVALID, VOLUME_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
     """
     GetMachine: _grpc.UnaryUnaryMultiCallable[_machine_service_pb2.GetMachineRequest, _machine_pb2.Machine]
     """Reads one machine, as it is or as it was in one of its last 50 versions. Drafts, and versions from
@@ -131,7 +131,7 @@ class MachineServiceAsyncStub(MachineServiceStub):
     CreateMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.CreateMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
     """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
     has a bounded number of drafts.
-    Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
+    Fails with MACHINE_EXISTS, VARIABLE_INVALID, VOLUME_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
     """
     GetMachine: _aio.UnaryUnaryMultiCallable[_machine_service_pb2.GetMachineRequest, _machine_pb2.Machine]  # type: ignore[assignment]
     """Reads one machine, as it is or as it was in one of its last 50 versions. Drafts, and versions from
@@ -226,7 +226,7 @@ class MachineServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_machine_pb2.Machine, _abc.Awaitable[_machine_pb2.Machine]]:
         """Adds a machine, as a DRAFT of whoever calls. Who is no admin gives an image and no command, and
         has a bounded number of drafts.
-        Fails with MACHINE_EXISTS, VARIABLE_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
+        Fails with MACHINE_EXISTS, VARIABLE_INVALID, VOLUME_INVALID, COMMAND_ADMINS_ONLY, DRAFTS_EXCEEDED.
         """
 
     @_abc_1.abstractmethod

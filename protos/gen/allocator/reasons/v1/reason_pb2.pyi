@@ -304,6 +304,8 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The pictures of the machine were changed too often within the hour."""
     DEFINITION_INVALID: _Reason.ValueType  # 208
     """The document is not YAML, or does not describe one machine."""
+    VOLUME_INVALID: _Reason.ValueType  # 209
+    """A volume of the machine is not where one may be, or in another."""
     CONTACT_TAKEN: _Reason.ValueType  # 160
     """Another account has the e-mail address or phone number."""
     LOG_IN_NOT_FRESH: _Reason.ValueType  # 161
@@ -542,6 +544,8 @@ PICTURES_EXHAUSTED: Reason.ValueType  # 207
 """The pictures of the machine were changed too often within the hour."""
 DEFINITION_INVALID: Reason.ValueType  # 208
 """The document is not YAML, or does not describe one machine."""
+VOLUME_INVALID: Reason.ValueType  # 209
+"""A volume of the machine is not where one may be, or in another."""
 CONTACT_TAKEN: Reason.ValueType  # 160
 """Another account has the e-mail address or phone number."""
 LOG_IN_NOT_FRESH: Reason.ValueType  # 161
