@@ -43,6 +43,7 @@ _BATCH = 500
 _PATIENCE = 5.0
 _BATCH_BYTES = 4 << 20
 _LONGEST_KEY = 1024
+_MOST_TOLD = 100
 
 
 def restore(
@@ -102,15 +103,20 @@ class _Filling:
     def run(self, source: Path) -> None:
         """Fills everything, in one reading of the archive."""
         asyncio.run(make_topics(self._installation))
+        empty = set(self._stores)
         for part, members in groupby(archive.members(source), _part_of):
             if part in self._stores:
                 self._fill(part, members)
+                empty.discard(part)
             elif part == _BUS:
                 records = asyncio.run(self._publish(members))
                 self._say(f"{'bus':<14} {records} records")
             else:
                 for member in members:
                     self._write_file(member)
+        for name in sorted(empty):
+            # Of which nothing is kept, at its revision: it is made all the same.
+            self._fill(name, ())
         if self._in_place:
             self._say(
                 f"{'node':<14} is here already: {self._installation.node_folder} stays as it is"
@@ -245,7 +251,7 @@ def _check_empty(
     if certificates is not None and certificates.is_dir() and any(certificates.iterdir()):
         found.append(f"files in {certificates}")
     if found:
-        listed = "\n".join(f"  {one}" for one in found[:20])
+        listed = "\n".join(f"  {one}" for one in found[:_MOST_TOLD])
         raise Failure(
             f"The installation is not empty, so nothing was restored. There are:\n{listed}\n"
             "Name empty stores and another data folder (ALLOCATOR_DATA_DIR)."

@@ -14,6 +14,9 @@ from typing import Any
 from allocator_process import ROOT
 from visitor import PASSWORD, Visitor
 
+from tests.http_endpoint import HttpEndpoint
+from tests.keeping.grown_around import Around, grow_around, seen_around
+
 ADA, BOB = "ada@example.org", "bob@example.org"
 SECRET = "swordfish"
 GREETER = {
@@ -54,15 +57,27 @@ class Grown:
         ready: an allocation of Ada's that answers.
         stopped: one that she has stopped.
         deleted: one that she has removed.
+        around: what else people have made.
     """
 
     ready: str
     stopped: str
     deleted: str
+    around: Around
+
+    @property
+    def allocations(self) -> tuple[str, ...]:
+        """All of hers."""
+        return self.ready, self.stopped, self.deleted
 
 
-def grow(running: Visitor) -> Grown:
-    """Has people sign up, publish a machine, rent, stop and remove."""
+def grow(running: Visitor, endpoint: HttpEndpoint) -> Grown:
+    """Has people sign up, publish a machine, rent, stop, remove, and do what is in `grown_around`.
+
+    Args:
+        running: may call what is on this host, see `CALLS_THIS_HOST`.
+        endpoint: where Bob's webhook leads.
+    """
     admin = running.admin()
     made = running.call(
         "POST", "/v1/machines", admin, params={"machine_id": "greeter"}, json=GREETER
@@ -74,18 +89,18 @@ def grow(running: Visitor) -> Grown:
     while running.call("GET", "/readyz").json()["degraded"]:
         assert time.monotonic() < until, "something it needs is away"
         time.sleep(0.05)
-    running.person(BOB)
+    bob = running.person(BOB)
     names = []
     for greeting in ("hello", "later", "never"):
         rented = running.rent(ada, "greeter", GREETING=greeting, PASSWORD=SECRET)
         running.wait(ada, rented["name"], "READY")
         names.append(str(rented["name"]))
-    grown = Grown(*names)
-    running.call("POST", f"/v1/{grown.stopped}:stop", ada, json={})
-    running.wait(ada, grown.stopped, "STOPPED")
-    running.call("DELETE", f"/v1/{grown.deleted}", ada)
-    running.wait(ada, grown.deleted, "DELETED")
-    return grown
+    ready, stopped, deleted = names
+    running.call("POST", f"/v1/{stopped}:stop", ada, json={})
+    running.wait(ada, stopped, "STOPPED")
+    running.call("DELETE", f"/v1/{deleted}", ada)
+    running.wait(ada, deleted, "DELETED")
+    return Grown(ready, stopped, deleted, grow_around(running, ada, bob, endpoint))
 
 
 def seen(running: Visitor, grown: Grown) -> dict[str, Any]:
@@ -97,18 +112,21 @@ def seen(running: Visitor, grown: Grown) -> dict[str, Any]:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    # First of all: it waits for the facts that the rest is changed by.
+    around = seen_around(running, bob, admin, grown.deleted)
     return {
+        **around,
         "people": get("/v1/users", admin),
         "machines": [
             # Whether a machine can run here is found out anew after each start.
             {name: value for name, value in one.items() if name != "availability"}
             for one in get("/v1/machines", bob, pageSize="100")["machines"]
         ],
-        "allocations": [_lasting(get(f"/v1/{name}", ada)) for name in vars(grown).values()],
+        "allocations": [_lasting(get(f"/v1/{name}", ada)) for name in grown.allocations],
         "listed": sorted(one["name"] for one in get("/v1/allocations", ada)["allocations"]),
         "bob's": get("/v1/allocations", bob)["allocations"],
         # Later instances add lines.
-        "first lines": [get(f"/v1/{name}/lines", ada)["lines"][0] for name in vars(grown).values()],
+        "first lines": [get(f"/v1/{name}/lines", ada)["lines"][0] for name in grown.allocations],
     }
 
 

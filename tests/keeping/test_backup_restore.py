@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from allocator_process import ROOT, AllocatorProcess
 
+from tests.http_endpoint import HttpEndpoint
 from tests.keeping.former_installation import tables
 from tests.keeping.grown import SECRET, Grown, allocctl, greeting, grow, kept, seen
+from tests.keeping.grown_around import CALLS_THIS_HOST, check_around
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -43,11 +45,18 @@ class Lost:
 
 
 @pytest.fixture(scope="module")
-def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
+def endpoint() -> Iterator[HttpEndpoint]:
+    """A program of Bob's."""
+    with HttpEndpoint() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory, endpoint: HttpEndpoint) -> Lost:
     folder = tmp_path_factory.mktemp("lost")
-    running = AllocatorProcess(folder / "data").start(within=90)
+    running = AllocatorProcess(folder / "data", **CALLS_THIS_HOST).start(within=90)
     try:
-        grown = grow(running)
+        grown = grow(running, endpoint)
         before = seen(running, grown)
         said = kept("backup", folder / "all.tar.gz", ALLOCATOR_DATA_DIR=str(running.data_dir))
         assert "holds the keys" in said
@@ -63,7 +72,9 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Lost:
 def restored(lost: Lost, tmp_path_factory) -> Iterator[AllocatorProcess]:
     folder = tmp_path_factory.mktemp("restored") / "data"
     kept("restore", lost.archive, ALLOCATOR_DATA_DIR=str(folder))
-    made = AllocatorProcess(folder, ALLOCATOR_ALLOCATION_PORT_RANGE=lost.ports).start(within=90)
+    made = AllocatorProcess(
+        folder, ALLOCATOR_ALLOCATION_PORT_RANGE=lost.ports, **CALLS_THIS_HOST
+    ).start(within=90)
     yield made
     made.close()
 
@@ -76,11 +87,11 @@ def known(folder: Path) -> dict[tuple[object, object], object]:
 
 
 def states(folder: Path) -> dict[tuple[object, object], object]:
-    """What the topics of states say, by kind and name."""
+    """What the topics of states say, by kind and name; of feeds the directory knows nothing."""
     return {
         (row[1].split(".")[1], row[2]): row[3]
         for row in tables(folder / "bus.sqlite3")["records"]
-        if ".state." in row[1]
+        if ".state." in row[1] and ".feed." not in row[1]
     }
 
 
@@ -91,11 +102,14 @@ def until(is_so) -> None:
         time.sleep(0.05)
 
 
-def test_everybody_sees_what_they_saw(lost: Lost, restored: AllocatorProcess) -> None:
+def test_everybody_sees_what_they_saw_and_goes_on(
+    lost: Lost, restored: AllocatorProcess, endpoint: HttpEndpoint
+) -> None:
     ada = restored.log_in("ada@example.org")
     said = greeting(restored, ada, lost.grown.ready)
     assert said == f"hello {SECRET}", "its instance is made anew, with its secret"
     assert seen(restored, lost.grown) == lost.seen
+    check_around(restored, lost.grown.around, restored.log_in("bob@example.org"), endpoint)
 
 
 def test_what_was_stopped_can_be_started(lost: Lost, restored: AllocatorProcess) -> None:

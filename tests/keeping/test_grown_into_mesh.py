@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allocator_process import AllocatorProcess
 from mesh_processes import MeshProcesses, Stores
+from visitor import Visitor
 
-from tests.keeping.grown import SECRET, allocctl, greeting, grow, kept, seen
+from tests.http_endpoint import HttpEndpoint
+from tests.keeping.grown import SECRET, Grown, allocctl, greeting, grow, kept, seen
+from tests.keeping.grown_around import CALLS_THIS_HOST, check_around, seen_around
 
 pytestmark = [pytest.mark.real_mesh, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -21,11 +25,20 @@ def stores(tmp_path: Path) -> Iterator[Stores]:
     made.drop()
 
 
-def test_people_instances_and_logs_go_on_in_the_mesh(stores: Stores, tmp_path: Path) -> None:
-    running = AllocatorProcess(tmp_path / "data").start(within=90)
+@pytest.fixture
+def endpoint() -> Iterator[HttpEndpoint]:
+    """A program of Bob's."""
+    with HttpEndpoint() as started:
+        yield started
+
+
+def test_people_instances_and_logs_go_on_in_the_mesh(
+    stores: Stores, endpoint: HttpEndpoint, tmp_path: Path
+) -> None:
+    running = AllocatorProcess(tmp_path / "data", **CALLS_THIS_HOST).start(within=90)
     settings = {"ALLOCATOR_DATA_DIR": str(running.data_dir)}
     try:
-        grown = grow(running)
+        grown = grow(running, endpoint)
         before = seen(running, grown)
         archive = tmp_path / "all.tar.gz"
         refused = allocctl("export", archive, environment=settings)
@@ -39,8 +52,8 @@ def test_people_instances_and_logs_go_on_in_the_mesh(stores: Stores, tmp_path: P
 
     keeping = tmp_path / "keeping"
     node = {"ALLOCATOR_DOCKER_STATE_DIR": str(running.data_dir)}
-    said = kept("import", archive, **stores.settings, **node, ALLOCATOR_DATA_DIR=str(keeping))
-    assert f"ALLOCATOR_VAULT_KEY_FILE={keeping / 'keys' / 'vault.key'}" in said
+    told = kept("import", archive, **stores.settings, **node, ALLOCATOR_DATA_DIR=str(keeping))
+    assert f"ALLOCATOR_VAULT_KEY_FILE={keeping / 'keys' / 'vault.key'}" in told
     mesh = MeshProcesses(
         tmp_path / "mesh",
         stores=stores,
@@ -48,6 +61,7 @@ def test_people_instances_and_logs_go_on_in_the_mesh(stores: Stores, tmp_path: P
         ALLOCATOR_VAULT_KEY=(keeping / "keys" / "vault.key").read_text(),
         ALLOCATOR_SERVICE_SECRET=(keeping / "keys" / "service.secret").read_text(),
         **node,
+        **CALLS_THIS_HOST,
     )
     mesh.admin_file.write_bytes((keeping / "admin.json").read_bytes())
     mesh.prepare()
@@ -58,10 +72,12 @@ def test_people_instances_and_logs_go_on_in_the_mesh(stores: Stores, tmp_path: P
         generation = mesh.call("GET", f"/v1/{grown.ready}", ada).json()["generation"]
         assert generation == 1, "it is the very instance that ran before"
         assert seen(mesh, grown) == before
+        check_around(mesh, grown.around, mesh.log_in("bob@example.org"), endpoint)
+        around = said(mesh, grown.deleted)
         mesh.call("POST", f"/v1/{grown.stopped}:start", ada, json={})
         assert greeting(mesh, ada, grown.stopped) == f"later {SECRET}"
-        said = kept("broker", "rebuild", **mesh_settings(mesh, keeping))
-        assert "made anew from" in said
+        told = kept("broker", "rebuild", **mesh_settings(mesh, keeping))
+        assert "made anew from" in told
         copy = tmp_path / "mesh.tar.gz"
         kept("backup", copy, **mesh_settings(mesh, keeping))
         back = tmp_path / "back"
@@ -69,18 +85,27 @@ def test_people_instances_and_logs_go_on_in_the_mesh(stores: Stores, tmp_path: P
     finally:
         mesh.close()
 
-    # And back again, on one machine.
-    home = AllocatorProcess(
-        back,
-        ALLOCATOR_ALLOCATION_PORT_RANGE=running.environment["ALLOCATOR_ALLOCATION_PORT_RANGE"],
-    )
+    ports = running.environment["ALLOCATOR_ALLOCATION_PORT_RANGE"]
+    home = AllocatorProcess(back, ALLOCATOR_ALLOCATION_PORT_RANGE=ports)
+    check_back_at_home(home, grown, around)
+
+
+def check_back_at_home(home: AllocatorProcess, grown: Grown, around: dict[str, Any]) -> None:
+    """And back again, on one machine."""
     try:
         home.start(within=90)
         ada = home.log_in("ada@example.org")
         assert greeting(home, ada, grown.ready) == f"hello {SECRET}"
         assert greeting(home, ada, grown.stopped) == f"later {SECRET}"
+        assert said(home, grown.deleted) == around
     finally:
         home.close()
+
+
+def said(running: Visitor, gone: str) -> dict[str, Any]:
+    """What is in the feed, on the timeline, and where Bob's webhook leads."""
+    bob, admin = running.log_in("bob@example.org"), running.admin()
+    return seen_around(running, bob, admin, gone)
 
 
 def mesh_settings(mesh: MeshProcesses, keeping: Path) -> dict[str, str]:
