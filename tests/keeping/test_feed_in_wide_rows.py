@@ -21,6 +21,7 @@ from chassis.listing import Once
 from chassis.serving import Store
 from chassis.sql import open_database
 from feed_svc.adapters.cassandra.opening import open_keyspace
+from feed_svc.adapters.feed_store.archive import dump, load
 from feed_svc.adapters.feed_store.cassandra import CassandraFeedStore
 from feed_svc.adapters.feed_store.sql import SqlFeedStore
 from feed_svc.domain.change import Change
@@ -165,3 +166,48 @@ def test_a_feed_goes_from_one_kind_of_store_to_another_and_back(
             assert feed.version == said[0].version + 1
 
     asyncio.run(goes_on())
+
+
+def test_a_feed_that_changes_all_the_time_is_kept_with_the_numbers_of_its_rows(
+    places: list[Store],
+) -> None:
+    wide, _, other = places
+
+    async def run() -> None:
+        async with AsyncExitStack() as exits:
+            store = await opened(wide, exits)
+            await grow(store)
+            keyspace = await open_keyspace(wide.url, SCHEMA, SystemClock(), migrate=False)
+            exits.push_async_callback(keyspace.close)
+            voting, done = asyncio.Event(), asyncio.Event()
+            writer = asyncio.create_task(vote_on(store, voting, done))
+            async with asyncio.timeout(60):
+                await voting.wait()
+                found = [rows async for rows in dump(keyspace, SystemClock())]
+            done.set()
+            await writer
+            rows = next(some for some in found if some.get("feeds"))
+            [feed] = rows["feeds"]
+            ways = [row["direction"] for row in rows["votes"]]
+            assert (feed["likes"], feed["dislikes"]) == (ways.count("LIKE"), ways.count("DISLIKE"))
+            assert (feed["comments"], feed["stars5"]) == (2, 1)
+            assert all(int(row["headers"]["version"]) <= feed["version"] for row in rows["outbox"])
+            there = await open_keyspace(other.url, SCHEMA, SystemClock(), migrate=True)
+            exits.push_async_callback(there.close)
+            await load(there, SystemClock(), rows)
+            restored = await (await opened(other, exits)).feed(REDIS)
+            assert (restored.version, restored.likes) == (feed["version"], feed["likes"])
+
+    asyncio.run(run())
+
+
+async def vote_on(store: FeedStore, voting: asyncio.Event, done: asyncio.Event) -> None:
+    """Has one person after the other vote, without a pause."""
+    number = 0
+    while not done.is_set():
+        number += 1
+        way = Direction.LIKE if number % 3 else Direction.DISLIKE
+        vote = Vote(REDIS, f"users/voter{number}", way, NOW)
+        feed = (await store.feed(REDIS)).with_vote(None, way)
+        await store.save(Change(feed, votes=[vote], facts=[VotesChanged()]))
+        voting.set()
