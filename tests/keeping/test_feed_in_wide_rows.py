@@ -192,6 +192,9 @@ def test_a_feed_that_changes_all_the_time_is_kept_with_the_numbers_of_its_rows(
             assert (feed["likes"], feed["dislikes"]) == (ways.count("LIKE"), ways.count("DISLIKE"))
             assert (feed["comments"], feed["stars5"]) == (2, 1)
             assert all(int(row["headers"]["version"]) <= feed["version"] for row in rows["outbox"])
+            # More than a batch may hold.
+            large = {**rows["outbox"][-1], "value": b"x" * 200_000}
+            rows = {**rows, "outbox": [*rows["outbox"], large]}
             there = await open_keyspace(other.url, SCHEMA, SystemClock(), migrate=True)
             exits.push_async_callback(there.close)
             await load(there, SystemClock(), rows)

@@ -101,8 +101,10 @@ async def load(keyspace: Keyspace, clock: Clock, rows: Rows) -> None:
         for begin in range(0, len(writes), _WRITES_AT_ONCE):
             some = writes[begin : begin + _WRITES_AT_ONCE]
             await asyncio.gather(*(keyspace.write(*write) for write in some))
+        await _wait_again(keyspace, feed, rows, clock)
         # The numbers come last: without them there is no feed.
-        await keyspace.apply(_numbers_of(feed, rows, clock))
+        nothing = pending_of(Change(feed), feed.version)
+        await keyspace.apply(change_statements(feed, nothing, former=0))
     for row in rows.get("authors", ()):
         await store.learn(Author(row["name"], row["shown"], row["version"], row["gone"]))
 
@@ -234,15 +236,14 @@ def _change_of(feed: Feed, rows: Rows) -> Change:
     )
 
 
-def _numbers_of(feed: Feed, rows: Rows, clock: Clock) -> list[tuple[str, Parameters]]:
-    """The statements that make a feed, with what waits to be published and what was answered."""
-    statements = change_statements(feed, pending_of(Change(feed), feed.version), former=0)
+async def _wait_again(keyspace: Keyspace, feed: Feed, rows: Rows, clock: Clock) -> None:
+    """Writes what waits to be published and what was answered, one by one: a batch may not be large."""
     for place, row in enumerate(rows.get("outbox", ())):
         # After all that was ever published, and before what comes next.
         version = int(row["headers"].get("version", feed.version))
         key = f"{version:019d}-{place:06d}"
         headers = json.dumps(dict(row["headers"]))
-        statements.append((FACT, [feed.machine, key, row["topic"], row["value"], headers]))
+        await keyspace.write(FACT, [feed.machine, key, row["topic"], row["value"], headers])
     now = clock.now()
     for row in rows.get("once", ()):
         left = _DAY_SECONDS - int((now - row["time"]).total_seconds())
@@ -250,8 +251,7 @@ def _numbers_of(feed: Feed, rows: Rows, clock: Clock) -> list[tuple[str, Paramet
             known_by = f"asked {row['method']} {row['request_id']} {row['caller']}"
             answer = json.dumps(row["answer"])
             kept = [feed.machine, known_by, row["fingerprint"], answer, left]
-            statements.append((ANSWERED, kept))
-    return statements
+            await keyspace.apply([(ANSWERED, kept)])
 
 
 def _feed_row(feed: Feed) -> dict[str, Any]:
