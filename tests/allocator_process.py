@@ -44,8 +44,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-# One is not given twice, also while nobody listens there yet.
+# One is not given twice, also while nobody listens there yet: neither here, nor by another worker.
 _GIVEN: set[int] = set()
+_EACH = 2_000
+_FIRST = 10_000 + _EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw4").removeprefix("gw"))
 
 
 def lasting_port() -> int:
@@ -54,7 +56,7 @@ def lasting_port() -> int:
     Those that the kernel gives out begin at 32768; those that are leased by default are from 20000 on.
     """
     while True:
-        port = 14_000 + secrets.randbelow(2_000)
+        port = _FIRST + secrets.randbelow(_EACH)
         if port in _GIVEN:
             continue
         with socket.socket() as probe, contextlib.suppress(OSError):

@@ -152,6 +152,8 @@ def _refused(
     if reader is not None:
         mark = node.start_mark if node is not None else reader.peek_event().start_mark
         problem = f"{problem} (line {mark.line + 1}, column {mark.column + 1})"
+    # What it quotes of the document may be half a character.
+    problem = problem.encode(errors="backslashreplace").decode()
     path = f"definition.{at}" if at else "definition"
     return DefinitionInvalid(
         f"The document cannot be taken: {problem}.", fields=[FieldViolation(path, problem)]

@@ -34,7 +34,11 @@ def machine(running: AllocatorProcess) -> str:
         "/v1/machines",
         admin,
         params={"machine_id": machine_id},
-        json={"title": "To be spoken of", "command": ["sh", "-c", "while :; do sleep 1; done"]},
+        json={
+            "title": "To be spoken of",
+            "image": "busybox",
+            "command": ["sh", "-c", "while :; do sleep 1; done"],
+        },
     )
     assert made.status_code == 200, made.text
     published = running.call("POST", f"/v1/machines/{machine_id}:publish", admin, json={})

@@ -105,6 +105,8 @@ def test_the_starter_catalogue_fits_the_schema() -> None:
         ("name: machines/x\ntitle: t", "REQUEST_INVALID"),
         ("name: machines/x\nimage: i", "REQUEST_INVALID"),
         ("#" * 300_000, "DEFINITION_INVALID"),
+        (r'{"\uda3b": null}', "DEFINITION_INVALID"),
+        (r'{"name": "machines/x", "image": "i", "title": "\uda3b"}', "DEFINITION_INVALID"),
     ],
 )
 def test_what_describes_no_machine_is_refused(document: str, reason: str) -> None:
@@ -112,6 +114,8 @@ def test_what_describes_no_machine_is_refused(document: str, reason: str) -> Non
         read(document.encode())
     assert refused.value.reason == reason
     assert refused.value.fields
+    assert refused.value.message.encode()
+    assert all(one.message.encode() for one in refused.value.fields)
 
 
 @given(st.binary(max_size=60))
