@@ -43,6 +43,10 @@ class _Reader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
             raise _refused(f"it is nested more than {_DEEPEST} deep", self)
         node = super().compose_node(parent, index)
         self.depth -= 1
+        if isinstance(node, yaml.ScalarNode) and any(
+            "\ud800" <= sign <= "\udfff" for sign in node.value
+        ):
+            raise _refused("half a character stands there", self, node)
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -152,8 +156,6 @@ def _refused(
     if reader is not None:
         mark = node.start_mark if node is not None else reader.peek_event().start_mark
         problem = f"{problem} (line {mark.line + 1}, column {mark.column + 1})"
-    # What it quotes of the document may be half a character.
-    problem = problem.encode(errors="backslashreplace").decode()
     path = f"definition.{at}" if at else "definition"
     return DefinitionInvalid(
         f"The document cannot be taken: {problem}.", fields=[FieldViolation(path, problem)]
