@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 import sys
 import time
-import zlib
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from allocator.machines.v1 import machine_service_pb2, machine_service_pb2_grpc
-
-from tests.visitor import Visitor
+from pictures import png
+from visitor import Visitor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def png(side: int, width: int = 0) -> bytes:
-    """A picture of one colour."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    width = width or side
-    header = struct.pack(">IIBBBBB", width, side, 8, 0, 0, 0, 0)
-    rows = zlib.compress(b"".join(b"\0" + b"\x7f" * width for _ in range(side)))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
 
 
 def someone(running: Visitor) -> tuple[str, str]:
@@ -155,18 +138,18 @@ def test_a_machine_has_pictures(running: Visitor) -> None:
         b"x",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"GIF89a",
-        png(8),
-        png(64)[:-9],
+        png(8, 8),
+        png(64, 64)[:-9],
     ):
         refused = running.call("PUT", f"{path}/icon", ada, content=content)
         assert (refused.status_code, reason(refused)) == (400, "PICTURE_INVALID"), content[:9]
     headers = {"content-type": "image/png"}
-    icon = png(64)
+    icon = png(64, 64)
     given = running.call("PUT", f"{path}/icon", ada, content=icon, headers=headers)
     assert given.status_code == 200, given.text
     said = given.json()["icon"]
     assert (said["mediaType"], said["width"], said["sizeBytes"]) == ("image/png", 64, len(icon))
-    given = running.call("PUT", f"{path}/banner", ada, content=png(100, 300), headers=headers)
+    given = running.call("PUT", f"{path}/banner", ada, content=png(300, 100), headers=headers)
     assert given.json()["banner"]["width"] == 300
 
     # Of a draft, whoever knows the address sees it: a browser sends no token with a picture.
