@@ -70,8 +70,8 @@ def served_by(method: MethodDescriptor) -> str:
     """The service whose composition serves the method."""
     name = method.containing_service.full_name
     found = [
-        file.parent.name
-        for file in ROOT.glob("*/composition.py")
+        file.relative_to(ROOT).parts[0]
+        for file in (*ROOT.glob("*/composition.py"), *ROOT.glob("*/composition/*.py"))
         if f'"{name}"' in file.read_text(encoding="utf-8")
     ]
     assert len(found) == 1, f"{name} is served by {found}"

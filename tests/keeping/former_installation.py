@@ -13,6 +13,8 @@ from base64 import b64decode
 from contextlib import closing
 from pathlib import Path
 
+from allocctl.keeping.sql_tables import NOT_KEPT
+
 RECIPE = Path(__file__).parent / "former"
 STORES = {
     "allocations": "allocation_svc.schema",
@@ -43,7 +45,7 @@ def make_former(folder: Path) -> Path:
 
 
 def tables(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of a SQLite file, by table, without who leads."""
+    """Every row of a SQLite file, by table, of what an archive keeps."""
     with closing(sqlite3.connect(file)) as rows:
         names = [
             str(name)
@@ -52,7 +54,7 @@ def tables(file: Path) -> dict[str, list[tuple[object, ...]]]:
         return {
             name: sorted(rows.execute(f"SELECT * FROM {name}"), key=repr)
             for name in names
-            if name not in {"alembic_version", "sqlite_sequence", "leases"}
+            if name not in NOT_KEPT | {"sqlite_sequence"}
         }
 
 
