@@ -8,6 +8,7 @@ the other: kept, replaying, kept again or gone (a tombstone). Its id is the plac
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +29,7 @@ from chassis.faults import Unavailable
 
 _MARK = "dead-letter-"
 _ANSWER = 5.0
+_ASKED_AGAIN = 0.25
 _DEADLINE = 10.0
 _HELD_BYTES = 16 * 2**20
 _NEAR = 200
@@ -256,7 +258,7 @@ class _Shelf:
 
     def _catch_up(self) -> None:
         consumer = self._client()
-        _, end = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=_ANSWER)
+        end = self._end(consumer)
         if self._next >= end:
             return
         if not self._reads_on:
@@ -264,6 +266,17 @@ class _Shelf:
             self._reads_on = True
         for message in self._messages(consumer, end):
             self._note(message)
+
+    def _end(self, consumer: Consumer) -> int:
+        # Soon after a topic was made, or has gone over to another server, nobody knows who has it.
+        partition, until = TopicPartition(self._topic, 0), time.monotonic() + _ANSWER
+        while True:
+            try:
+                return int(consumer.get_watermark_offsets(partition, timeout=_ANSWER)[1])
+            except KafkaException:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_ASKED_AGAIN)
 
     def _messages(self, consumer: Consumer, end: int) -> Iterator[Message]:
         waits = 0.0
