@@ -9,10 +9,10 @@ from allocator_process import AllocatorProcess
 from mesh_processes import MeshProcesses
 
 EMBEDDED = ["process", pytest.param("docker", marks=pytest.mark.real_docker)]
+# Local processes are for one machine: where services are apart, instances are containers.
 MESH = [
-    pytest.param("mesh", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
     pytest.param(
-        "mesh-docker",
+        "mesh",
         marks=[pytest.mark.real_mesh, pytest.mark.real_docker, pytest.mark.timeout(300)],
     ),
 ]
@@ -27,9 +27,8 @@ def installation(tmp_path_factory) -> Iterator[Opening]:
     def opened(kind: str) -> AllocatorProcess | MeshProcesses:
         if kind not in made:
             folder = tmp_path_factory.mktemp(kind)
-            if kind.startswith("mesh"):
-                runtime = "docker" if kind.endswith("docker") else "process"
-                made[kind] = MeshProcesses(folder, replicas=2, runtime=runtime)
+            if kind == "mesh":
+                made[kind] = MeshProcesses(folder, replicas=2, runtime="docker")
             else:
                 made[kind] = AllocatorProcess(folder / "data", runtime=kind)
             made[kind].start()

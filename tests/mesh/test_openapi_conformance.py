@@ -43,7 +43,7 @@ ROLES = ("nobody", "person", "admin")
     scope="module",
     params=[
         pytest.param(("process", 5), id="5"),
-        pytest.param(("docker", 20), marks=pytest.mark.real_docker, id="20"),
+        pytest.param(("docker", 10), marks=pytest.mark.real_docker, id="10"),
     ],
 )
 def fuzzed(request, tmp_path_factory) -> Iterator[tuple[AllocatorProcess, int]]:
