@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, update
 
 from broker.domain.letter import Notice
 from broker.schema.tables import NOTICES, OUTBOX
@@ -14,8 +14,14 @@ from chassis.bus.outbox import append
 from chassis.sql import Database, upsert
 from chassis.sql.sweeping import in_parts, sweep
 
-_TOLD = select(NOTICES.c.fact).where(NOTICES.c.name == bindparam("name"))
-_TELL = upsert(NOTICES, None, ["name"], ["fact", "time"])
+# Makes the row if there is none, and holds it in any case: who comes second waits, and then reads what
+# the first one told. A snapshot read before it would be of the time before.
+_HOLD = upsert(NOTICES, None, ["name"], {"name": NOTICES.c.name})
+_TELL = (
+    update(NOTICES)
+    .where(NOTICES.c.name == bindparam("of_name"), NOTICES.c.fact != bindparam("told"))
+    .values(fact=bindparam("told"), time=bindparam("at"))
+)
 _OLD = in_parts(delete(NOTICES).where(NOTICES.c.time < bindparam("until")))
 
 
@@ -53,9 +59,10 @@ class SqlNotices:
         records = self._records_of(notice)
 
         def work(connection: Connection) -> bool:
-            if connection.execute(_TOLD, {"name": notice.key}).scalar() == fact:
+            connection.execute(_HOLD, {"name": notice.key, "fact": "", "time": notice.time})
+            telling = {"of_name": notice.key, "told": fact, "at": notice.time}
+            if connection.execute(_TELL, telling).rowcount != 1:
                 return False
-            connection.execute(_TELL, {"name": notice.key, "fact": fact, "time": notice.time})
             append(connection, OUTBOX, records, notice.time)
             return True
 

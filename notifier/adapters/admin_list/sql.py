@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select
 
 from chassis.sql import Database, upsert
 from notifier.schema.tables import ADMINS
 
 _ONE = select(ADMINS).where(ADMINS.c.user_name == bindparam("by_user_name"))
+_HELD = _ONE.with_for_update()
 _PUT = upsert(ADMINS, None, ["user_name"], ["version", "is_admin"])
 _ALL = select(ADMINS.c.user_name).where(ADMINS.c.is_admin == 1).order_by(ADMINS.c.user_name)
 
@@ -25,14 +28,14 @@ class SqlAdminList:
     async def learn(self, user: str, version: int, *, is_admin: bool) -> None:
         """Learns whether somebody is an admin; nothing where a newer version is known."""
 
-        def is_news(connection: Connection) -> bool:
-            row = connection.execute(_ONE, {"by_user_name": user}).first()
+        def is_news(connection: Connection, query: Select[Any] = _ONE) -> bool:
+            row = connection.execute(query, {"by_user_name": user}).first()
             if row is None:
                 return is_admin
             return bool(row.version < version and bool(row.is_admin) is not is_admin)
 
         def work(connection: Connection) -> None:
-            if is_news(connection):
+            if is_news(connection, _HELD):
                 row = {"user_name": user, "version": version, "is_admin": int(is_admin)}
                 connection.execute(_PUT, row)
 
