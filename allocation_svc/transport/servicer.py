@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2
 
 from allocation_svc.domain.allocation import Allocation, Desired
-from allocation_svc.ports import MachineVersions
+from allocation_svc.ports.catalogue import MachineVersions
 from allocation_svc.transport.mapping import inspection_of, message_of
 from allocation_svc.usecases.admission import Admission, Wish
 from allocation_svc.usecases.lifecycle import Lifecycle

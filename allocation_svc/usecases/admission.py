@@ -14,7 +14,9 @@ from allocation_svc.domain.faults import MachineNotActive, MachineNotRunnable, R
 from allocation_svc.domain.instance import Limits, Node
 from allocation_svc.domain.machine import Machine
 from allocation_svc.domain.variables import chosen_values, generated_values
-from allocation_svc.ports import AllocationStore, Catalogue, Claim, SecretBox
+from allocation_svc.ports.allocation_store import AllocationStore, Claim
+from allocation_svc.ports.catalogue import Catalogue
+from allocation_svc.ports.secret_box import SecretBox
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock
 from chassis.identity.caller import Caller

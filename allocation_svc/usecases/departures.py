@@ -9,7 +9,7 @@ from collections.abc import Callable
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.facts import Fact
-from allocation_svc.ports import AllocationStore, Selection
+from allocation_svc.ports.allocation_store import AllocationStore, Selection
 from chassis.clock import Clock
 from chassis.faults import Conflict, Fault
 

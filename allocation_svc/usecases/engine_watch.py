@@ -10,7 +10,8 @@ from typing import Protocol, cast
 
 from allocation_svc.domain.faults import EngineUnavailable
 from allocation_svc.domain.instance import Instance, Node
-from allocation_svc.ports import Engine, EngineEvent, StepObserver
+from allocation_svc.ports.engine import Engine, EngineEvent
+from allocation_svc.ports.step_observer import StepObserver
 from chassis.clock import Clock
 from chassis.faults import Fault
 

@@ -10,7 +10,7 @@ from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotFound
-from allocation_svc.ports import AllocationStore
+from allocation_svc.ports.allocation_store import AllocationStore
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock
 from chassis.faults import Conflict

@@ -8,7 +8,8 @@ from datetime import datetime
 from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.faults import AllocationNotFound
 from allocation_svc.domain.instance import Instance, Limits, Node
-from allocation_svc.ports import AllocationStore, Engine, Selection
+from allocation_svc.ports.allocation_store import AllocationStore, Selection
+from allocation_svc.ports.engine import Engine
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.faults import Forbidden
 from chassis.identity.caller import Caller

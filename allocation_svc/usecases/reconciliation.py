@@ -15,7 +15,9 @@ from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.decision import decide
 from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.step import Act, Rules, Step
-from allocation_svc.ports import AllocationStore, Engine, StepObserver
+from allocation_svc.ports.allocation_store import AllocationStore
+from allocation_svc.ports.engine import Engine
+from allocation_svc.ports.step_observer import StepObserver
 from allocation_svc.usecases.agenda import Agenda, Lane, until
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.steps import Steps

@@ -12,7 +12,10 @@ from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import PortsExhausted
 from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState
 from allocation_svc.domain.step import Act, Observation, Step
-from allocation_svc.ports import AllocationStore, Engine, SecretBox, StepObserver
+from allocation_svc.ports.allocation_store import AllocationStore
+from allocation_svc.ports.engine import Engine
+from allocation_svc.ports.secret_box import SecretBox
+from allocation_svc.ports.step_observer import StepObserver
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock
 from chassis.faults import Cancelled, DeadlineExceeded, Fault, Internal, NotFound, Unavailable

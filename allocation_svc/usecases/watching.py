@@ -10,7 +10,7 @@ from enum import Enum
 
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.faults import AllocationNotFound
-from allocation_svc.ports import AllocationStore, Selection
+from allocation_svc.ports.allocation_store import AllocationStore, Selection
 from allocation_svc.usecases.agenda import until
 from chassis.clock import Clock
 from chassis.faults import Exhausted, Unavailable

@@ -27,7 +27,7 @@ from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import PortsExhausted, QuotaExceeded, StockExhausted
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import MachinePort, Plan
-from allocation_svc.ports import AllocationStore, Claim, Selection
+from allocation_svc.ports.allocation_store import AllocationStore, Claim, Selection
 from allocation_svc.schema.tables import METADATA, OUTBOX, PORT_LEASES, TALLIES
 from allocation_svc.transport.mapping import records_of
 from chassis.clock import ManualClock

@@ -33,7 +33,7 @@ from allocation_svc.domain.allocation import Allocation, Endpoint, State
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import QuotaExceeded, StockExhausted
 from allocation_svc.domain.machine import MachinePort, Plan
-from allocation_svc.ports import Claim, Selection
+from allocation_svc.ports.allocation_store import Claim, Selection
 from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX, TALLIES
 from chassis.bus import Record
 from chassis.bus.outbox import append

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from allocation_svc.domain.allocation import Protocol
 from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState, Node
-from allocation_svc.ports import EngineEvent
+from allocation_svc.ports.engine import EngineEvent
 from chassis.clock import truncated
 from chassis.faults import NotFound
 from chassis.rpc import ask, follow

@@ -15,7 +15,7 @@ from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
 from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import Plan
-from allocation_svc.ports import Claim
+from allocation_svc.ports.allocation_store import Claim
 from allocation_svc.transport.consumer import PeopleConsumer
 from allocation_svc.transport.mapping import records_of
 from allocation_svc.usecases.departures import Departures

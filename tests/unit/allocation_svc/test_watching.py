@@ -17,7 +17,7 @@ from allocation_svc.domain.allocation import Allocation, State
 from allocation_svc.domain.faults import AllocationNotFound
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import Plan
-from allocation_svc.ports import Claim
+from allocation_svc.ports.allocation_store import Claim
 from allocation_svc.transport.mapping import records_of
 from allocation_svc.usecases.watching import Elsewhere, Feed, Sign, Watching
 from chassis.clock import ManualClock

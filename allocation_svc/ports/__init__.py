@@ -1,0 +1,1 @@
+"""What the use cases need from outside; the docstrings are what the conformance tests check."""
