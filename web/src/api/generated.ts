@@ -14,7 +14,8 @@ export type AllocationState =
   | "UNKNOWN"
   | "FAILED"
   | "DELETING"
-  | "DELETED";
+  | "DELETED"
+  | "UNHEALTHY";
 
 /** The states that can be asked for. */
 export type DesiredState = "STATE_UNSPECIFIED" | "RUNNING" | "STOPPED" | "DELETED";
@@ -43,6 +44,13 @@ export type MachineAvailability =
   | "RUNNABLE"
   | "NEEDS_CONTAINER_RUNTIME"
   | "NEEDS_PROCESS_RUNTIME";
+
+/**
+ * What becomes of a program that has ended by itself. Started again, it finds the same files and has
+ * the same address; each start by itself comes later than the one before, up to a minute, and after
+ * too many within a while the allocation is FAILED with RESTARTS_EXHAUSTED.
+ */
+export type MachineRestartPolicy = "RESTART_POLICY_UNSPECIFIED" | "NEVER" | "ON_FAILURE" | "ALWAYS";
 
 /** The life of a machine. */
 export type MachineState = "STATE_UNSPECIFIED" | "DRAFT" | "ACTIVE" | "RETIRED";
@@ -188,7 +196,11 @@ export type Reason =
   | "WEBHOOK_URL_REFUSED"
   | "WEBHOOK_OFF"
   | "DELIVERY_NOT_FOUND"
-  | "DELIVERY_NOT_ENDED";
+  | "DELIVERY_NOT_ENDED"
+  | "PROBE_UNANSWERED"
+  | "INSTANCE_PAUSED"
+  | "RESTARTS_EXHAUSTED"
+  | "HOST_RESTARTED";
 
 /** What can be verified. */
 export type CreateUserRequestVerifyBy = "VERIFY_BY_UNSPECIFIED" | "EMAIL" | "PHONE";
@@ -259,6 +271,13 @@ export interface Allocation {
    * 0 where there is none, where the machine is not in the catalogue any more, and in facts.
    */
   newerMachineVersion: number;
+  /** What becomes of its program when that ends by itself; the machine's policy by default. */
+  restartPolicy: MachineRestartPolicy;
+  /**
+   * How often its program was started again by itself, since its owner last asked for a start, a stop or
+   * a restart.
+   */
+  restartCount: number;
 }
 
 /** Asks to rent a machine. */
@@ -407,7 +426,7 @@ export interface StopAllocationRequest {
 export interface UpdateAllocationRequest {
   /** The allocation: its name, the fields to change, and the etag that it was read with. */
   allocation?: Allocation;
-  /** The fields to change: `display_name`, `labels`. Without it, those that are not empty. */
+  /** The fields to change: `display_name`, `labels`, `restart_policy`. Without it, those that are not empty. */
   updateMask?: string;
 }
 
@@ -1051,6 +1070,23 @@ export interface ListMachinesResponse {
   nextPageToken: string;
 }
 
+/**
+ * How a probe goes on while an instance is ready. One that has not answered `failures` times in a row is
+ * UNHEALTHY, until it answers again. With a log probe that is one in whose log no line has matched for
+ * `failures` periods: so it needs a pattern that the program writes again and again.
+ */
+export interface Liveness {
+  /**
+   * Whether an instance that does not answer is restarted, by the rules of a program that has ended
+   * with an error, whatever the restart policy is. One that is paused at the engine is left alone.
+   */
+  restart: boolean;
+  /** How often it is looked: 1 s to 10 min, 10 s by default. */
+  period?: string;
+  /** How many times in a row it must not have answered: 1 to 100, 3 by default. */
+  failures: number;
+}
+
 /** Ready once a line of the log matches. */
 export interface LogProbe {
   /** A regular expression (RE2 syntax) that some part of a line matches. */
@@ -1144,6 +1180,11 @@ export interface Machine {
    * VOLUME_INVALID.
    */
   volumes: Volume[];
+  /**
+   * What becomes of a program that has ended by itself, unless the allocation says otherwise; NEVER by
+   * default.
+   */
+  restartPolicy: MachineRestartPolicy;
 }
 
 /** An amount of money. */
@@ -1185,7 +1226,7 @@ export interface Port {
   scheme: string;
 }
 
-/** How one sees that an instance is ready. */
+/** How one sees that an instance is ready, and that it goes on to answer. */
 export interface Probe {
   /** Ready once a TCP port accepts a connection. */
   tcp?: TcpProbe;
@@ -1198,6 +1239,11 @@ export interface Probe {
    * 10 min, 60 s by default.
    */
   timeout?: string;
+  /**
+   * How it goes on once the instance is ready. Without it: every 10 s, and nothing is restarted; a log
+   * probe then does not go on.
+   */
+  liveness?: Liveness;
 }
 
 /** Asks to put a machine into the catalogue. */
@@ -2299,7 +2345,7 @@ export interface Value {
 
 /** The defaults of what frames are made of. */
 export const SHAPES = {
-  Allocation: { zeros: {"name": "", "uid": "", "owner": "", "machine": "", "machineVersion": 0, "machineTitle": "", "displayName": "", "variables": [], "desiredState": "STATE_UNSPECIFIED", "state": "STATE_UNSPECIFIED", "host": "", "port": 0, "endpoints": [], "generation": 0, "progress": "", "etag": "", "labels": {}, "resourceClass": "", "newerMachineVersion": 0}, parts: {"variables": "VariableValue", "stateReason": "StateReason", "endpoints": "Endpoint"} },
+  Allocation: { zeros: {"name": "", "uid": "", "owner": "", "machine": "", "machineVersion": 0, "machineTitle": "", "displayName": "", "variables": [], "desiredState": "STATE_UNSPECIFIED", "state": "STATE_UNSPECIFIED", "host": "", "port": 0, "endpoints": [], "generation": 0, "progress": "", "etag": "", "labels": {}, "resourceClass": "", "newerMachineVersion": 0, "restartPolicy": "RESTART_POLICY_UNSPECIFIED", "restartCount": 0}, parts: {"variables": "VariableValue", "stateReason": "StateReason", "endpoints": "Endpoint"} },
   Endpoint: { zeros: {"host": "", "port": 0, "protocol": "PROTOCOL_UNSPECIFIED", "containerPort": 0, "title": "", "scheme": ""}, parts: {} },
   StateReason: { zeros: {"reason": "REASON_UNSPECIFIED", "message": "", "outOfMemory": false, "lastLines": []}, parts: {} },
   VariableValue: { zeros: {"key": "", "value": "", "secret": false}, parts: {} },
@@ -2343,7 +2389,7 @@ export const listAllocations: Unary<ListAllocationsRequest, ListAllocationsRespo
   unary("GET", "/v1/allocations");
 
 /**
- * Changes the display name and the labels.
+ * Changes the display name, the labels and the restart policy.
  * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
  */
 export const updateAllocation: Unary<UpdateAllocationRequest, Allocation> =

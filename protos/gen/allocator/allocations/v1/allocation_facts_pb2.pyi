@@ -192,3 +192,47 @@ class AllocationDeleted(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AllocationUnhealthy(message.Message):
+    """It runs, but does not answer its probe any more, or was paused at the engine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALLOCATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def allocation(self) -> allocation_pb2.Allocation:
+        """The allocation as it was then, without its secrets."""
+
+    def __init__(
+        self,
+        *,
+        allocation: allocation_pb2.Allocation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AllocationRestarted(message.Message):
+    """Its program is started again by itself: it has ended, or does not answer."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALLOCATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def allocation(self) -> allocation_pb2.Allocation:
+        """The allocation as it was then, without its secrets."""
+
+    def __init__(
+        self,
+        *,
+        allocation: allocation_pb2.Allocation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -3,6 +3,7 @@
 isort:skip_file
 Allocations: what a person has rented."""
 
+from allocator.machines.v1 import machine_pb2 as machine_pb2
 from allocator.reasons.v1 import reason_pb2 as reason_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
@@ -97,6 +98,10 @@ class Allocation(message.Message):
         """Being removed."""
         DELETED: Allocation._State.ValueType  # 10
         """Gone; kept as history."""
+        UNHEALTHY: Allocation._State.ValueType  # 11
+        """It runs, but does not answer its probe any more, or is paused at the engine; `state_reason` says
+        which. It is READY again as soon as it answers.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """What is so. States that end in -ING are on their way to another one, and have a deadline."""
@@ -123,6 +128,10 @@ class Allocation(message.Message):
     """Being removed."""
     DELETED: Allocation.State.ValueType  # 10
     """Gone; kept as history."""
+    UNHEALTHY: Allocation.State.ValueType  # 11
+    """It runs, but does not answer its probe any more, or is paused at the engine; `state_reason` says
+    which. It is READY again as soon as it answers.
+    """
 
     @typing.final
     class LabelsEntry(message.Message):
@@ -169,6 +178,8 @@ class Allocation(message.Message):
     DELETE_TIME_FIELD_NUMBER: builtins.int
     RESOURCE_CLASS_FIELD_NUMBER: builtins.int
     NEWER_MACHINE_VERSION_FIELD_NUMBER: builtins.int
+    RESTART_POLICY_FIELD_NUMBER: builtins.int
+    RESTART_COUNT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `allocations/{allocation}`, set by the server and never changed."""
     uid: builtins.str
@@ -202,6 +213,12 @@ class Allocation(message.Message):
     newer_machine_version: builtins.int
     """The version of its machine that would be rented now, where that is newer than `machine_version`;
     0 where there is none, where the machine is not in the catalogue any more, and in facts.
+    """
+    restart_policy: machine_pb2.Machine.RestartPolicy.ValueType
+    """What becomes of its program when that ends by itself; the machine's policy by default."""
+    restart_count: builtins.int
+    """How often its program was started again by itself, since its owner last asked for a start, a stop or
+    a restart.
     """
     @builtins.property
     def variables(self) -> containers.RepeatedCompositeFieldContainer[VariableValue]:
@@ -267,10 +284,12 @@ class Allocation(message.Message):
         delete_time: timestamp_pb2.Timestamp | None = ...,
         resource_class: builtins.str = ...,
         newer_machine_version: builtins.int = ...,
+        restart_policy: machine_pb2.Machine.RestartPolicy.ValueType = ...,
+        restart_count: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "observed_time", b"observed_time", "state_reason", b"state_reason", "state_time", b"state_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "generation", b"generation", "host", b"host", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "newer_machine_version", b"newer_machine_version", "observed_time", b"observed_time", "owner", b"owner", "port", b"port", "progress", b"progress", "resource_class", b"resource_class", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "generation", b"generation", "host", b"host", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "newer_machine_version", b"newer_machine_version", "observed_time", b"observed_time", "owner", b"owner", "port", b"port", "progress", b"progress", "resource_class", b"resource_class", "restart_count", b"restart_count", "restart_policy", b"restart_policy", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

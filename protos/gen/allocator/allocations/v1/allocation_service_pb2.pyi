@@ -143,7 +143,7 @@ class UpdateAllocationRequest(message.Message):
 
     @builtins.property
     def update_mask(self) -> field_mask_pb2.FieldMask:
-        """The fields to change: `display_name`, `labels`. Without it, those that are not empty."""
+        """The fields to change: `display_name`, `labels`, `restart_policy`. Without it, those that are not empty."""
 
     def __init__(
         self,

@@ -120,7 +120,7 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAllocation(self, request, context):
-        """Changes the display name and the labels.
+        """Changes the display name, the labels and the restart policy.
         Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

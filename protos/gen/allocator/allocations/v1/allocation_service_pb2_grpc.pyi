@@ -50,7 +50,7 @@ class AllocationServiceStub:
     Fails with FILTER_INVALID, PAGE_TOKEN_INVALID, PARENT_FOREIGN.
     """
     UpdateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.UpdateAllocationRequest, _allocation_pb2.Allocation]
-    """Changes the display name and the labels.
+    """Changes the display name, the labels and the restart policy.
     Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
     """
     DeleteAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]
@@ -102,7 +102,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     Fails with FILTER_INVALID, PAGE_TOKEN_INVALID, PARENT_FOREIGN.
     """
     UpdateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.UpdateAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
-    """Changes the display name and the labels.
+    """Changes the display name, the labels and the restart policy.
     Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
     """
     DeleteAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
@@ -175,7 +175,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.UpdateAllocationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
-        """Changes the display name and the labels.
+        """Changes the display name, the labels and the restart policy.
         Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
         """
 

@@ -270,6 +270,7 @@ class ReadinessProbe(message.Message):
     HTTP_FIELD_NUMBER: builtins.int
     LOG_PATTERN_FIELD_NUMBER: builtins.int
     TIMEOUT_FIELD_NUMBER: builtins.int
+    LIVENESS_FIELD_NUMBER: builtins.int
     tcp_port: builtins.int
     """The container port that must accept a TCP connection."""
     log_pattern: builtins.str
@@ -282,6 +283,10 @@ class ReadinessProbe(message.Message):
     def timeout(self) -> duration_pb2.Duration:
         """How long after its start it may take; 60 s by default."""
 
+    @builtins.property
+    def liveness(self) -> Liveness:
+        """How the check goes on once the instance is ready; unset: not at all."""
+
     def __init__(
         self,
         *,
@@ -289,14 +294,43 @@ class ReadinessProbe(message.Message):
         http: HttpCheck | None = ...,
         log_pattern: builtins.str = ...,
         timeout: duration_pb2.Duration | None = ...,
+        liveness: Liveness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "log_pattern", b"log_pattern", "tcp_port", b"tcp_port", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "liveness", b"liveness", "log_pattern", b"log_pattern", "tcp_port", b"tcp_port", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "log_pattern", b"log_pattern", "tcp_port", b"tcp_port", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "liveness", b"liveness", "log_pattern", b"log_pattern", "tcp_port", b"tcp_port", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_check: _TypeAlias = typing.Literal["tcp_port", "http", "log_pattern"]  # noqa: Y015
     _WhichOneofArgType_check: _TypeAlias = typing.Literal["check", b"check"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_check) -> _WhichOneofReturnType_check | None: ...
+
+@typing.final
+class Liveness(message.Message):
+    """How a check goes on while an instance is ready."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: builtins.int
+    FAILURES_FIELD_NUMBER: builtins.int
+    failures: builtins.int
+    """How many times in a row it must not have answered until it is UNHEALTHY: 3 by default. With a log
+    pattern: for how many periods no line may match.
+    """
+    @builtins.property
+    def period(self) -> duration_pb2.Duration:
+        """How often it is looked: 10 s by default."""
+
+    def __init__(
+        self,
+        *,
+        period: duration_pb2.Duration | None = ...,
+        failures: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["failures", b"failures", "period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class HttpCheck(message.Message):
@@ -352,6 +386,8 @@ class Instance(message.Message):
         """There is none: it was never made, or it was removed."""
         FAILED: Instance._State.ValueType  # 8
         """It could not be made, or its probe did not answer in time; `reason` says why."""
+        UNHEALTHY: Instance._State.ValueType  # 9
+        """The program runs, but its check does not answer any more, or it is paused; `reason` says which."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """What is so."""
@@ -374,6 +410,8 @@ class Instance(message.Message):
     """There is none: it was never made, or it was removed."""
     FAILED: Instance.State.ValueType  # 8
     """It could not be made, or its probe did not answer in time; `reason` says why."""
+    UNHEALTHY: Instance.State.ValueType  # 9
+    """The program runs, but its check does not answer any more, or it is paused; `reason` says which."""
 
     ALLOCATION_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
@@ -393,6 +431,7 @@ class Instance(message.Message):
     PORTS_FIELD_NUMBER: builtins.int
     NODE_FIELD_NUMBER: builtins.int
     OBSERVE_TIME_FIELD_NUMBER: builtins.int
+    ENDED_WITH_HOST_FIELD_NUMBER: builtins.int
     allocation: builtins.str
     """Whose it is: `allocations/{allocation}`."""
     generation: builtins.int
@@ -414,13 +453,17 @@ class Instance(message.Message):
     stop_requested: builtins.bool
     """True where the last end was asked for by Stop."""
     reason: reason_pb2.Reason.ValueType
-    """Why it is FAILED."""
+    """Why it is FAILED or UNHEALTHY."""
     message: builtins.str
     """The same in a sentence, with what to do."""
     progress: builtins.str
     """What is being done, in words: `pulling redis:7-alpine, 41 %`."""
     node: builtins.str
     """The node that it runs on."""
+    ended_with_host: builtins.bool
+    """True where the program is EXITED because its host or engine was restarted: it has not ended by
+    itself, and nobody asked for it.
+    """
     @builtins.property
     def start_time(self) -> timestamp_pb2.Timestamp:
         """When the program was last started."""
@@ -458,10 +501,11 @@ class Instance(message.Message):
         ports: abc.Iterable[PublishedPort] | None = ...,
         node: builtins.str = ...,
         observe_time: timestamp_pb2.Timestamp | None = ...,
+        ended_with_host: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "finish_time", b"finish_time", "observe_time", b"observe_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_exit_code", b"_exit_code", "allocation", b"allocation", "exit_code", b"exit_code", "finish_time", b"finish_time", "generation", b"generation", "image", b"image", "incarnation", b"incarnation", "instance_name", b"instance_name", "message", b"message", "node", b"node", "observe_time", b"observe_time", "out_of_memory", b"out_of_memory", "ports", b"ports", "progress", b"progress", "reason", b"reason", "runtime", b"runtime", "start_time", b"start_time", "state", b"state", "stop_requested", b"stop_requested"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_exit_code", b"_exit_code", "allocation", b"allocation", "ended_with_host", b"ended_with_host", "exit_code", b"exit_code", "finish_time", b"finish_time", "generation", b"generation", "image", b"image", "incarnation", b"incarnation", "instance_name", b"instance_name", "message", b"message", "node", b"node", "observe_time", b"observe_time", "out_of_memory", b"out_of_memory", "ports", b"ports", "progress", b"progress", "reason", b"reason", "runtime", b"runtime", "start_time", b"start_time", "state", b"state", "stop_requested", b"stop_requested"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015

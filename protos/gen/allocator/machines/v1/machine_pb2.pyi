@@ -126,6 +126,40 @@ class Machine(message.Message):
     SIGUSR2: Machine.StopSignal.ValueType  # 6
     """What the program takes it for."""
 
+    class _RestartPolicy:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _RestartPolicyEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[Machine._RestartPolicy.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        RESTART_POLICY_UNSPECIFIED: Machine._RestartPolicy.ValueType  # 0
+        """Not said: NEVER for a machine, the machine's for an allocation."""
+        NEVER: Machine._RestartPolicy.ValueType  # 1
+        """It stays ended, and the allocation is FAILED."""
+        ON_FAILURE: Machine._RestartPolicy.ValueType  # 2
+        """It is started again where it ended with an error or for lack of memory, or did not become ready
+        in time after it had been ready before.
+        """
+        ALWAYS: Machine._RestartPolicy.ValueType  # 3
+        """It is started again however it ended."""
+
+    class RestartPolicy(_RestartPolicy, metaclass=_RestartPolicyEnumTypeWrapper):
+        """What becomes of a program that has ended by itself. Started again, it finds the same files and has
+        the same address; each start by itself comes later than the one before, up to a minute, and after
+        too many within a while the allocation is FAILED with RESTARTS_EXHAUSTED.
+        """
+
+    RESTART_POLICY_UNSPECIFIED: Machine.RestartPolicy.ValueType  # 0
+    """Not said: NEVER for a machine, the machine's for an allocation."""
+    NEVER: Machine.RestartPolicy.ValueType  # 1
+    """It stays ended, and the allocation is FAILED."""
+    ON_FAILURE: Machine.RestartPolicy.ValueType  # 2
+    """It is started again where it ended with an error or for lack of memory, or did not become ready
+    in time after it had been ready before.
+    """
+    ALWAYS: Machine.RestartPolicy.ValueType  # 3
+    """It is started again however it ended."""
+
     @typing.final
     class LabelsEntry(message.Message):
         DESCRIPTOR: descriptor.Descriptor
@@ -180,6 +214,7 @@ class Machine(message.Message):
     RENTS_FIELD_NUMBER: builtins.int
     STOP_SIGNAL_FIELD_NUMBER: builtins.int
     VOLUMES_FIELD_NUMBER: builtins.int
+    RESTART_POLICY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `machines/{machine}`, chosen at creation and never changed."""
     uid: builtins.str
@@ -222,6 +257,10 @@ class Machine(message.Message):
     """How often it was rented. Some seconds old."""
     stop_signal: Machine.StopSignal.ValueType
     """The signal that asks its program to end; SIGKILL follows after `stop_grace`."""
+    restart_policy: Machine.RestartPolicy.ValueType
+    """What becomes of a program that has ended by itself, unless the allocation says otherwise; NEVER by
+    default.
+    """
     @builtins.property
     def command(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The program and its arguments. Empty for what the image runs by itself. `PORT` and each
@@ -327,10 +366,11 @@ class Machine(message.Message):
         rents: builtins.int = ...,
         stop_signal: Machine.StopSignal.ValueType = ...,
         volumes: abc.Iterable[Volume] | None = ...,
+        restart_policy: Machine.RestartPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["banner", b"banner", "create_time", b"create_time", "forked_from", b"forked_from", "icon", b"icon", "price_per_hour", b"price_per_hour", "probe", b"probe", "stop_grace", b"stop_grace", "submission", b"submission", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "average_rating", b"average_rating", "banner", b"banner", "category", b"category", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "forked_from", b"forked_from", "icon", b"icon", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "rents", b"rents", "resource_class", b"resource_class", "reviews", b"reviews", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal", "submission", b"submission", "tags", b"tags", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["availability", b"availability", "average_rating", b"average_rating", "banner", b"banner", "category", b"category", "command", b"command", "create_time", b"create_time", "description", b"description", "etag", b"etag", "forked_from", b"forked_from", "icon", b"icon", "image", b"image", "labels", b"labels", "name", b"name", "needs_image", b"needs_image", "ports", b"ports", "price_per_hour", b"price_per_hour", "probe", b"probe", "publisher", b"publisher", "rents", b"rents", "resource_class", b"resource_class", "restart_policy", b"restart_policy", "reviews", b"reviews", "run_as", b"run_as", "state", b"state", "stock", b"stock", "stop_grace", b"stop_grace", "stop_signal", b"stop_signal", "submission", b"submission", "tags", b"tags", "title", b"title", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "version", b"version", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -579,7 +619,7 @@ class Variable(message.Message):
 
 @typing.final
 class Probe(message.Message):
-    """How one sees that an instance is ready."""
+    """How one sees that an instance is ready, and that it goes on to answer."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -587,6 +627,7 @@ class Probe(message.Message):
     HTTP_FIELD_NUMBER: builtins.int
     LOG_FIELD_NUMBER: builtins.int
     TIMEOUT_FIELD_NUMBER: builtins.int
+    LIVENESS_FIELD_NUMBER: builtins.int
     @builtins.property
     def tcp(self) -> TcpProbe:
         """Ready once a TCP port accepts a connection."""
@@ -605,6 +646,12 @@ class Probe(message.Message):
         10 min, 60 s by default.
         """
 
+    @builtins.property
+    def liveness(self) -> Liveness:
+        """How it goes on once the instance is ready. Without it: every 10 s, and nothing is restarted; a log
+        probe then does not go on.
+        """
+
     def __init__(
         self,
         *,
@@ -612,14 +659,50 @@ class Probe(message.Message):
         http: HttpProbe | None = ...,
         log: LogProbe | None = ...,
         timeout: duration_pb2.Duration | None = ...,
+        liveness: Liveness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "log", b"log", "tcp", b"tcp", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "liveness", b"liveness", "log", b"log", "tcp", b"tcp", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "log", b"log", "tcp", b"tcp", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["check", b"check", "http", b"http", "liveness", b"liveness", "log", b"log", "tcp", b"tcp", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_check: _TypeAlias = typing.Literal["tcp", "http", "log"]  # noqa: Y015
     _WhichOneofArgType_check: _TypeAlias = typing.Literal["check", b"check"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_check) -> _WhichOneofReturnType_check | None: ...
+
+@typing.final
+class Liveness(message.Message):
+    """How a probe goes on while an instance is ready. One that has not answered `failures` times in a row is
+    UNHEALTHY, until it answers again. With a log probe that is one in whose log no line has matched for
+    `failures` periods: so it needs a pattern that the program writes again and again.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RESTART_FIELD_NUMBER: builtins.int
+    PERIOD_FIELD_NUMBER: builtins.int
+    FAILURES_FIELD_NUMBER: builtins.int
+    restart: builtins.bool
+    """Whether an instance that does not answer is restarted, by the rules of a program that has ended
+    with an error, whatever the restart policy is. One that is paused at the engine is left alone.
+    """
+    failures: builtins.int
+    """How many times in a row it must not have answered: 1 to 100, 3 by default."""
+    @builtins.property
+    def period(self) -> duration_pb2.Duration:
+        """How often it is looked: 1 s to 10 min, 10 s by default."""
+
+    def __init__(
+        self,
+        *,
+        restart: builtins.bool = ...,
+        period: duration_pb2.Duration | None = ...,
+        failures: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["failures", b"failures", "period", b"period", "restart", b"restart"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class TcpProbe(message.Message):

@@ -328,6 +328,14 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The webhook has no such delivery, or it was too long ago."""
     DELIVERY_NOT_ENDED: _Reason.ValueType  # 255
     """The delivery is still being tried."""
+    PROBE_UNANSWERED: _Reason.ValueType  # 335
+    """The program runs, but does not answer its probe any more."""
+    INSTANCE_PAUSED: _Reason.ValueType  # 336
+    """Somebody paused the instance at the engine."""
+    RESTARTS_EXHAUSTED: _Reason.ValueType  # 337
+    """The program was started again by itself as often as it may be, and has ended each time."""
+    HOST_RESTARTED: _Reason.ValueType  # 338
+    """The host or its engine was restarted; the program is started again in its turn."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something failed. ErrorInfo.reason carries the name."""
@@ -568,6 +576,14 @@ DELIVERY_NOT_FOUND: Reason.ValueType  # 254
 """The webhook has no such delivery, or it was too long ago."""
 DELIVERY_NOT_ENDED: Reason.ValueType  # 255
 """The delivery is still being tried."""
+PROBE_UNANSWERED: Reason.ValueType  # 335
+"""The program runs, but does not answer its probe any more."""
+INSTANCE_PAUSED: Reason.ValueType  # 336
+"""Somebody paused the instance at the engine."""
+RESTARTS_EXHAUSTED: Reason.ValueType  # 337
+"""The program was started again by itself as often as it may be, and has ended each time."""
+HOST_RESTARTED: Reason.ValueType  # 338
+"""The host or its engine was restarted; the program is started again in its turn."""
 
 @typing.final
 class Entry(message.Message):
