@@ -14,6 +14,7 @@ import { putEverywhere } from "../live/allocations";
 import { person } from "../session/session";
 import { confirmed } from "./dialog";
 import { Icon, type IconName } from "./icons";
+import { isRunning } from "./state";
 import { complain } from "./toasts";
 
 type Verb = "start" | "stop" | "restart" | "remove";
@@ -33,7 +34,7 @@ function possible({ state, desiredState }: Allocation): Record<Verb, boolean> {
   return {
     start: !over && (state === "STOPPED" || state === "FAILED" || desiredState === "STOPPED"),
     stop: !over && desiredState === "RUNNING" && state !== "FAILED",
-    restart: state === "READY",
+    restart: isRunning(state),
     remove: !over,
   };
 }

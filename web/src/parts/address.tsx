@@ -3,6 +3,7 @@
 import type { Allocation, Endpoint } from "../api/generated";
 import { CopyButton } from "./copy";
 import { Icon } from "./icons";
+import { isRunning } from "./state";
 
 /** `host:port`, with an address of version 6 in brackets. */
 export function hostPort({ host, port }: { host: string; port: number }): string {
@@ -22,7 +23,7 @@ export function Address({ allocation }: { allocation: Allocation }) {
   const text = hostPort(allocation);
   return (
     <span class="address">
-      {web && allocation.state === "READY" ? (
+      {web && isRunning(allocation.state) ? (
         <a class="mono" href={web} target="_blank" rel="noopener noreferrer">
           {text}
           <Icon name="external" />

@@ -1,9 +1,9 @@
 // The states of allocations and machines as signs and words. A sign differs in form, not only in
-// colour: a slot is full, half full, empty, crossed out or dashed.
+// colour: a slot is full, half full, empty, crossed out, dashed, or has a mark in it.
 
 import type { AllocationState, MachineState } from "../api/generated";
 
-type Sign = "full" | "busy" | "open" | "crossed" | "dashed" | "gone";
+type Sign = "full" | "busy" | "open" | "crossed" | "dashed" | "gone" | "silent";
 type Tone = "good" | "busy" | "calm" | "bad";
 
 const ALLOCATIONS: Record<AllocationState, readonly [word: string, sign: Sign, tone: Tone]> = {
@@ -11,6 +11,7 @@ const ALLOCATIONS: Record<AllocationState, readonly [word: string, sign: Sign, t
   PENDING: ["Waiting", "busy", "busy"],
   PROVISIONING: ["Provisioning", "busy", "busy"],
   READY: ["Ready", "full", "good"],
+  UNHEALTHY: ["Unhealthy", "silent", "bad"],
   STOPPING: ["Stopping", "busy", "busy"],
   STOPPED: ["Stopped", "open", "calm"],
   STARTING: ["Starting", "busy", "busy"],
@@ -26,6 +27,10 @@ const MACHINES: Record<MachineState, readonly [word: string, sign: Sign, tone: T
   ACTIVE: ["In the catalogue", "full", "good"],
   RETIRED: ["Retired", "open", "calm"],
 };
+
+/** Whether there is an instance that runs, and can be reached, watched and restarted. */
+export const isRunning = (state: AllocationState): boolean =>
+  state === "READY" || state === "UNHEALTHY";
 
 export function AllocationChip({ state }: { state: AllocationState }) {
   const [word, sign, tone] = ALLOCATIONS[state];
@@ -54,6 +59,7 @@ function Chip({
         {sign !== "gone" && <rect class="slot-edge" x="1" y="1" width="10" height="10" rx="2.5" />}
         {sign === "busy" && <rect class="slot-fill" x="3" y="3" width="6" height="6" rx="1" />}
         {sign === "crossed" && <path d="M4 4l4 4M8 4l-4 4" />}
+        {sign === "silent" && <path d="M6 3.6v2.6M6 8.4v.1" />}
         {sign === "gone" && <path d="M3 6h6" />}
       </svg>
       {word}
