@@ -70,8 +70,18 @@ VERBS = ("get", "post", "put", "patch", "delete")
 HEAD = """\
 // Made from the contracts by tools/web_client.py. Do not edit.
 
-import { type Stream as ServerStream, stream, type Unary, unary } from "./transport";
 """
+
+IMPORTS = {
+    "download": ("./transfers", "type Download, download"),
+    "upload": ("./transfers", "type Upload, upload"),
+    "stream": ("./transport", "type Stream as ServerStream, stream"),
+    "unary": ("./transport", "type Unary, unary"),
+}
+"""What makes a kind of method, and where it is from."""
+
+FILE = "google.api.HttpBody"
+"""The message of bytes as they are. A stream of them is a file, and so is one that a method takes."""
 
 
 def contract_files(stubs: Path) -> list[FileDescriptor]:
@@ -96,9 +106,18 @@ def public_methods(files: Sequence[FileDescriptor]) -> Iterator[tuple[MethodDesc
                 arguments = [verb.upper(), getattr(rule, verb)]
                 if rule.body:
                     arguments.append(_json_body(method, rule.body))
-                kind = "stream" if method.server_streaming else "unary"
+                kind = _kind(method)
                 shown = ", ".join(json.dumps(argument) for argument in arguments)
                 yield method, f"{kind}({shown})"
+
+
+def _kind(method: MethodDescriptor) -> str:
+    """The function in TypeScript that makes the method."""
+    if method.client_streaming:
+        return "upload"
+    if method.server_streaming:
+        return "download" if method.output_type.full_name == FILE else "stream"
+    return "unary"
 
 
 def _json_body(method: MethodDescriptor, body: str) -> str:
@@ -212,13 +231,30 @@ def shapes_text(messages: Sequence[Descriptor]) -> str:
     return f"/** The defaults of what frames are made of. */\nexport const SHAPES = {{\n{''.join(lines)}}};\n"
 
 
+def imports_text(methods: Sequence[MethodDescriptor]) -> str:
+    """What the methods are made with."""
+    kinds = {_kind(method) for method in methods}
+    wanted: dict[str, list[str]] = {}
+    for kind, (source, names) in IMPORTS.items():
+        if kind in kinds:
+            wanted.setdefault(source, []).append(names)
+    return "".join(
+        f'import {{ {", ".join(names)} }} from "{source}";\n' for source, names in wanted.items()
+    )
+
+
 def method_text(method: MethodDescriptor, expression: str, comments: dict[str, str]) -> str:
     """A value that calls the method."""
     name = method.name[0].lower() + method.name[1:]
     request = type_name(method.input_type)
     answer = WELL_KNOWN.get(method.output_type.full_name) or type_name(method.output_type)
-    kind = "ServerStream" if method.server_streaming else "Unary"
-    line = f"export const {name}: {kind}<{request}, {answer}> = {expression};\n"
+    shape = {
+        "unary": f"Unary<{request}, {answer}>",
+        "stream": f"ServerStream<{request}, {answer}>",
+        "download": f"Download<{request}>",
+        "upload": f"Upload<{request}, {answer}>",
+    }[_kind(method)]
+    line = f"export const {name}: {shape} = {expression};\n"
     if len(line) > 101:
         line = line.replace(" = ", " =\n  ", 1)
     return comment(comments.get(method.full_name, ""), "") + line
@@ -241,7 +277,7 @@ def client_text(files: Sequence[FileDescriptor], comments: dict[str, str]) -> st
         if other != element.full_name:
             sys.exit(f"{other} and {element.full_name} would both be {type_name(element)}")
     parts = [
-        HEAD,
+        HEAD + imports_text([method for method, _ in methods]),
         *(enum_text(enum, comments) for enum in enums),
         *(message_text(message, comments) for message in messages),
         shapes_text(reached([by_name[name] for name in FRAMES])[0]),

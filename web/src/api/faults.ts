@@ -48,18 +48,23 @@ export class ApiError extends Error {
 /** The refusal that an HTTP answer carries. */
 export async function refusal(response: Response): Promise<ApiError> {
   const wait = Number(response.headers.get("retry-after"));
+  return refusalIn(response.status, wait, await response.text().catch(() => ""));
+}
+
+/** The refusal that a status, a `Retry-After` in seconds and a body are. */
+export function refusalIn(status: number, wait: number, body: string): ApiError {
   let problem: Problem = {};
   try {
-    problem = (await response.json()) as Problem;
+    problem = JSON.parse(body) as Problem;
   } catch {
     // Not from the allocator itself: a proxy, perhaps.
   }
   return new ApiError({
-    detail: `The allocator has answered with status ${response.status}.`,
+    detail: `The allocator has answered with status ${status}.`,
     reason: "UNKNOWN",
     ...(wait > 0 ? { retryAfter: wait } : {}),
     ...problem,
-    status: response.status,
+    status,
   });
 }
 

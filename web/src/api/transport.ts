@@ -43,6 +43,12 @@ export function useTokens(source: Tokens): void {
   tokens = source;
 }
 
+/** The access token at hand; empty where nobody is logged in. */
+export const currentToken = (): string => tokens.current();
+
+/** A newer token than `stale`; empty where the session has ended. */
+export const renewedToken = (stale: string): Promise<string> => tokens.renew(stale);
+
 type Fields = Record<string, unknown>;
 
 /** An HTTP request, not yet sent. */
@@ -94,7 +100,12 @@ function addQuery(query: URLSearchParams, prefix: string, fields: Fields): void 
   }
 }
 
-async function send(out: Outgoing, accept: string, signal: AbortSignal | undefined) {
+/** Sends a request, with a newer token where the one at hand has ended; answers once it is answered. */
+export async function open(
+  out: Outgoing,
+  accept: string,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
   const attempt = async (token: string) => {
     const headers: Record<string, string> = { accept };
     if (typeof out.body === "string") headers["content-type"] = "application/json";
@@ -130,7 +141,7 @@ export function unary<Request, Answer>(
 ): Unary<Request, Answer> {
   return async (request, options) => {
     const out = layOut(verb, path, body, request as Fields);
-    const response = await send(out, "application/json", options?.signal);
+    const response = await open(out, "application/json", options?.signal);
     const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
     return (isJson ? await response.json() : await response.blob()) as Answer;
   };
@@ -144,7 +155,7 @@ export function stream<Request, Answer>(
 ): Stream<Request, Answer> {
   return async function* (request, options) {
     const out = layOut(verb, path, body, request as Fields);
-    const response = await send(out, "application/x-ndjson", options?.signal);
+    const response = await open(out, "application/x-ndjson", options?.signal);
     if (!response.body) return;
     for await (const line of linesOf(response.body)) {
       const message = JSON.parse(line) as Answer & { error?: unknown };

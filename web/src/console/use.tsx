@@ -1,6 +1,7 @@
 // What an instance uses, drawn as lines that go back a minute and a half or so.
 
 import type { Stats } from "../api/generated";
+import { bytes } from "../parts/bytes";
 import type { Console } from "./console";
 
 export function Use({ console, running }: { console: Console; running: boolean }) {
@@ -85,15 +86,3 @@ const percent = (share: number): string => {
   const value = share * 100;
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
 };
-
-/** `24 MB`, in powers of 1024, as limits are given. */
-export function bytes(count: number): string {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let value = count;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}

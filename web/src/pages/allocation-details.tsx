@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type Allocation, inspectAllocation } from "../api/generated";
-import { bytes } from "../console/use";
+import { bytes } from "../parts/bytes";
 import { idOf } from "../parts/machines";
 import { Trouble, useLoaded, Waiting } from "../parts/page";
 import { When } from "../parts/when";
