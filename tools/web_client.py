@@ -147,9 +147,29 @@ def reached(roots: Sequence[Descriptor]) -> tuple[list[Descriptor], list[EnumDes
 
 
 def type_name(element: Descriptor | EnumDescriptor) -> str:
-    """The name in TypeScript: nested ones carry the names around them (`MachineState`)."""
+    """The name in TypeScript: nested ones carry the names around them (`MachineState`).
+
+    What is called alike in two packages carries the package's noun too (`MachinesVolume`).
+    """
     package = element.file.package
-    return element.full_name.removeprefix(f"{package}.").replace(".", "")
+    name = element.full_name.removeprefix(f"{package}.").replace(".", "")
+    return f"{package.split('.')[-2].capitalize()}{name}" if name in AMBIGUOUS else name
+
+
+AMBIGUOUS: set[str] = set()
+"""Names that elements of several packages have."""
+
+
+def find_ambiguous(elements: Sequence[Descriptor | EnumDescriptor]) -> None:
+    """Notes the names that elements of several packages have."""
+    AMBIGUOUS.clear()
+    seen: dict[str, str] = {}
+    twice = set()
+    for element in elements:
+        name = type_name(element)
+        if seen.setdefault(name, element.full_name) != element.full_name:
+            twice.add(name)
+    AMBIGUOUS.update(twice)
 
 
 def field_type(field: FieldDescriptor) -> str:
@@ -261,21 +281,12 @@ def method_text(method: MethodDescriptor, expression: str, comments: dict[str, s
 
 
 def client_text(files: Sequence[FileDescriptor], comments: dict[str, str]) -> str:
-    """The whole file.
-
-    Raises:
-        SystemExit: two elements would have the same name.
-    """
+    """The whole file."""
     methods = list(public_methods(files))
     roots = [m for method, _ in methods for m in (method.input_type, method.output_type)]
     by_name = {m.full_name: m for file in files for m in file.message_types_by_name.values()}
     messages, enums = reached([*roots, *(by_name[name] for name in FRAMES)])
-    seen: dict[str, str] = {}
-    elements: list[Descriptor | EnumDescriptor] = [*messages, *enums]
-    for element in elements:
-        other = seen.setdefault(type_name(element), element.full_name)
-        if other != element.full_name:
-            sys.exit(f"{other} and {element.full_name} would both be {type_name(element)}")
+    find_ambiguous([*messages, *enums])
     parts = [
         HEAD + imports_text([method for method, _ in methods]),
         *(enum_text(enum, comments) for enum in enums),

@@ -48,7 +48,8 @@ export function download<Request>(verb: string, path: string, body = ""): Downlo
       "*/*",
       options?.signal,
     );
-    const all = Number(response.headers.get("content-length")) || 0;
+    const all =
+      Number(response.headers.get("content-length") ?? response.headers.get("x-volume-bytes")) || 0;
     const source = response.body ?? new Blob([]).stream();
     return {
       name: fileName(response.headers.get("content-disposition") ?? ""),
