@@ -16,6 +16,7 @@ from notifier.domain.mail import Mail
 from notifier.domain.notice import Entry, Event, Gathered, Gathering, Notice, Person, Telling
 from notifier.domain.preference import Preferences, Rule, Way
 from notifier.domain.sms import Sms
+from notifier.domain.spoken import Value
 from notifier.domain.webhook import Answered, Webhook, WebhookCall
 from notifier.domain.wording import Words
 
@@ -290,7 +291,9 @@ class Templates(Protocol):
             KeyError: there is no such kind.
         """
 
-    def render(self, kind: str, language: str, values: Mapping[str, str], path: str = "") -> Words:
+    def render(
+        self, kind: str, language: str, values: Mapping[str, Value], path: str = ""
+    ) -> Words:
         """The words of one occurrence.
 
         Args:

@@ -136,7 +136,14 @@ def load_installation(
         stores=tuple(
             store for one in compositions for store in getattr(one, "stores", _none)(settings)
         ),
-        nouns=tuple(noun for one in compositions for noun in getattr(one, "PUBLISHES", ())),
+        nouns=tuple(
+            dict.fromkeys(
+                noun
+                for one in compositions
+                for nouns in ("PUBLISHES", "AWAITS")
+                for noun in getattr(one, nouns, ())
+            )
+        ),
     )
 
 

@@ -29,6 +29,11 @@ _PEOPLE = "users/"
 _LEFT = "allocator.users.v1.UserDeleted"
 _FACTS_FILE = re.compile(r"allocator/([a-z]+)/v[0-9]+/[a-z_]*facts\.proto")
 _DEEP = 2
+# Packages whose facts are about resources of several nouns, each with a topic.
+_NOUNS = {
+    "allocations": ("allocations", "nodes"),
+    "billing": ("orders", "wallets"),
+}
 _CATALOGUE = "allocator.machines."
 _OWNERS = ("owner", "author", "publisher")
 
@@ -36,9 +41,10 @@ _OWNERS = ("owner", "author", "publisher")
 @cache
 def fact_topics() -> tuple[str, ...]:
     """The topics of facts of every service whose contract this version has."""
-    nouns = {
+    packages = {
         found[1] for file in contract_files() if (found := _FACTS_FILE.fullmatch(file.name or ""))
     }
+    nouns = {noun for package in packages for noun in _NOUNS.get(package, (package,))}
     return tuple(facts_topic(noun) for noun in sorted(nouns))
 
 

@@ -31,6 +31,7 @@ from notifier.domain.webhook import Webhook
 from notifier.ports import MailChannel, SmsChannel
 from notifier.schema.tables import LEASES
 from notifier.settings import Settings
+from notifier.transport.consumer import AWAITED
 from notifier.transport.servicer import DeliveryServicer
 from notifier.transport.webhook_servicer import WebhookServicer
 from notifier.usecases.accepting import Accepting
@@ -57,6 +58,9 @@ _LONGEST_WEBHOOK_PAUSE = timedelta(hours=2)
 
 PUBLISHES: tuple[str, ...] = ("notifications",)
 """The nouns of the topics that it publishes to."""
+
+AWAITS = AWAITED
+"""The nouns of topics that it consumes, also where nobody publishes to them."""
 
 
 def stores(settings: LoadedSettings) -> tuple[Store, ...]:

@@ -10,6 +10,7 @@ from enum import Enum
 
 from notifier.domain.delivery import Delivery
 from notifier.domain.kind import Kind
+from notifier.domain.spoken import Value
 
 _NAMESPACE = uuid.UUID("5f0f2a6c-0c55-5a0e-8d2b-6f5f3f1f7d10")
 
@@ -60,7 +61,7 @@ class Draft:
 
     to: ToPerson | ToPublisher | ToAdmins
     kind: Kind
-    values: Mapping[str, str] = field(repr=False)
+    values: Mapping[str, Value] = field(repr=False)
     resource: str = ""
     path: str = ""
     machine: str = ""

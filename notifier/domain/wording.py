@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from string import Template as Placeholders
 
 from notifier.domain.preference import Rule
+from notifier.domain.spoken import Value, written
 
 DEFAULT_LANGUAGE = "en"
 LANGUAGES = ("en", "de")
@@ -119,7 +120,7 @@ class Template:
             if unknown:
                 raise ValueError(f"The template {kind} in {language} uses {sorted(unknown)}.")
 
-    def render(self, language: str, values: Mapping[str, str], root: str, path: str) -> Words:
+    def render(self, language: str, values: Mapping[str, Value], root: str, path: str) -> Words:
         """The words of one occurrence.
 
         Args:
@@ -133,15 +134,16 @@ class Template:
         """
         chosen = language_of(language)
         form = self._forms[chosen]
+        said = {name: written(values[name], chosen) for name in self.fields}
         # What the subject names is never nothing: a name may be all spaces.
         named = frozenset(Placeholders(form.subject).get_identifiers())
 
         def line(name: str, longest: int) -> str:
-            shown = _one_line(values[name], longest)
+            shown = _one_line(said[name], longest)
             return shown or ("…" if name in named else "")
 
         lines = {name: line(name, LONGEST_FIELD) for name in self.fields}
-        blocks = {name: _block(values[name]) for name in self.fields}
+        blocks = {name: _block(said[name]) for name in self.fields}
         short = {name: line(name, _SHORT_FIELD) for name in self.fields}
         link = Link(root + path, form.action) if root and path and form.action else Link()
 

@@ -15,8 +15,11 @@ from notifier.usecases.people import People
 NOTICES = "notifier.notices"
 """The group that tells people of facts."""
 
+AWAITED = ("nodes", "orders", "wallets")
+"""Nouns whose topics may be there before anybody publishes to them."""
+
 NOTICE_TOPICS = tuple(
-    facts_topic(noun) for noun in ("users", "machines", "allocations", "feed", "timeline")
+    facts_topic(noun) for noun in ("users", "machines", "allocations", "feed", "timeline", *AWAITED)
 )
 
 PEOPLE = "notifier.people"

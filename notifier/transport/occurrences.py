@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from allocator.allocations.v1 import allocation_facts_pb2, allocation_pb2
+from allocator.billing.v1 import billing_facts_pb2
 from allocator.feed.v1 import feed_facts_pb2
 from allocator.machines.v1 import machine_facts_pb2, machine_pb2
 from allocator.reasons.v1 import reason_pb2
@@ -24,6 +25,7 @@ from chassis.clock import millis_of, truncated
 from chassis.faults import Invalid
 from notifier.domain.kind import Kind
 from notifier.domain.notice import Draft, Event, ToAdmins, ToPerson, ToPublisher
+from notifier.domain.spoken import Amount, Day, Moment, Span, Value
 
 _BY_OWNER = {
     reason_pb2.STOPPED_BY_OWNER,
@@ -84,10 +86,10 @@ def _verified(fact: user_facts_pb2.UserVerified, told: _Told) -> Event:
 
 
 def _logged_in(fact: session_facts_pb2.UserLoggedInFromNewPlace, told: _Told) -> Event:
-    values = {
+    values: dict[str, Value] = {
         "user_agent": fact.user_agent,
         "address": fact.address,
-        "time": f"{fact.time.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC",
+        "time": Moment(fact.time.ToDatetime(UTC)),
     }
     draft = Draft(
         ToPerson(fact.user),
@@ -133,6 +135,32 @@ def _of_allocation(
         own_doing=one.state_reason.reason in _BY_OWNER,
     )
     return told.event(draft, thread=one.name)
+
+
+def _balance_low(fact: billing_facts_pb2.WalletBalanceLow, told: _Told) -> Event:
+    left: Value = Span(fact.time_left.ToTimedelta()) if fact.HasField("time_left") else ""
+    draft = Draft(
+        ToPerson(fact.user),
+        Kind.BALANCE_LOW,
+        {"balance": _amount(fact.balance), "left": left},
+        resource=told.key,
+        path="/wallet",
+    )
+    return told.event(draft, thread=told.key)
+
+
+def _invoice(fact: billing_facts_pb2.InvoiceIssued, told: _Told) -> Event:
+    values: dict[str, Value] = {
+        "number": fact.number,
+        "total": _amount(fact.total),
+        "date": Day(fact.issue_time.ToDatetime(UTC)),
+    }
+    draft = Draft(ToPerson(fact.user), Kind.INVOICE, values, fact.order, f"/{fact.order}")
+    return told.event(draft)
+
+
+def _amount(money: machine_pb2.Money) -> Amount:
+    return Amount(money.currency_code, money.minor_units)
 
 
 def _submitted(fact: machine_facts_pb2.MachineSubmitted, told: _Told) -> Event:
@@ -240,6 +268,8 @@ _EVENTS: dict[type[Message], Callable[[Any, _Told], Event | None]] = {
     allocation_facts_pb2.AllocationFailed: _failed,
     allocation_facts_pb2.AllocationStopped: _stopped,
     allocation_facts_pb2.AllocationDeleted: _removed,
+    billing_facts_pb2.WalletBalanceLow: _balance_low,
+    billing_facts_pb2.InvoiceIssued: _invoice,
     machine_facts_pb2.MachineSubmitted: _submitted,
     machine_facts_pb2.MachinePublished: _published,
     machine_facts_pb2.MachineRejected: _rejected,

@@ -24,6 +24,7 @@ from notifier.domain.notice import (
     notice_id,
 )
 from notifier.domain.preference import Way
+from notifier.domain.spoken import Value
 from notifier.domain.webhook import event as webhook_event
 from notifier.domain.wording import Words, cut
 from notifier.ports import (
@@ -128,7 +129,7 @@ class Notifying:
         self._told(event, telling)
         return telling.outcome
 
-    async def _told_of(self, draft: Draft) -> AsyncIterator[tuple[Person, Mapping[str, str]]]:
+    async def _told_of(self, draft: Draft) -> AsyncIterator[tuple[Person, Mapping[str, Value]]]:
         """Whom a draft is for, with the fields of its template."""
         values = dict(draft.values)
         users, min_version = await self._users(draft, values)
@@ -139,7 +140,7 @@ class Notifying:
             if person is not None:
                 yield person, values
 
-    async def _users(self, draft: Draft, values: dict[str, str]) -> tuple[Sequence[str], int]:
+    async def _users(self, draft: Draft, values: dict[str, Value]) -> tuple[Sequence[str], int]:
         publisher = ""
         if draft.machine:
             machine = await self._directory.machine(draft.machine)
@@ -156,7 +157,7 @@ class Notifying:
                 return await self._admins.all(), 0
 
     async def _entry(
-        self, event: Event, draft: Draft, person: Person, values: Mapping[str, str]
+        self, event: Event, draft: Draft, person: Person, values: Mapping[str, Value]
     ) -> Entry | None:
         """What one person is told, and how; None for somebody who does not want to be told."""
         chosen = await self._preferences.get(person.user)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources.abc import Traversable
 
 from notifier.domain.preference import Rule, Way
+from notifier.domain.spoken import Value
 from notifier.domain.wording import Form, Template, Words
 
 
@@ -47,7 +48,9 @@ class FileTemplates:
         """What holds of a kind for everybody who has chosen nothing."""
         return self._templates[kind].rule
 
-    def render(self, kind: str, language: str, values: Mapping[str, str], path: str = "") -> Words:
+    def render(
+        self, kind: str, language: str, values: Mapping[str, Value], path: str = ""
+    ) -> Words:
         """The words of one occurrence.
 
         Raises:
