@@ -13,6 +13,7 @@ from allocation_svc.usecases.admission import Admission, Wish
 from allocation_svc.usecases.lifecycle import Lifecycle
 from allocation_svc.usecases.reading import Reading, owner_seen
 from allocation_svc.usecases.watching import Sign, Watching
+from chassis.faults import Unimplemented
 from chassis.listing import chosen_fields, version_of
 from chassis.rpc import Call
 from chassis.rpc.written import Written
@@ -124,6 +125,12 @@ class AllocationServicer:
         return self._message(
             await self._lifecycle.restart(call.caller, request.name, request.request_id)
         )
+
+    async def RecreateAllocation(
+        self, request: allocation_service_pb2.RecreateAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Has the instance of an allocation made anew."""
+        raise Unimplemented("An allocation cannot be made anew yet.")
 
     async def InspectAllocation(
         self, request: allocation_service_pb2.InspectAllocationRequest, call: Call

@@ -11,7 +11,7 @@ from allocator.containers.v1 import container_service_pb2 as service_pb2
 from allocator.containers.v1 import instance_pb2
 from google.protobuf.empty_pb2 import Empty
 
-from chassis.faults import Unavailable
+from chassis.faults import Unavailable, Unimplemented
 from chassis.rpc import Call
 from docker_svc.transport.log_servicing import LogServicing
 from docker_svc.transport.mapping import (
@@ -128,6 +128,12 @@ class ContainerServicer(LogServicing):
             async with aclosing(self._until_draining(usages)) as following:
                 async for usage in following:
                     yield usage_to_wire(usage)
+
+    async def GetActivity(
+        self, request: service_pb2.GetActivityRequest, call: Call
+    ) -> service_pb2.GetActivityResponse:
+        """When instances were last in use."""
+        raise Unimplemented("Instances are not watched yet.")
 
     async def PullImage(
         self, request: service_pb2.PullImageRequest, call: Call

@@ -2,6 +2,9 @@
 
 import { type Stream as ServerStream, stream, type Unary, unary } from "./transport";
 
+/** What happens when its time is over. */
+export type AllocationEndAction = "END_ACTION_UNSPECIFIED" | "STOP" | "DELETE";
+
 /** What is so. States that end in -ING are on their way to another one, and have a deadline. */
 export type AllocationState =
   | "STATE_UNSPECIFIED"
@@ -22,6 +25,9 @@ export type DesiredState = "STATE_UNSPECIFIED" | "RUNNING" | "STOPPED" | "DELETE
 
 /** The transport protocol. */
 export type EndpointProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
+
+/** What can happen. */
+export type ScheduledActionAction = "ACTION_UNSPECIFIED" | "START" | "STOP";
 
 /** Why lines are missing. */
 export type GapCause =
@@ -200,7 +206,15 @@ export type Reason =
   | "PROBE_UNANSWERED"
   | "INSTANCE_PAUSED"
   | "RESTARTS_EXHAUSTED"
-  | "HOST_RESTARTED";
+  | "HOST_RESTARTED"
+  | "EXPIRED"
+  | "IDLE"
+  | "SCHEDULED"
+  | "ALLOCATION_EXPIRED"
+  | "EXPIRE_TIME_INVALID"
+  | "IDLE_TIMEOUT_INVALID"
+  | "SCHEDULE_INVALID"
+  | "MACHINE_TOO_DIFFERENT";
 
 /** What can be verified. */
 export type CreateUserRequestVerifyBy = "VERIFY_BY_UNSPECIFIED" | "EMAIL" | "PHONE";
@@ -215,6 +229,16 @@ export type UserRole = "ROLE_UNSPECIFIED" | "ADMIN";
 export type UserState = "STATE_UNSPECIFIED" | "ACTIVE" | "DISABLED";
 
 export type NullValue = "NULL_VALUE";
+
+export type DayOfWeek =
+  | "DAY_OF_WEEK_UNSPECIFIED"
+  | "MONDAY"
+  | "TUESDAY"
+  | "WEDNESDAY"
+  | "THURSDAY"
+  | "FRIDAY"
+  | "SATURDAY"
+  | "SUNDAY";
 
 /** One person's lease of a machine. */
 export interface Allocation {
@@ -264,7 +288,10 @@ export interface Allocation {
   updateTime?: string;
   /** When it was removed. */
   deleteTime?: string;
-  /** How much of the host it may use: the machine's class when it was rented. */
+  /**
+   * How much of the host it may use: the machine's class when it was rented. A change counts from its
+   * next start or restart on; its files and its address stay.
+   */
   resourceClass: string;
   /**
    * The version of its machine that would be rented now, where that is newer than `machine_version`;
@@ -278,6 +305,19 @@ export interface Allocation {
    * a restart.
    */
   restartCount: number;
+  /**
+   * When its time is over; unset for never. At `expire_time` it is stopped or removed; a stopped one is
+   * not started any more until this is later. An installation may set it, and limit it.
+   */
+  expireTime?: string;
+  /** What happens at `expire_time`. */
+  expireAction: AllocationEndAction;
+  /** When it is stopped because nobody uses it; unset for never. An installation may set it, and limit it. */
+  idlePolicy?: IdlePolicy;
+  /** When in the week it is started and stopped; unset for no schedule. */
+  schedule?: Schedule;
+  /** What happens next to it by itself, if nothing changes before; unset where nothing is planned. */
+  planned?: PlannedChange;
 }
 
 /** Asks to rent a machine. */
@@ -319,6 +359,15 @@ export interface Endpoint {
 export interface GetAllocationRequest {
   /** `allocations/{allocation}`. */
   name: string;
+}
+
+/**
+ * When an allocation is stopped because nobody uses it. It is in use while a connection to one of its
+ * ports is open, bytes come or go, its program computes (above 2 % of a core), or somebody watches its log.
+ */
+export interface IdlePolicy {
+  /** After how long without use it is stopped; 0 for never. */
+  timeout?: string;
 }
 
 /** Asks for all that is known about an instance. */
@@ -380,6 +429,29 @@ export interface ListAllocationsResponse {
   nextPageToken: string;
 }
 
+/** What happens to an allocation by itself. */
+export interface PlannedChange {
+  /** When. */
+  time?: string;
+  /** What it shall be then. */
+  desiredState: DesiredState;
+  /** Why: EXPIRED, IDLE or SCHEDULED, and a sentence. */
+  reason?: StateReason;
+}
+
+/** Asks to make the instance of an allocation anew. */
+export interface RecreateAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+  /** New values of the machine's variables; those that are left out stay as they are. */
+  variables: VariableValue[];
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
 /** Asks to restart an allocation. */
 export interface RestartAllocationRequest {
   /** `allocations/{allocation}`. */
@@ -389,6 +461,27 @@ export interface RestartAllocationRequest {
    * first answer and has no second effect.
    */
   requestId: string;
+}
+
+/** When in the week an allocation is started and stopped. */
+export interface Schedule {
+  /** The time zone of all times, by its IANA name: `Europe/Berlin`, `UTC`. */
+  timeZone: string;
+  /** What happens when. Of actions at the same time, the last one counts. */
+  actions: ScheduledAction[];
+}
+
+/**
+ * Something that happens at a time of the week. Where a change to summer time leaves the time out, it
+ * happens when the clocks change; where the time comes twice, the first time.
+ */
+export interface ScheduledAction {
+  /** What happens. */
+  action: ScheduledActionAction;
+  /** On which days; none for every day. */
+  days: DayOfWeek[];
+  /** When: `HH:MM`, from 00:00 to 23:59. */
+  time: string;
 }
 
 /** Asks to start an allocation. */
@@ -426,7 +519,10 @@ export interface StopAllocationRequest {
 export interface UpdateAllocationRequest {
   /** The allocation: its name, the fields to change, and the etag that it was read with. */
   allocation?: Allocation;
-  /** The fields to change: `display_name`, `labels`, `restart_policy`. Without it, those that are not empty. */
+  /**
+   * The fields to change: `display_name`, `labels`, `restart_policy`, `resource_class`, `expire_time`,
+   * `expire_action`, `idle_policy`, `schedule`. Without it, those that are not empty.
+   */
   updateMask?: string;
 }
 
@@ -2345,8 +2441,12 @@ export interface Value {
 
 /** The defaults of what frames are made of. */
 export const SHAPES = {
-  Allocation: { zeros: {"name": "", "uid": "", "owner": "", "machine": "", "machineVersion": 0, "machineTitle": "", "displayName": "", "variables": [], "desiredState": "STATE_UNSPECIFIED", "state": "STATE_UNSPECIFIED", "host": "", "port": 0, "endpoints": [], "generation": 0, "progress": "", "etag": "", "labels": {}, "resourceClass": "", "newerMachineVersion": 0, "restartPolicy": "RESTART_POLICY_UNSPECIFIED", "restartCount": 0}, parts: {"variables": "VariableValue", "stateReason": "StateReason", "endpoints": "Endpoint"} },
+  Allocation: { zeros: {"name": "", "uid": "", "owner": "", "machine": "", "machineVersion": 0, "machineTitle": "", "displayName": "", "variables": [], "desiredState": "STATE_UNSPECIFIED", "state": "STATE_UNSPECIFIED", "host": "", "port": 0, "endpoints": [], "generation": 0, "progress": "", "etag": "", "labels": {}, "resourceClass": "", "newerMachineVersion": 0, "restartPolicy": "RESTART_POLICY_UNSPECIFIED", "restartCount": 0, "expireAction": "END_ACTION_UNSPECIFIED"}, parts: {"variables": "VariableValue", "stateReason": "StateReason", "endpoints": "Endpoint", "idlePolicy": "IdlePolicy", "schedule": "Schedule", "planned": "PlannedChange"} },
   Endpoint: { zeros: {"host": "", "port": 0, "protocol": "PROTOCOL_UNSPECIFIED", "containerPort": 0, "title": "", "scheme": ""}, parts: {} },
+  IdlePolicy: { zeros: {}, parts: {} },
+  PlannedChange: { zeros: {"desiredState": "STATE_UNSPECIFIED"}, parts: {"reason": "StateReason"} },
+  Schedule: { zeros: {"timeZone": "", "actions": []}, parts: {"actions": "ScheduledAction"} },
+  ScheduledAction: { zeros: {"action": "ACTION_UNSPECIFIED", "days": [], "time": ""}, parts: {} },
   StateReason: { zeros: {"reason": "REASON_UNSPECIFIED", "message": "", "outOfMemory": false, "lastLines": []}, parts: {} },
   VariableValue: { zeros: {"key": "", "value": "", "secret": false}, parts: {} },
   Auth: { zeros: {"token": "", "allocation": ""}, parts: {} },
@@ -2389,8 +2489,10 @@ export const listAllocations: Unary<ListAllocationsRequest, ListAllocationsRespo
   unary("GET", "/v1/allocations");
 
 /**
- * Changes the display name, the labels and the restart policy.
- * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
+ * Changes the display name, the labels, the restart policy, the resource class, and when it stops or
+ * starts by itself.
+ * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, EXPIRE_TIME_INVALID,
+ * IDLE_TIMEOUT_INVALID, SCHEDULE_INVALID.
  */
 export const updateAllocation: Unary<UpdateAllocationRequest, Allocation> =
   unary("PATCH", "/v1/{allocation.name=allocations/*}", "allocation");
@@ -2405,7 +2507,7 @@ export const deleteAllocation: Unary<DeleteAllocationRequest, Allocation> =
 
 /**
  * Starts a stopped or failed allocation. Starting a running one changes nothing.
- * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
  */
 export const startAllocation: Unary<StartAllocationRequest, Allocation> =
   unary("POST", "/v1/{name=allocations/*}:start", "*");
@@ -2423,6 +2525,16 @@ export const stopAllocation: Unary<StopAllocationRequest, Allocation> =
  */
 export const restartAllocation: Unary<RestartAllocationRequest, Allocation> =
   unary("POST", "/v1/{name=allocations/*}:restart", "*");
+
+/**
+ * Makes its instance anew from the newest version of its machine. Its volumes, its address and the
+ * values of its variables stay; other files are lost. A stopped one is made at its next start.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
+ * MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
+ * RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+ */
+export const recreateAllocation: Unary<RecreateAllocationRequest, Allocation> =
+  unary("POST", "/v1/{name=allocations/*}:recreate", "*");
 
 /**
  * Tells all that is known about the instance behind an allocation, asked of the engine now.

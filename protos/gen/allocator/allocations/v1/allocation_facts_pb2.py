@@ -26,7 +26,7 @@ from allocator.allocations.v1 import allocation_pb2 as allocator_dot_allocations
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/allocator/allocations/v1/allocation_facts.proto\x12\x18\x61llocator.allocations.v1\x1a)allocator/allocations/v1/allocation.proto\x1a\x1fgoogle/api/field_behavior.proto\"_\n\x11\x41llocationCreated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationUpdated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"f\n\x18\x41llocationStateRequested\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"]\n\x0f\x41llocationReady\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationStopped\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"^\n\x10\x41llocationFailed\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"\\\n\x0e\x41llocationLost\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationDeleted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationUnhealthy\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationRestarted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/allocator/allocations/v1/allocation_facts.proto\x12\x18\x61llocator.allocations.v1\x1a)allocator/allocations/v1/allocation.proto\x1a\x1fgoogle/api/field_behavior.proto\"_\n\x11\x41llocationCreated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationUpdated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"f\n\x18\x41llocationStateRequested\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"\xa9\x01\n\x12\x41llocationExpiring\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\x12G\n\x07planned\x18\x02 \x01(\x0b\x32\'.allocator.allocations.v1.PlannedChangeB\x04\xe2\x41\x01\x03R\x07planned\"]\n\x0f\x41llocationReady\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationStopped\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"^\n\x10\x41llocationFailed\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"\\\n\x0e\x41llocationLost\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationDeleted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationUnhealthy\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationRestarted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALLOCATIONUPDATED'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATIONSTATEREQUESTED'].fields_by_name['allocation']._loaded_options = None
   _globals['_ALLOCATIONSTATEREQUESTED'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
+  _globals['_ALLOCATIONEXPIRING'].fields_by_name['allocation']._loaded_options = None
+  _globals['_ALLOCATIONEXPIRING'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
+  _globals['_ALLOCATIONEXPIRING'].fields_by_name['planned']._loaded_options = None
+  _globals['_ALLOCATIONEXPIRING'].fields_by_name['planned']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATIONREADY'].fields_by_name['allocation']._loaded_options = None
   _globals['_ALLOCATIONREADY'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATIONSTOPPED'].fields_by_name['allocation']._loaded_options = None
@@ -59,18 +63,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALLOCATIONUPDATED']._serialized_end=345
   _globals['_ALLOCATIONSTATEREQUESTED']._serialized_start=347
   _globals['_ALLOCATIONSTATEREQUESTED']._serialized_end=449
-  _globals['_ALLOCATIONREADY']._serialized_start=451
-  _globals['_ALLOCATIONREADY']._serialized_end=544
-  _globals['_ALLOCATIONSTOPPED']._serialized_start=546
-  _globals['_ALLOCATIONSTOPPED']._serialized_end=641
-  _globals['_ALLOCATIONFAILED']._serialized_start=643
-  _globals['_ALLOCATIONFAILED']._serialized_end=737
-  _globals['_ALLOCATIONLOST']._serialized_start=739
-  _globals['_ALLOCATIONLOST']._serialized_end=831
-  _globals['_ALLOCATIONDELETED']._serialized_start=833
-  _globals['_ALLOCATIONDELETED']._serialized_end=928
-  _globals['_ALLOCATIONUNHEALTHY']._serialized_start=930
-  _globals['_ALLOCATIONUNHEALTHY']._serialized_end=1027
-  _globals['_ALLOCATIONRESTARTED']._serialized_start=1029
-  _globals['_ALLOCATIONRESTARTED']._serialized_end=1126
+  _globals['_ALLOCATIONEXPIRING']._serialized_start=452
+  _globals['_ALLOCATIONEXPIRING']._serialized_end=621
+  _globals['_ALLOCATIONREADY']._serialized_start=623
+  _globals['_ALLOCATIONREADY']._serialized_end=716
+  _globals['_ALLOCATIONSTOPPED']._serialized_start=718
+  _globals['_ALLOCATIONSTOPPED']._serialized_end=813
+  _globals['_ALLOCATIONFAILED']._serialized_start=815
+  _globals['_ALLOCATIONFAILED']._serialized_end=909
+  _globals['_ALLOCATIONLOST']._serialized_start=911
+  _globals['_ALLOCATIONLOST']._serialized_end=1003
+  _globals['_ALLOCATIONDELETED']._serialized_start=1005
+  _globals['_ALLOCATIONDELETED']._serialized_end=1100
+  _globals['_ALLOCATIONUNHEALTHY']._serialized_start=1102
+  _globals['_ALLOCATIONUNHEALTHY']._serialized_end=1199
+  _globals['_ALLOCATIONRESTARTED']._serialized_start=1201
+  _globals['_ALLOCATIONRESTARTED']._serialized_end=1298
 # @@protoc_insertion_point(module_scope)

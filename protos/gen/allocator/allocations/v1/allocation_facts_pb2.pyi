@@ -41,7 +41,7 @@ class AllocationCreated(message.Message):
 
 @typing.final
 class AllocationUpdated(message.Message):
-    """An owner has changed the name or the labels."""
+    """An owner has changed the name, the labels, the class, or when it stops or starts by itself."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -63,7 +63,7 @@ class AllocationUpdated(message.Message):
 
 @typing.final
 class AllocationStateRequested(message.Message):
-    """Its owner has asked for another state: start, stop, restart, remove."""
+    """Its owner has asked for another state: start, stop, restart, recreate, remove."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -80,6 +80,34 @@ class AllocationStateRequested(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AllocationExpiring(message.Message):
+    """It is soon stopped or removed by itself; `planned` says when and why."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALLOCATION_FIELD_NUMBER: builtins.int
+    PLANNED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def allocation(self) -> allocation_pb2.Allocation:
+        """The allocation as it was then, without its secrets."""
+
+    @builtins.property
+    def planned(self) -> allocation_pb2.PlannedChange:
+        """What happens, and when."""
+
+    def __init__(
+        self,
+        *,
+        allocation: allocation_pb2.Allocation | None = ...,
+        planned: allocation_pb2.PlannedChange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "planned", b"planned"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "planned", b"planned"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,7 +135,7 @@ class AllocationReady(message.Message):
 
 @typing.final
 class AllocationStopped(message.Message):
-    """It has stopped, because its owner wished it."""
+    """It has stopped: its owner wished it, its time is over, nobody used it, or its schedule says so."""
 
     DESCRIPTOR: descriptor.Descriptor
 

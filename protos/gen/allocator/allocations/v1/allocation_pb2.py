@@ -27,10 +27,12 @@ from allocator.reasons.v1 import reason_pb2 as allocator_dot_reasons_dot_v1_dot_
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import dayofweek_pb2 as google_dot_type_dot_dayofweek__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)allocator/allocations/v1/allocation.proto\x12\x18\x61llocator.allocations.v1\x1a#allocator/machines/v1/machine.proto\x1a!allocator/reasons/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x07\x44\x65sired\"E\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07RUNNING\x10\x01\x12\x0b\n\x07STOPPED\x10\x02\x12\x0b\n\x07\x44\x45LETED\x10\x03\"\xdc\x0f\n\nAllocation\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x16\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x03uid\x12\x1a\n\x05owner\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x05owner\x12i\n\x07machine\x18\x04 \x01(\tBO\xe2\x41\x02\x02\x05\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH1r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\xd8\x01\x01R\x07machine\x12-\n\x0fmachine_version\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0emachineVersion\x12)\n\rmachine_title\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03R\x0cmachineTitle\x12.\n\x0c\x64isplay_name\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18PR\x0b\x64isplayName\x12\xaa\x01\n\tvariables\x18\x08 \x03(\x0b\x32\'.allocator.allocations.v1.VariableValueBc\xe2\x41\x02\x01\x05\xbaH[\x92\x01\x02\x10@\xba\x01S\n\x1b\x61llocation.variables.unique\x12\x17give each variable once\x1a\x1bthis.map(v, v.key).unique()R\tvariables\x12R\n\rdesired_state\x18\t \x01(\x0e\x32\'.allocator.allocations.v1.Desired.StateB\x04\xe2\x41\x01\x03R\x0c\x64\x65siredState\x12\x46\n\x05state\x18\n \x01(\x0e\x32*.allocator.allocations.v1.Allocation.StateB\x04\xe2\x41\x01\x03R\x05state\x12N\n\x0cstate_reason\x18\x0b \x01(\x0b\x32%.allocator.allocations.v1.StateReasonB\x04\xe2\x41\x01\x03R\x0bstateReason\x12?\n\nstate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tstateTime\x12\x18\n\x04host\x18\r \x01(\tB\x04\xe2\x41\x01\x03R\x04host\x12\x18\n\x04port\x18\x0e \x01(\x05\x42\x04\xe2\x41\x01\x03R\x04port\x12\x46\n\tendpoints\x18\x0f \x03(\x0b\x32\".allocator.allocations.v1.EndpointB\x04\xe2\x41\x01\x03R\tendpoints\x12$\n\ngeneration\x18\x10 \x01(\x05\x42\x04\xe2\x41\x01\x03R\ngeneration\x12\x45\n\robserved_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0cobservedTime\x12 \n\x08progress\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03R\x08progress\x12\x1f\n\x04\x65tag\x18\x13 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x86\x01\n\x06labels\x18\x14 \x03(\x0b\x32\x30.allocator.allocations.v1.Allocation.LabelsEntryB<\xe2\x41\x01\x01\xbaH5\x9a\x01\x32\x10@\"\'r%2#^[a-z]([a-z0-9._-]{0,61}[a-z0-9])?$*\x05r\x03\x18\xff\x01R\x06labels\x12\x41\n\x0b\x63reate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x41\n\x0b\x64\x65lete_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ndeleteTime\x12+\n\x0eresource_class\x18\x18 \x01(\tB\x04\xe2\x41\x01\x03R\rresourceClass\x12\x38\n\x15newer_machine_version\x18\x19 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x13newerMachineVersion\x12\x61\n\x0erestart_policy\x18  \x01(\x0e\x32,.allocator.machines.v1.Machine.RestartPolicyB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\rrestartPolicy\x12)\n\rrestart_count\x18! \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0crestartCount\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xb4\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x10\n\x0cPROVISIONING\x10\x02\x12\t\n\x05READY\x10\x03\x12\x0c\n\x08STOPPING\x10\x04\x12\x0b\n\x07STOPPED\x10\x05\x12\x0c\n\x08STARTING\x10\x06\x12\x0b\n\x07UNKNOWN\x10\x07\x12\n\n\x06\x46\x41ILED\x10\x08\x12\x0c\n\x08\x44\x45LETING\x10\t\x12\x0b\n\x07\x44\x45LETED\x10\n\x12\r\n\tUNHEALTHY\x10\x0b:L\xea\x41I\n\x14\x61llocator/Allocation\x12\x18\x61llocations/{allocation}*\x0b\x61llocations2\nallocation\"\x8d\x01\n\rVariableValue\x12:\n\x03key\x18\x01 \x01(\tB(\xe2\x41\x01\x02\xbaH!r\x1f\x32\x1d^[A-Za-z_][A-Za-z0-9_]{0,63}$R\x03key\x12\"\n\x05value\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 R\x05value\x12\x1c\n\x06secret\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x06secret\"\xac\x02\n\x08\x45ndpoint\x12\x18\n\x04host\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x04host\x12\x18\n\x04port\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x04port\x12M\n\x08protocol\x18\x03 \x01(\x0e\x32+.allocator.allocations.v1.Endpoint.ProtocolB\x04\xe2\x41\x01\x03R\x08protocol\x12+\n\x0e\x63ontainer_port\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\rcontainerPort\x12\x1a\n\x05title\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03R\x05title\x12\x1c\n\x06scheme\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03R\x06scheme\"6\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x07\n\x03TCP\x10\x01\x12\x07\n\x03UDP\x10\x02\"\xee\x01\n\x0bStateReason\x12:\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.allocator.reasons.v1.ReasonB\x04\xe2\x41\x01\x03R\x06reason\x12\x1e\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x07message\x12&\n\texit_code\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00R\x08\x65xitCode\x88\x01\x01\x12(\n\rout_of_memory\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x0boutOfMemory\x12#\n\nlast_lines\x18\x05 \x03(\tB\x04\xe2\x41\x01\x03R\tlastLinesB\x0c\n\n_exit_codeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)allocator/allocations/v1/allocation.proto\x12\x18\x61llocator.allocations.v1\x1a#allocator/machines/v1/machine.proto\x1a!allocator/reasons/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bgoogle/type/dayofweek.proto\"P\n\x07\x44\x65sired\"E\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07RUNNING\x10\x01\x12\x0b\n\x07STOPPED\x10\x02\x12\x0b\n\x07\x44\x45LETED\x10\x03\"\xa4\x13\n\nAllocation\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x16\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x03uid\x12\x1a\n\x05owner\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x05owner\x12i\n\x07machine\x18\x04 \x01(\tBO\xe2\x41\x02\x02\x05\xfa\x41\x13\n\x11\x61llocator/Machine\xbaH1r,2*^machines/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\xd8\x01\x01R\x07machine\x12-\n\x0fmachine_version\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0emachineVersion\x12)\n\rmachine_title\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03R\x0cmachineTitle\x12.\n\x0c\x64isplay_name\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18PR\x0b\x64isplayName\x12\xaa\x01\n\tvariables\x18\x08 \x03(\x0b\x32\'.allocator.allocations.v1.VariableValueBc\xe2\x41\x02\x01\x05\xbaH[\x92\x01\x02\x10@\xba\x01S\n\x1b\x61llocation.variables.unique\x12\x17give each variable once\x1a\x1bthis.map(v, v.key).unique()R\tvariables\x12R\n\rdesired_state\x18\t \x01(\x0e\x32\'.allocator.allocations.v1.Desired.StateB\x04\xe2\x41\x01\x03R\x0c\x64\x65siredState\x12\x46\n\x05state\x18\n \x01(\x0e\x32*.allocator.allocations.v1.Allocation.StateB\x04\xe2\x41\x01\x03R\x05state\x12N\n\x0cstate_reason\x18\x0b \x01(\x0b\x32%.allocator.allocations.v1.StateReasonB\x04\xe2\x41\x01\x03R\x0bstateReason\x12?\n\nstate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tstateTime\x12\x18\n\x04host\x18\r \x01(\tB\x04\xe2\x41\x01\x03R\x04host\x12\x18\n\x04port\x18\x0e \x01(\x05\x42\x04\xe2\x41\x01\x03R\x04port\x12\x46\n\tendpoints\x18\x0f \x03(\x0b\x32\".allocator.allocations.v1.EndpointB\x04\xe2\x41\x01\x03R\tendpoints\x12$\n\ngeneration\x18\x10 \x01(\x05\x42\x04\xe2\x41\x01\x03R\ngeneration\x12\x45\n\robserved_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0cobservedTime\x12 \n\x08progress\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03R\x08progress\x12\x1f\n\x04\x65tag\x18\x13 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12\x86\x01\n\x06labels\x18\x14 \x03(\x0b\x32\x30.allocator.allocations.v1.Allocation.LabelsEntryB<\xe2\x41\x01\x01\xbaH5\x9a\x01\x32\x10@\"\'r%2#^[a-z]([a-z0-9._-]{0,61}[a-z0-9])?$*\x05r\x03\x18\xff\x01R\x06labels\x12\x41\n\x0b\x63reate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x41\n\x0b\x64\x65lete_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ndeleteTime\x12\x32\n\x0eresource_class\x18\x18 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18?R\rresourceClass\x12\x38\n\x15newer_machine_version\x18\x19 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x13newerMachineVersion\x12\x61\n\x0erestart_policy\x18  \x01(\x0e\x32,.allocator.machines.v1.Machine.RestartPolicyB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\rrestartPolicy\x12)\n\rrestart_count\x18! \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0crestartCount\x12\x41\n\x0b\x65xpire_time\x18\x1a \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01R\nexpireTime\x12\x61\n\rexpire_action\x18\x1b \x01(\x0e\x32..allocator.allocations.v1.Allocation.EndActionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x0c\x65xpireAction\x12K\n\x0bidle_policy\x18\x1c \x01(\x0b\x32$.allocator.allocations.v1.IdlePolicyB\x04\xe2\x41\x01\x01R\nidlePolicy\x12\x44\n\x08schedule\x18\x1d \x01(\x0b\x32\".allocator.allocations.v1.ScheduleB\x04\xe2\x41\x01\x01R\x08schedule\x12G\n\x07planned\x18\x1e \x01(\x0b\x32\'.allocator.allocations.v1.PlannedChangeB\x04\xe2\x41\x01\x03R\x07planned\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xb4\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x10\n\x0cPROVISIONING\x10\x02\x12\t\n\x05READY\x10\x03\x12\x0c\n\x08STOPPING\x10\x04\x12\x0b\n\x07STOPPED\x10\x05\x12\x0c\n\x08STARTING\x10\x06\x12\x0b\n\x07UNKNOWN\x10\x07\x12\n\n\x06\x46\x41ILED\x10\x08\x12\x0c\n\x08\x44\x45LETING\x10\t\x12\x0b\n\x07\x44\x45LETED\x10\n\x12\r\n\tUNHEALTHY\x10\x0b\"=\n\tEndAction\x12\x1a\n\x16\x45ND_ACTION_UNSPECIFIED\x10\x00\x12\x08\n\x04STOP\x10\x01\x12\n\n\x06\x44\x45LETE\x10\x02:L\xea\x41I\n\x14\x61llocator/Allocation\x12\x18\x61llocations/{allocation}*\x0b\x61llocations2\nallocation\"O\n\nIdlePolicy\x12\x41\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xe2\x41\x01\x01\xbaH\x05\xaa\x01\x02\x32\x00R\x07timeout\"\x87\x01\n\x08Schedule\x12(\n\ttime_zone\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18@R\x08timeZone\x12Q\n\x07\x61\x63tions\x18\x02 \x03(\x0b\x32).allocator.allocations.v1.ScheduledActionB\x0c\xe2\x41\x01\x02\xbaH\x05\x92\x01\x02\x10\x32R\x07\x61\x63tions\"\xfb\x01\n\x0fScheduledAction\x12V\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x30.allocator.allocations.v1.ScheduledAction.ActionB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01R\x06\x61\x63tion\x12\x38\n\x04\x64\x61ys\x18\x02 \x03(\x0e\x32\x16.google.type.DayOfWeekB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x07R\x04\x64\x61ys\x12\x1f\n\x04time\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x18\x05R\x04time\"5\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\t\n\x05START\x10\x01\x12\x08\n\x04STOP\x10\x02\"\xde\x01\n\rPlannedChange\x12\x34\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x04time\x12R\n\rdesired_state\x18\x02 \x01(\x0e\x32\'.allocator.allocations.v1.Desired.StateB\x04\xe2\x41\x01\x03R\x0c\x64\x65siredState\x12\x43\n\x06reason\x18\x03 \x01(\x0b\x32%.allocator.allocations.v1.StateReasonB\x04\xe2\x41\x01\x03R\x06reason\"\x8d\x01\n\rVariableValue\x12:\n\x03key\x18\x01 \x01(\tB(\xe2\x41\x01\x02\xbaH!r\x1f\x32\x1d^[A-Za-z_][A-Za-z0-9_]{0,63}$R\x03key\x12\"\n\x05value\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 R\x05value\x12\x1c\n\x06secret\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x06secret\"\xac\x02\n\x08\x45ndpoint\x12\x18\n\x04host\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x04host\x12\x18\n\x04port\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x04port\x12M\n\x08protocol\x18\x03 \x01(\x0e\x32+.allocator.allocations.v1.Endpoint.ProtocolB\x04\xe2\x41\x01\x03R\x08protocol\x12+\n\x0e\x63ontainer_port\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\rcontainerPort\x12\x1a\n\x05title\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03R\x05title\x12\x1c\n\x06scheme\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03R\x06scheme\"6\n\x08Protocol\x12\x18\n\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x07\n\x03TCP\x10\x01\x12\x07\n\x03UDP\x10\x02\"\xee\x01\n\x0bStateReason\x12:\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.allocator.reasons.v1.ReasonB\x04\xe2\x41\x01\x03R\x06reason\x12\x1e\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x07message\x12&\n\texit_code\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00R\x08\x65xitCode\x88\x01\x01\x12(\n\rout_of_memory\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03R\x0boutOfMemory\x12#\n\nlast_lines\x18\x05 \x03(\tB\x04\xe2\x41\x01\x03R\tlastLinesB\x0c\n\n_exit_codeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -86,15 +88,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALLOCATION'].fields_by_name['delete_time']._loaded_options = None
   _globals['_ALLOCATION'].fields_by_name['delete_time']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATION'].fields_by_name['resource_class']._loaded_options = None
-  _globals['_ALLOCATION'].fields_by_name['resource_class']._serialized_options = b'\342A\001\003'
+  _globals['_ALLOCATION'].fields_by_name['resource_class']._serialized_options = b'\342A\001\001\272H\004r\002\030?'
   _globals['_ALLOCATION'].fields_by_name['newer_machine_version']._loaded_options = None
   _globals['_ALLOCATION'].fields_by_name['newer_machine_version']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATION'].fields_by_name['restart_policy']._loaded_options = None
   _globals['_ALLOCATION'].fields_by_name['restart_policy']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_ALLOCATION'].fields_by_name['restart_count']._loaded_options = None
   _globals['_ALLOCATION'].fields_by_name['restart_count']._serialized_options = b'\342A\001\003'
+  _globals['_ALLOCATION'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_ALLOCATION'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001'
+  _globals['_ALLOCATION'].fields_by_name['expire_action']._loaded_options = None
+  _globals['_ALLOCATION'].fields_by_name['expire_action']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_ALLOCATION'].fields_by_name['idle_policy']._loaded_options = None
+  _globals['_ALLOCATION'].fields_by_name['idle_policy']._serialized_options = b'\342A\001\001'
+  _globals['_ALLOCATION'].fields_by_name['schedule']._loaded_options = None
+  _globals['_ALLOCATION'].fields_by_name['schedule']._serialized_options = b'\342A\001\001'
+  _globals['_ALLOCATION'].fields_by_name['planned']._loaded_options = None
+  _globals['_ALLOCATION'].fields_by_name['planned']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATION']._loaded_options = None
   _globals['_ALLOCATION']._serialized_options = b'\352AI\n\024allocator/Allocation\022\030allocations/{allocation}*\013allocations2\nallocation'
+  _globals['_IDLEPOLICY'].fields_by_name['timeout']._loaded_options = None
+  _globals['_IDLEPOLICY'].fields_by_name['timeout']._serialized_options = b'\342A\001\001\272H\005\252\001\0022\000'
+  _globals['_SCHEDULE'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_SCHEDULE'].fields_by_name['time_zone']._serialized_options = b'\342A\001\002\272H\004r\002\030@'
+  _globals['_SCHEDULE'].fields_by_name['actions']._loaded_options = None
+  _globals['_SCHEDULE'].fields_by_name['actions']._serialized_options = b'\342A\001\002\272H\005\222\001\002\0202'
+  _globals['_SCHEDULEDACTION'].fields_by_name['action']._loaded_options = None
+  _globals['_SCHEDULEDACTION'].fields_by_name['action']._serialized_options = b'\342A\001\002\272H\005\202\001\002\020\001'
+  _globals['_SCHEDULEDACTION'].fields_by_name['days']._loaded_options = None
+  _globals['_SCHEDULEDACTION'].fields_by_name['days']._serialized_options = b'\342A\001\001\272H\005\222\001\002\020\007'
+  _globals['_SCHEDULEDACTION'].fields_by_name['time']._loaded_options = None
+  _globals['_SCHEDULEDACTION'].fields_by_name['time']._serialized_options = b'\342A\001\002\272H\004r\002\030\005'
+  _globals['_PLANNEDCHANGE'].fields_by_name['time']._loaded_options = None
+  _globals['_PLANNEDCHANGE'].fields_by_name['time']._serialized_options = b'\342A\001\003'
+  _globals['_PLANNEDCHANGE'].fields_by_name['desired_state']._loaded_options = None
+  _globals['_PLANNEDCHANGE'].fields_by_name['desired_state']._serialized_options = b'\342A\001\003'
+  _globals['_PLANNEDCHANGE'].fields_by_name['reason']._loaded_options = None
+  _globals['_PLANNEDCHANGE'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
   _globals['_VARIABLEVALUE'].fields_by_name['key']._loaded_options = None
   _globals['_VARIABLEVALUE'].fields_by_name['key']._serialized_options = b'\342A\001\002\272H!r\0372\035^[A-Za-z_][A-Za-z0-9_]{0,63}$'
   _globals['_VARIABLEVALUE'].fields_by_name['value']._loaded_options = None
@@ -123,22 +153,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATEREASON'].fields_by_name['out_of_memory']._serialized_options = b'\342A\001\003'
   _globals['_STATEREASON'].fields_by_name['last_lines']._loaded_options = None
   _globals['_STATEREASON'].fields_by_name['last_lines']._serialized_options = b'\342A\001\003'
-  _globals['_DESIRED']._serialized_start=265
-  _globals['_DESIRED']._serialized_end=345
-  _globals['_DESIRED_STATE']._serialized_start=276
-  _globals['_DESIRED_STATE']._serialized_end=345
-  _globals['_ALLOCATION']._serialized_start=348
-  _globals['_ALLOCATION']._serialized_end=2360
-  _globals['_ALLOCATION_LABELSENTRY']._serialized_start=2042
-  _globals['_ALLOCATION_LABELSENTRY']._serialized_end=2099
-  _globals['_ALLOCATION_STATE']._serialized_start=2102
-  _globals['_ALLOCATION_STATE']._serialized_end=2282
-  _globals['_VARIABLEVALUE']._serialized_start=2363
-  _globals['_VARIABLEVALUE']._serialized_end=2504
-  _globals['_ENDPOINT']._serialized_start=2507
-  _globals['_ENDPOINT']._serialized_end=2807
-  _globals['_ENDPOINT_PROTOCOL']._serialized_start=2753
-  _globals['_ENDPOINT_PROTOCOL']._serialized_end=2807
-  _globals['_STATEREASON']._serialized_start=2810
-  _globals['_STATEREASON']._serialized_end=3048
+  _globals['_DESIRED']._serialized_start=326
+  _globals['_DESIRED']._serialized_end=406
+  _globals['_DESIRED_STATE']._serialized_start=337
+  _globals['_DESIRED_STATE']._serialized_end=406
+  _globals['_ALLOCATION']._serialized_start=409
+  _globals['_ALLOCATION']._serialized_end=2877
+  _globals['_ALLOCATION_LABELSENTRY']._serialized_start=2496
+  _globals['_ALLOCATION_LABELSENTRY']._serialized_end=2553
+  _globals['_ALLOCATION_STATE']._serialized_start=2556
+  _globals['_ALLOCATION_STATE']._serialized_end=2736
+  _globals['_ALLOCATION_ENDACTION']._serialized_start=2738
+  _globals['_ALLOCATION_ENDACTION']._serialized_end=2799
+  _globals['_IDLEPOLICY']._serialized_start=2879
+  _globals['_IDLEPOLICY']._serialized_end=2958
+  _globals['_SCHEDULE']._serialized_start=2961
+  _globals['_SCHEDULE']._serialized_end=3096
+  _globals['_SCHEDULEDACTION']._serialized_start=3099
+  _globals['_SCHEDULEDACTION']._serialized_end=3350
+  _globals['_SCHEDULEDACTION_ACTION']._serialized_start=3297
+  _globals['_SCHEDULEDACTION_ACTION']._serialized_end=3350
+  _globals['_PLANNEDCHANGE']._serialized_start=3353
+  _globals['_PLANNEDCHANGE']._serialized_end=3575
+  _globals['_VARIABLEVALUE']._serialized_start=3578
+  _globals['_VARIABLEVALUE']._serialized_end=3719
+  _globals['_ENDPOINT']._serialized_start=3722
+  _globals['_ENDPOINT']._serialized_end=4022
+  _globals['_ENDPOINT_PROTOCOL']._serialized_start=3968
+  _globals['_ENDPOINT_PROTOCOL']._serialized_end=4022
+  _globals['_STATEREASON']._serialized_start=4025
+  _globals['_STATEREASON']._serialized_end=4263
 # @@protoc_insertion_point(module_scope)

@@ -7,10 +7,12 @@ from allocator.machines.v1 import machine_pb2 as machine_pb2
 from allocator.reasons.v1 import reason_pb2 as reason_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
+from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from google.type import dayofweek_pb2 as dayofweek_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -133,6 +135,29 @@ class Allocation(message.Message):
     which. It is READY again as soon as it answers.
     """
 
+    class _EndAction:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _EndActionEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[Allocation._EndAction.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        END_ACTION_UNSPECIFIED: Allocation._EndAction.ValueType  # 0
+        """As STOP."""
+        STOP: Allocation._EndAction.ValueType  # 1
+        """It is stopped; it keeps its files and its address."""
+        DELETE: Allocation._EndAction.ValueType  # 2
+        """It is removed."""
+
+    class EndAction(_EndAction, metaclass=_EndActionEnumTypeWrapper):
+        """What happens when its time is over."""
+
+    END_ACTION_UNSPECIFIED: Allocation.EndAction.ValueType  # 0
+    """As STOP."""
+    STOP: Allocation.EndAction.ValueType  # 1
+    """It is stopped; it keeps its files and its address."""
+    DELETE: Allocation.EndAction.ValueType  # 2
+    """It is removed."""
+
     @typing.final
     class LabelsEntry(message.Message):
         DESCRIPTOR: descriptor.Descriptor
@@ -180,6 +205,11 @@ class Allocation(message.Message):
     NEWER_MACHINE_VERSION_FIELD_NUMBER: builtins.int
     RESTART_POLICY_FIELD_NUMBER: builtins.int
     RESTART_COUNT_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    EXPIRE_ACTION_FIELD_NUMBER: builtins.int
+    IDLE_POLICY_FIELD_NUMBER: builtins.int
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    PLANNED_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The resource name, `allocations/{allocation}`, set by the server and never changed."""
     uid: builtins.str
@@ -209,7 +239,9 @@ class Allocation(message.Message):
     etag: builtins.str
     """Changes with every change; send it back with an update to be told of a lost race."""
     resource_class: builtins.str
-    """How much of the host it may use: the machine's class when it was rented."""
+    """How much of the host it may use: the machine's class when it was rented. A change counts from its
+    next start or restart on; its files and its address stay.
+    """
     newer_machine_version: builtins.int
     """The version of its machine that would be rented now, where that is newer than `machine_version`;
     0 where there is none, where the machine is not in the catalogue any more, and in facts.
@@ -220,6 +252,8 @@ class Allocation(message.Message):
     """How often its program was started again by itself, since its owner last asked for a start, a stop or
     a restart.
     """
+    expire_action: Allocation.EndAction.ValueType
+    """What happens at `expire_time`."""
     @builtins.property
     def variables(self) -> containers.RepeatedCompositeFieldContainer[VariableValue]:
         """The values of the machine's variables. Those of secret ones are never sent back."""
@@ -256,6 +290,24 @@ class Allocation(message.Message):
     def delete_time(self) -> timestamp_pb2.Timestamp:
         """When it was removed."""
 
+    @builtins.property
+    def expire_time(self) -> timestamp_pb2.Timestamp:
+        """When its time is over; unset for never. At `expire_time` it is stopped or removed; a stopped one is
+        not started any more until this is later. An installation may set it, and limit it.
+        """
+
+    @builtins.property
+    def idle_policy(self) -> IdlePolicy:
+        """When it is stopped because nobody uses it; unset for never. An installation may set it, and limit it."""
+
+    @builtins.property
+    def schedule(self) -> Schedule:
+        """When in the week it is started and stopped; unset for no schedule."""
+
+    @builtins.property
+    def planned(self) -> PlannedChange:
+        """What happens next to it by itself, if nothing changes before; unset where nothing is planned."""
+
     def __init__(
         self,
         *,
@@ -286,10 +338,152 @@ class Allocation(message.Message):
         newer_machine_version: builtins.int = ...,
         restart_policy: machine_pb2.Machine.RestartPolicy.ValueType = ...,
         restart_count: builtins.int = ...,
+        expire_time: timestamp_pb2.Timestamp | None = ...,
+        expire_action: Allocation.EndAction.ValueType = ...,
+        idle_policy: IdlePolicy | None = ...,
+        schedule: Schedule | None = ...,
+        planned: PlannedChange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "observed_time", b"observed_time", "state_reason", b"state_reason", "state_time", b"state_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "expire_time", b"expire_time", "idle_policy", b"idle_policy", "observed_time", b"observed_time", "planned", b"planned", "schedule", b"schedule", "state_reason", b"state_reason", "state_time", b"state_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "generation", b"generation", "host", b"host", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "newer_machine_version", b"newer_machine_version", "observed_time", b"observed_time", "owner", b"owner", "port", b"port", "progress", b"progress", "resource_class", b"resource_class", "restart_count", b"restart_count", "restart_policy", b"restart_policy", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "expire_action", b"expire_action", "expire_time", b"expire_time", "generation", b"generation", "host", b"host", "idle_policy", b"idle_policy", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "newer_machine_version", b"newer_machine_version", "observed_time", b"observed_time", "owner", b"owner", "planned", b"planned", "port", b"port", "progress", b"progress", "resource_class", b"resource_class", "restart_count", b"restart_count", "restart_policy", b"restart_policy", "schedule", b"schedule", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class IdlePolicy(message.Message):
+    """When an allocation is stopped because nobody uses it. It is in use while a connection to one of its
+    ports is open, bytes come or go, its program computes (above 2 % of a core), or somebody watches its log.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TIMEOUT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def timeout(self) -> duration_pb2.Duration:
+        """After how long without use it is stopped; 0 for never."""
+
+    def __init__(
+        self,
+        *,
+        timeout: duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Schedule(message.Message):
+    """When in the week an allocation is started and stopped."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TIME_ZONE_FIELD_NUMBER: builtins.int
+    ACTIONS_FIELD_NUMBER: builtins.int
+    time_zone: builtins.str
+    """The time zone of all times, by its IANA name: `Europe/Berlin`, `UTC`."""
+    @builtins.property
+    def actions(self) -> containers.RepeatedCompositeFieldContainer[ScheduledAction]:
+        """What happens when. Of actions at the same time, the last one counts."""
+
+    def __init__(
+        self,
+        *,
+        time_zone: builtins.str = ...,
+        actions: abc.Iterable[ScheduledAction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actions", b"actions", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ScheduledAction(message.Message):
+    """Something that happens at a time of the week. Where a change to summer time leaves the time out, it
+    happens when the clocks change; where the time comes twice, the first time.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    class _Action:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ActionEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[ScheduledAction._Action.ValueType], builtins.type):
+        DESCRIPTOR: descriptor.EnumDescriptor
+        ACTION_UNSPECIFIED: ScheduledAction._Action.ValueType  # 0
+        """Never sent."""
+        START: ScheduledAction._Action.ValueType  # 1
+        """It is started."""
+        STOP: ScheduledAction._Action.ValueType  # 2
+        """It is stopped."""
+
+    class Action(_Action, metaclass=_ActionEnumTypeWrapper):
+        """What can happen."""
+
+    ACTION_UNSPECIFIED: ScheduledAction.Action.ValueType  # 0
+    """Never sent."""
+    START: ScheduledAction.Action.ValueType  # 1
+    """It is started."""
+    STOP: ScheduledAction.Action.ValueType  # 2
+    """It is stopped."""
+
+    ACTION_FIELD_NUMBER: builtins.int
+    DAYS_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    action: ScheduledAction.Action.ValueType
+    """What happens."""
+    time: builtins.str
+    """When: `HH:MM`, from 00:00 to 23:59."""
+    @builtins.property
+    def days(self) -> containers.RepeatedScalarFieldContainer[dayofweek_pb2.DayOfWeek.ValueType]:
+        """On which days; none for every day."""
+
+    def __init__(
+        self,
+        *,
+        action: ScheduledAction.Action.ValueType = ...,
+        days: abc.Iterable[dayofweek_pb2.DayOfWeek.ValueType] | None = ...,
+        time: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "days", b"days", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PlannedChange(message.Message):
+    """What happens to an allocation by itself."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: builtins.int
+    DESIRED_STATE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    desired_state: Desired.State.ValueType
+    """What it shall be then."""
+    @builtins.property
+    def time(self) -> timestamp_pb2.Timestamp:
+        """When."""
+
+    @builtins.property
+    def reason(self) -> StateReason:
+        """Why: EXPIRED, IDLE or SCHEDULED, and a sentence."""
+
+    def __init__(
+        self,
+        *,
+        time: timestamp_pb2.Timestamp | None = ...,
+        desired_state: Desired.State.ValueType = ...,
+        reason: StateReason | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["reason", b"reason", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["desired_state", b"desired_state", "reason", b"reason", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -143,7 +143,9 @@ class UpdateAllocationRequest(message.Message):
 
     @builtins.property
     def update_mask(self) -> field_mask_pb2.FieldMask:
-        """The fields to change: `display_name`, `labels`, `restart_policy`. Without it, those that are not empty."""
+        """The fields to change: `display_name`, `labels`, `restart_policy`, `resource_class`, `expire_time`,
+        `expire_action`, `idle_policy`, `schedule`. Without it, those that are not empty.
+        """
 
     def __init__(
         self,
@@ -250,6 +252,38 @@ class RestartAllocationRequest(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecreateAllocationRequest(message.Message):
+    """Asks to make the instance of an allocation anew."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    VARIABLES_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`allocations/{allocation}`."""
+    request_id: builtins.str
+    """A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+    first answer and has no second effect.
+    """
+    @builtins.property
+    def variables(self) -> containers.RepeatedCompositeFieldContainer[allocation_pb2.VariableValue]:
+        """New values of the machine's variables; those that are left out stay as they are."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        variables: abc.Iterable[allocation_pb2.VariableValue] | None = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "request_id", b"request_id", "variables", b"variables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,6 +76,11 @@ class AllocationServiceStub:
                 request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RestartAllocationRequest.SerializeToString,
                 response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
                 _registered_method=True)
+        self.RecreateAllocation = channel.unary_unary(
+                '/allocator.allocations.v1.AllocationService/RecreateAllocation',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RecreateAllocationRequest.SerializeToString,
+                response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
+                _registered_method=True)
         self.InspectAllocation = channel.unary_unary(
                 '/allocator.allocations.v1.AllocationService/InspectAllocation',
                 request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.InspectAllocationRequest.SerializeToString,
@@ -120,8 +125,10 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAllocation(self, request, context):
-        """Changes the display name, the labels and the restart policy.
-        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
+        """Changes the display name, the labels, the restart policy, the resource class, and when it stops or
+        starts by itself.
+        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, EXPIRE_TIME_INVALID,
+        IDLE_TIMEOUT_INVALID, SCHEDULE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +145,7 @@ class AllocationServiceServicer:
 
     def StartAllocation(self, request, context):
         """Starts a stopped or failed allocation. Starting a running one changes nothing.
-        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +162,17 @@ class AllocationServiceServicer:
     def RestartAllocation(self, request, context):
         """Stops the program and starts it again; its files and its address stay.
         Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_NOT_RUNNING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecreateAllocation(self, request, context):
+        """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
+        values of its variables stay; other files are lost. A stopped one is made at its next start.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
+        MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
+        RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,6 +237,11 @@ def add_AllocationServiceServicer_to_server(servicer, server):
             'RestartAllocation': grpc.unary_unary_rpc_method_handler(
                     servicer.RestartAllocation,
                     request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RestartAllocationRequest.FromString,
+                    response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.SerializeToString,
+            ),
+            'RecreateAllocation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecreateAllocation,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RecreateAllocationRequest.FromString,
                     response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.SerializeToString,
             ),
             'InspectAllocation': grpc.unary_unary_rpc_method_handler(
@@ -448,6 +471,33 @@ class AllocationService:
             target,
             '/allocator.allocations.v1.AllocationService/RestartAllocation',
             allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RestartAllocationRequest.SerializeToString,
+            allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecreateAllocation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/RecreateAllocation',
+            allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RecreateAllocationRequest.SerializeToString,
             allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
             options,
             channel_credentials,

@@ -50,8 +50,10 @@ class AllocationServiceStub:
     Fails with FILTER_INVALID, PAGE_TOKEN_INVALID, PARENT_FOREIGN.
     """
     UpdateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.UpdateAllocationRequest, _allocation_pb2.Allocation]
-    """Changes the display name, the labels and the restart policy.
-    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
+    """Changes the display name, the labels, the restart policy, the resource class, and when it stops or
+    starts by itself.
+    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, EXPIRE_TIME_INVALID,
+    IDLE_TIMEOUT_INVALID, SCHEDULE_INVALID.
     """
     DeleteAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]
     """Removes an allocation, with its instance and its files, from whatever state it is in. It lives
@@ -60,7 +62,7 @@ class AllocationServiceStub:
     """
     StartAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.StartAllocationRequest, _allocation_pb2.Allocation]
     """Starts a stopped or failed allocation. Starting a running one changes nothing.
-    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
     """
     StopAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.StopAllocationRequest, _allocation_pb2.Allocation]
     """Stops an allocation; its files and its address stay. Stopping a stopped one changes nothing.
@@ -69,6 +71,13 @@ class AllocationServiceStub:
     RestartAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.RestartAllocationRequest, _allocation_pb2.Allocation]
     """Stops the program and starts it again; its files and its address stay.
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_NOT_RUNNING.
+    """
+    RecreateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.RecreateAllocationRequest, _allocation_pb2.Allocation]
+    """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
+    values of its variables stay; other files are lost. A stopped one is made at its next start.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
+    MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
+    RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
     """
     InspectAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.InspectAllocationRequest, _allocation_service_pb2.InspectAllocationResponse]
     """Tells all that is known about the instance behind an allocation, asked of the engine now.
@@ -102,8 +111,10 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     Fails with FILTER_INVALID, PAGE_TOKEN_INVALID, PARENT_FOREIGN.
     """
     UpdateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.UpdateAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
-    """Changes the display name, the labels and the restart policy.
-    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
+    """Changes the display name, the labels, the restart policy, the resource class, and when it stops or
+    starts by itself.
+    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, EXPIRE_TIME_INVALID,
+    IDLE_TIMEOUT_INVALID, SCHEDULE_INVALID.
     """
     DeleteAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Removes an allocation, with its instance and its files, from whatever state it is in. It lives
@@ -112,7 +123,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     """
     StartAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.StartAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Starts a stopped or failed allocation. Starting a running one changes nothing.
-    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
     """
     StopAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.StopAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Stops an allocation; its files and its address stay. Stopping a stopped one changes nothing.
@@ -121,6 +132,13 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     RestartAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.RestartAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Stops the program and starts it again; its files and its address stay.
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_NOT_RUNNING.
+    """
+    RecreateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.RecreateAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
+    """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
+    values of its variables stay; other files are lost. A stopped one is made at its next start.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
+    MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
+    RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
     """
     InspectAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.InspectAllocationRequest, _allocation_service_pb2.InspectAllocationResponse]  # type: ignore[assignment]
     """Tells all that is known about the instance behind an allocation, asked of the engine now.
@@ -175,8 +193,10 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.UpdateAllocationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
-        """Changes the display name, the labels and the restart policy.
-        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE.
+        """Changes the display name, the labels, the restart policy, the resource class, and when it stops or
+        starts by itself.
+        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, EXPIRE_TIME_INVALID,
+        IDLE_TIMEOUT_INVALID, SCHEDULE_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -197,7 +217,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
         """Starts a stopped or failed allocation. Starting a running one changes nothing.
-        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
         """
 
     @_abc_1.abstractmethod
@@ -218,6 +238,19 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
         """Stops the program and starts it again; its files and its address stay.
         Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_NOT_RUNNING.
+        """
+
+    @_abc_1.abstractmethod
+    def RecreateAllocation(
+        self,
+        request: _allocation_service_pb2.RecreateAllocationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
+        """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
+        values of its variables stay; other files are lost. A stopped one is made at its next start.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
+        MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
+        RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

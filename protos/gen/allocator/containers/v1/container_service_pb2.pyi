@@ -60,19 +60,25 @@ class StartInstanceRequest(message.Message):
 
     ALLOCATION_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
+    LIMITS_FIELD_NUMBER: builtins.int
     allocation: builtins.str
     """Whose: `allocations/{allocation}`."""
     generation: builtins.int
     """Its generation."""
+    @builtins.property
+    def limits(self) -> instance_pb2.Limits:
+        """What it may use from this start on; as before by default. Its files and its ports stay."""
+
     def __init__(
         self,
         *,
         allocation: builtins.str = ...,
         generation: builtins.int = ...,
+        limits: instance_pb2.Limits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "generation", b"generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "generation", b"generation", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,22 +121,28 @@ class RestartInstanceRequest(message.Message):
     ALLOCATION_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
     INCARNATION_FIELD_NUMBER: builtins.int
+    LIMITS_FIELD_NUMBER: builtins.int
     allocation: builtins.str
     """Whose: `allocations/{allocation}`."""
     generation: builtins.int
     """Its generation."""
     incarnation: builtins.int
     """The incarnation that shall end."""
+    @builtins.property
+    def limits(self) -> instance_pb2.Limits:
+        """What it may use from this start on; as before by default. Its files and its ports stay."""
+
     def __init__(
         self,
         *,
         allocation: builtins.str = ...,
         generation: builtins.int = ...,
         incarnation: builtins.int = ...,
+        limits: instance_pb2.Limits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "generation", b"generation", "incarnation", b"incarnation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "generation", b"generation", "incarnation", b"incarnation", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,6 +423,106 @@ class InstanceStats(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["cpu_millis", b"cpu_millis", "memory_bytes", b"memory_bytes", "memory_limit_bytes", b"memory_limit_bytes", "pids", b"pids", "received_bytes", b"received_bytes", "sent_bytes", b"sent_bytes", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetActivityRequest(message.Message):
+    """Asks when instances were last in use."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALLOCATIONS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def allocations(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Whose: `allocations/{allocation}`."""
+
+    def __init__(
+        self,
+        *,
+        allocations: abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocations", b"allocations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class GetActivityResponse(message.Message):
+    """When instances were last in use."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ACTIVITIES_FIELD_NUMBER: builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def activities(self) -> containers.RepeatedCompositeFieldContainer[Activity]:
+        """One for each instance that runs, in no order."""
+
+    @builtins.property
+    def observe_time(self) -> timestamp_pb2.Timestamp:
+        """When they were looked at, by the clock that all times here are of."""
+
+    def __init__(
+        self,
+        *,
+        activities: abc.Iterable[Activity] | None = ...,
+        observe_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["activities", b"activities", "observe_time", b"observe_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Activity(message.Message):
+    """When an instance was last in use; what is unset was not seen since `watch_time`."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALLOCATION_FIELD_NUMBER: builtins.int
+    WATCH_TIME_FIELD_NUMBER: builtins.int
+    NETWORK_TIME_FIELD_NUMBER: builtins.int
+    CPU_TIME_FIELD_NUMBER: builtins.int
+    CONNECTION_TIME_FIELD_NUMBER: builtins.int
+    WATCHER_TIME_FIELD_NUMBER: builtins.int
+    allocation: builtins.str
+    """Whose: `allocations/{allocation}`."""
+    @builtins.property
+    def watch_time(self) -> timestamp_pb2.Timestamp:
+        """Since when it is watched; what was before is not known."""
+
+    @builtins.property
+    def network_time(self) -> timestamp_pb2.Timestamp:
+        """When bytes last came or went, more than a network has by itself."""
+
+    @builtins.property
+    def cpu_time(self) -> timestamp_pb2.Timestamp:
+        """When its processes last used more than 2 % of a core."""
+
+    @builtins.property
+    def connection_time(self) -> timestamp_pb2.Timestamp:
+        """When a connection to one of its ports was last open."""
+
+    @builtins.property
+    def watcher_time(self) -> timestamp_pb2.Timestamp:
+        """When somebody last followed its log."""
+
+    def __init__(
+        self,
+        *,
+        allocation: builtins.str = ...,
+        watch_time: timestamp_pb2.Timestamp | None = ...,
+        network_time: timestamp_pb2.Timestamp | None = ...,
+        cpu_time: timestamp_pb2.Timestamp | None = ...,
+        connection_time: timestamp_pb2.Timestamp | None = ...,
+        watcher_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["connection_time", b"connection_time", "cpu_time", b"cpu_time", "network_time", b"network_time", "watch_time", b"watch_time", "watcher_time", b"watcher_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "connection_time", b"connection_time", "cpu_time", b"cpu_time", "network_time", b"network_time", "watch_time", b"watch_time", "watcher_time", b"watcher_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

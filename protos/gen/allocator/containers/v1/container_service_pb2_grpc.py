@@ -94,6 +94,11 @@ class ContainerServiceStub:
                 request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.FollowStatsRequest.SerializeToString,
                 response_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.InstanceStats.FromString,
                 _registered_method=True)
+        self.GetActivity = channel.unary_unary(
+                '/allocator.containers.v1.ContainerService/GetActivity',
+                request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.GetActivityRequest.SerializeToString,
+                response_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.GetActivityResponse.FromString,
+                _registered_method=True)
         self.PullImage = channel.unary_stream(
                 '/allocator.containers.v1.ContainerService/PullImage',
                 request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.PullImageRequest.SerializeToString,
@@ -205,6 +210,16 @@ class ContainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetActivity(self, request, context):
+        """Tells when instances were last in use. What is seen now is compared with what was seen when this was
+        asked before, so it is to be asked again and again; of what is asked for the first time, nothing
+        earlier is known. Instances that do not run are left out.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PullImage(self, request, context):
         """Fetches an image ahead of its use, with progress; ends when it is there.
         Fails with IMAGE_NOT_FOUND, ENGINE_UNAVAILABLE, MACHINE_NOT_RUNNABLE.
@@ -278,6 +293,11 @@ def add_ContainerServiceServicer_to_server(servicer, server):
                     servicer.FollowStats,
                     request_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.FollowStatsRequest.FromString,
                     response_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.InstanceStats.SerializeToString,
+            ),
+            'GetActivity': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetActivity,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.GetActivityRequest.FromString,
+                    response_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.GetActivityResponse.SerializeToString,
             ),
             'PullImage': grpc.unary_stream_rpc_method_handler(
                     servicer.PullImage,
@@ -589,6 +609,33 @@ class ContainerService:
             '/allocator.containers.v1.ContainerService/FollowStats',
             allocator_dot_containers_dot_v1_dot_container__service__pb2.FollowStatsRequest.SerializeToString,
             allocator_dot_containers_dot_v1_dot_container__service__pb2.InstanceStats.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/GetActivity',
+            allocator_dot_containers_dot_v1_dot_container__service__pb2.GetActivityRequest.SerializeToString,
+            allocator_dot_containers_dot_v1_dot_container__service__pb2.GetActivityResponse.FromString,
             options,
             channel_credentials,
             insecure,

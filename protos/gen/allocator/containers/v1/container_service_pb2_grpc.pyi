@@ -88,6 +88,12 @@ class ContainerServiceStub:
     """Streams what an instance uses, about once in two seconds while it runs.
     Fails with ENGINE_UNAVAILABLE.
     """
+    GetActivity: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.GetActivityRequest, _container_service_pb2.GetActivityResponse]
+    """Tells when instances were last in use. What is seen now is compared with what was seen when this was
+    asked before, so it is to be asked again and again; of what is asked for the first time, nothing
+    earlier is known. Instances that do not run are left out.
+    Fails with ENGINE_UNAVAILABLE.
+    """
     PullImage: _grpc.UnaryStreamMultiCallable[_container_service_pb2.PullImageRequest, _container_service_pb2.PullProgress]
     """Fetches an image ahead of its use, with progress; ends when it is there.
     Fails with IMAGE_NOT_FOUND, ENGINE_UNAVAILABLE, MACHINE_NOT_RUNNABLE.
@@ -152,6 +158,12 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     """
     FollowStats: _aio.UnaryStreamMultiCallable[_container_service_pb2.FollowStatsRequest, _container_service_pb2.InstanceStats]  # type: ignore[assignment]
     """Streams what an instance uses, about once in two seconds while it runs.
+    Fails with ENGINE_UNAVAILABLE.
+    """
+    GetActivity: _aio.UnaryUnaryMultiCallable[_container_service_pb2.GetActivityRequest, _container_service_pb2.GetActivityResponse]  # type: ignore[assignment]
+    """Tells when instances were last in use. What is seen now is compared with what was seen when this was
+    asked before, so it is to be asked again and again; of what is asked for the first time, nothing
+    earlier is known. Instances that do not run are left out.
     Fails with ENGINE_UNAVAILABLE.
     """
     PullImage: _aio.UnaryStreamMultiCallable[_container_service_pb2.PullImageRequest, _container_service_pb2.PullProgress]  # type: ignore[assignment]
@@ -281,6 +293,18 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_container_service_pb2.InstanceStats], _abc.AsyncIterator[_container_service_pb2.InstanceStats]]:
         """Streams what an instance uses, about once in two seconds while it runs.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetActivity(
+        self,
+        request: _container_service_pb2.GetActivityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_service_pb2.GetActivityResponse, _abc.Awaitable[_container_service_pb2.GetActivityResponse]]:
+        """Tells when instances were last in use. What is seen now is compared with what was seen when this was
+        asked before, so it is to be asked again and again; of what is asked for the first time, nothing
+        earlier is known. Instances that do not run are left out.
         Fails with ENGINE_UNAVAILABLE.
         """
 

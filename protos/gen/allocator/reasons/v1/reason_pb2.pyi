@@ -336,6 +336,22 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The program was started again by itself as often as it may be, and has ended each time."""
     HOST_RESTARTED: _Reason.ValueType  # 338
     """The host or its engine was restarted; the program is started again in its turn."""
+    EXPIRED: _Reason.ValueType  # 320
+    """Its time was over."""
+    IDLE: _Reason.ValueType  # 321
+    """Nobody used it for as long as its idle policy says."""
+    SCHEDULED: _Reason.ValueType  # 322
+    """Its schedule says so."""
+    ALLOCATION_EXPIRED: _Reason.ValueType  # 323
+    """The time of the allocation is over, so it is not started."""
+    EXPIRE_TIME_INVALID: _Reason.ValueType  # 324
+    """The time when it shall end is past, or later than it may be here."""
+    IDLE_TIMEOUT_INVALID: _Reason.ValueType  # 325
+    """The time without use after which it shall stop is too short, or longer than it may be here."""
+    SCHEDULE_INVALID: _Reason.ValueType  # 326
+    """The schedule names no time zone, an unknown one, or a time or day that there is not."""
+    MACHINE_TOO_DIFFERENT: _Reason.ValueType  # 327
+    """The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something failed. ErrorInfo.reason carries the name."""
@@ -584,6 +600,22 @@ RESTARTS_EXHAUSTED: Reason.ValueType  # 337
 """The program was started again by itself as often as it may be, and has ended each time."""
 HOST_RESTARTED: Reason.ValueType  # 338
 """The host or its engine was restarted; the program is started again in its turn."""
+EXPIRED: Reason.ValueType  # 320
+"""Its time was over."""
+IDLE: Reason.ValueType  # 321
+"""Nobody used it for as long as its idle policy says."""
+SCHEDULED: Reason.ValueType  # 322
+"""Its schedule says so."""
+ALLOCATION_EXPIRED: Reason.ValueType  # 323
+"""The time of the allocation is over, so it is not started."""
+EXPIRE_TIME_INVALID: Reason.ValueType  # 324
+"""The time when it shall end is past, or later than it may be here."""
+IDLE_TIMEOUT_INVALID: Reason.ValueType  # 325
+"""The time without use after which it shall stop is too short, or longer than it may be here."""
+SCHEDULE_INVALID: Reason.ValueType  # 326
+"""The schedule names no time zone, an unknown one, or a time or day that there is not."""
+MACHINE_TOO_DIFFERENT: Reason.ValueType  # 327
+"""The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
 
 @typing.final
 class Entry(message.Message):
