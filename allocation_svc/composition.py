@@ -105,6 +105,7 @@ async def compose(platform: Platform) -> Service:
         workers=settings.concurrency,
         sweep_seconds=settings.sweep_seconds,
         orphan_grace_seconds=settings.orphan_grace_seconds,
+        boot_starts=settings.boot_starts,
     )
     watch.listen(reconciler)
 

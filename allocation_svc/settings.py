@@ -7,6 +7,7 @@ import re
 
 from pydantic import Field, SecretStr, field_validator
 
+from allocation_svc.domain.crashes import RestartRules
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.step import Rules
 from chassis.settings import ServiceSettings
@@ -98,6 +99,38 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         "their own, since they wait for programs to end.",
     )
 
+    restart_first_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        description="How long after its first end by itself a program is started again, where its "
+        "restart policy says so, seconds; twice that after the next end, and so on.",
+    )
+    restart_longest_seconds: float = Field(
+        default=60.0, gt=0, description="The most that this wait grows to, seconds."
+    )
+    restart_steady_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="How long a program must have been ready for the wait to begin anew, seconds.",
+    )
+    restart_limit: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="How often a program is started again by itself within restart_window_seconds; "
+        "then its allocation is FAILED. 8: some three minutes of a program that ends at once.",
+    )
+    restart_window_seconds: float = Field(
+        default=600.0, gt=0, description="See restart_limit; seconds."
+    )
+    boot_starts: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="How many allocations are started at a time after a restart of the host or its "
+        "engine; all at once would keep each other from the processor and the disk.",
+    )
+
     @field_validator("resource_classes", mode="before")
     @classmethod
     def _classes_from_json(cls, value: object) -> object:
@@ -146,4 +179,11 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
             stopping=self.stopping_extra_seconds,
             deleting=self.deleting_seconds,
             away=self.engine_away_seconds,
+            restarts=RestartRules(
+                first=self.restart_first_seconds,
+                longest=max(self.restart_first_seconds, self.restart_longest_seconds),
+                steady=self.restart_steady_seconds,
+                most=self.restart_limit,
+                window=self.restart_window_seconds,
+            ),
         )

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
+from allocation_svc.domain.capacity import NOTHING_HELD, ONE_INSTANCE, Amounts, Held, Holding
+from allocation_svc.domain.crashes import NO_RESTARTS, RestartPolicy, Restarts
+from allocation_svc.domain.queue_place import QueuePlace
+
 
 class Desired(Enum):
     """What an owner asks an allocation to be; the values are the names in the contract."""
@@ -29,6 +33,7 @@ class State(Enum):
     FAILED = "FAILED"
     DELETING = "DELETING"
     DELETED = "DELETED"
+    UNHEALTHY = "UNHEALTHY"
 
 
 MOVING = frozenset({State.PROVISIONING, State.STARTING, State.STOPPING, State.DELETING})
@@ -113,6 +118,14 @@ class LastKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What an hour costs, in the smallest unit of a currency of three letters."""
+
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """One person's lease of a machine, without its secrets.
 
@@ -140,7 +153,10 @@ class Allocation:
         create_time: when it was rented.
         update_time: when it last changed.
         delete_time: when it was removed.
+        restart_policy: what becomes of its program when that ends by itself.
         version: counts the changes, from 1.
+        price: what an hour in READY costs, by its machine when it was rented; None for nothing.
+        queue: where it stands in the queue; filled in for those who look, never kept.
 
     What the reconciler needs besides:
 
@@ -158,6 +174,12 @@ class Allocation:
         port_tries: how often a leased port turned out to be taken by a stranger, since it last ran.
         stop_grace_seconds: how long its program may take to stop.
         probe_seconds: how long its program may take to become ready.
+        machine_restart_policy: what its machine says of programs that end by themselves.
+        restart_unhealthy: whether a program that does not answer any more is restarted.
+        restarts: those that nobody asked for.
+        needs: what it takes when it runs.
+        held: what is counted for it at present: the store alone writes it, with each change.
+        admitted: whether it has ever had room; until then it has no ports.
     """
 
     name: str
@@ -193,6 +215,15 @@ class Allocation:
     port_tries: int = 0
     stop_grace_seconds: float = 10.0
     probe_seconds: float = 60.0
+    restart_policy: RestartPolicy = RestartPolicy.NEVER
+    machine_restart_policy: RestartPolicy = RestartPolicy.NEVER
+    restart_unhealthy: bool = False
+    restarts: Restarts = NO_RESTARTS
+    price: Price | None = None
+    queue: QueuePlace | None = None
+    needs: Amounts = ONE_INSTANCE
+    held: Held = NOTHING_HELD
+    admitted: bool = True
 
     @property
     def exists(self) -> bool:
@@ -208,6 +239,27 @@ class Allocation:
     def known_state(self) -> State:
         """What is so, or was when the engine was last heard of."""
         return self.last_known.state if self.last_known else self.state
+
+    @property
+    def holds(self) -> Held:
+        """What is to be counted for it: of its owner's quota, its node, and its machine's stock.
+
+        Once it rests it holds no processor and no memory until it shall run again, also while it is
+        removed.
+        """
+        rests = self.known_state is State.STOPPED or self.held.holding in (
+            Holding.RESTING,
+            Holding.WAITING_AGAIN,
+        )
+        if self.state is State.DELETED:
+            return Held()
+        if self.state is State.PENDING:
+            holding = Holding.WAITING_AGAIN if self.admitted else Holding.WAITING
+        elif rests and self.desired is not Desired.RUNNING:
+            holding = Holding.RESTING
+        else:
+            holding = Holding.RUNNING
+        return Held(holding, self.node, self.needs)
 
     def overdue(self, now: datetime) -> bool:
         """Whether the present moving state is out of time."""
@@ -230,4 +282,5 @@ class Allocation:
             deadline=deadline,
             progress="",
             last_known=None,
+            restarts=self.restarts.unplanned,
         )

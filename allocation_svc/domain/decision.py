@@ -53,7 +53,7 @@ def decide(
         case Desired.STOPPED:
             return TowardsStopped(*known).step()
         case Desired.RUNNING:
-            return TowardsRunning(*known).step()
+            return TowardsRunning(*known, turn=seen.turn).step()
 
 
 def _without_engine(allocation: Allocation, seen: Observation, now: datetime, rules: Rules) -> Step:

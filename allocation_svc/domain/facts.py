@@ -16,3 +16,5 @@ class Fact(Enum):
     FAILED = "AllocationFailed"
     LOST = "AllocationLost"
     DELETED = "AllocationDeleted"
+    UNHEALTHY = "AllocationUnhealthy"
+    RESTARTED = "AllocationRestarted"

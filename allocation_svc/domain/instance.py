@@ -20,6 +20,7 @@ class InstanceState(Enum):
     EXITED = "EXITED"
     MISSING = "MISSING"
     FAILED = "FAILED"
+    UNHEALTHY = "UNHEALTHY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Instance:
         exit_code: of the last end.
         out_of_memory: whether the last end was for lack of memory.
         stop_requested: whether the last end was asked for.
-        reason: why it is FAILED, from the closed list.
+        ended_with_host: whether the last end was that of its host or engine.
+        reason: why it is FAILED or UNHEALTHY, from the closed list.
         message: the same in a sentence.
         progress: what is being done, in words.
         node: where it runs.
@@ -58,6 +60,7 @@ class Instance:
     exit_code: int | None = None
     out_of_memory: bool = False
     stop_requested: bool = False
+    ended_with_host: bool = False
     reason: str = ""
     message: str = ""
     progress: str = ""
@@ -137,6 +140,8 @@ class InstanceSpec:
         run_as: the user inside its container; empty for the image's own.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
         volumes: the folders of the allocation, always in the same order.
+        liveness_seconds: how often its probe goes on once it is ready; 0 for not at all.
+        liveness_failures: how often in a row it must not answer until it is UNHEALTHY.
     """
 
     image: str
@@ -153,6 +158,8 @@ class InstanceSpec:
     run_as: str
     stop_signal: str = ""
     volumes: tuple[Volume, ...] = ()
+    liveness_seconds: float = 0.0
+    liveness_failures: int = 3
 
     def __repr__(self) -> str:
         """Names what runs, and nothing of its environment."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from allocation_svc.domain.allocation import Endpoint, Protocol, VariableValue
+from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.instance import InstanceSpec, Limits, Node, PublishedPort, Volume
 
 
@@ -60,6 +61,8 @@ class Plan:
         run_as: the user inside its container.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
         volumes: the folders that an allocation keeps.
+        liveness_seconds: how often its probe goes on once it is ready; 0 for not at all.
+        liveness_failures: how often in a row it must not answer until it is UNHEALTHY.
     """
 
     image: str
@@ -74,6 +77,8 @@ class Plan:
     run_as: str = ""
     stop_signal: str = ""
     volumes: tuple[Volume, ...] = ()
+    liveness_seconds: float = 0.0
+    liveness_failures: int = 3
 
     def spec(
         self,
@@ -114,6 +119,8 @@ class Plan:
             run_as=self.run_as,
             stop_signal=self.stop_signal,
             volumes=self.volumes,
+            liveness_seconds=self.liveness_seconds,
+            liveness_failures=self.liveness_failures,
         )
 
 
@@ -142,6 +149,10 @@ class Machine:
         run_as: the user inside its container.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
         volumes: the folders that an allocation keeps.
+        liveness_seconds: how often its probe goes on once it is ready; 0 for not at all.
+        liveness_failures: how often in a row it must not answer until it is UNHEALTHY.
+        restart_policy: what becomes of a program that ends by itself.
+        restart_unhealthy: whether one that does not answer any more is restarted.
     """
 
     name: str
@@ -164,6 +175,10 @@ class Machine:
     run_as: str = ""
     stop_signal: str = ""
     volumes: tuple[Volume, ...] = ()
+    liveness_seconds: float = 0.0
+    liveness_failures: int = 3
+    restart_policy: RestartPolicy = RestartPolicy.NEVER
+    restart_unhealthy: bool = False
 
     def runs_on(self, node: Node) -> bool:
         """Whether the node's runtime can run it."""
@@ -186,4 +201,6 @@ class Machine:
             run_as=self.run_as,
             stop_signal=self.stop_signal,
             volumes=self.volumes,
+            liveness_seconds=self.liveness_seconds,
+            liveness_failures=self.liveness_failures,
         )

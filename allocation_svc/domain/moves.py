@@ -21,6 +21,7 @@ class Moves:
         done: the call that `instance` is the answer to.
         now: the present.
         rules: how long and how often.
+        turn: whether it may be started now.
     """
 
     allocation: Allocation
@@ -28,6 +29,7 @@ class Moves:
     done: Act | None
     now: datetime
     rules: Rules
+    turn: bool = True
 
     def move(
         self,
@@ -54,8 +56,16 @@ class Moves:
         reason: StateReason | None = None,
         next_ports: bool = False,
         keep_deadline: bool = False,
+        tries: int = 0,
     ) -> Step:
-        """Makes an instance of a new generation."""
+        """Makes an instance of a new generation.
+
+        Args:
+            reason: why; None for nothing to say.
+            next_ports: whether its ports are exchanged, since a stranger has one of them.
+            keep_deadline: whether it is only the next try of what was begun.
+            tries: how many more ports or names of strangers have been in the way.
+        """
         allocation = self.allocation
         deadline = deadline_of(State.PROVISIONING, allocation, self.now, self.rules)
         if keep_deadline and allocation.deadline is not None:
@@ -67,7 +77,7 @@ class Moves:
             incarnation=0,
             after_incarnation=0,
             asked=False,
-            port_tries=allocation.port_tries + 1 if next_ports else allocation.port_tries,
+            port_tries=allocation.port_tries + max(tries, int(next_ports)),
         )
         return Step(after=after, next_ports=next_ports, act=Act.ENSURE, look_again=deadline)
 

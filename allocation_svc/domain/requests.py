@@ -10,21 +10,26 @@ from dataclasses import replace
 from datetime import datetime
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
-from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning
+from allocation_svc.domain.crashes import NO_RESTARTS
+from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning, AllocationWaiting
+from allocation_svc.domain.queue import cancel
 
-_RESTARTABLE = frozenset({State.READY, State.STARTING})
+_RESTARTABLE = frozenset({State.READY, State.STARTING, State.UNHEALTHY})
 
 
 def start(allocation: Allocation, now: datetime) -> Allocation:
-    """Asks that it runs; a failed one is tried again.
+    """Asks that it runs; a failed one is tried again, and one that waits for a restart at once.
 
     Raises:
         AllocationDeleted: it has been, or is to be, removed.
     """
     _refuse_deleted(allocation)
-    if allocation.desired is Desired.RUNNING and allocation.known_state is not State.FAILED:
+    tries_again = allocation.known_state is State.FAILED or allocation.restarts.planned is not None
+    if allocation.desired is Desired.RUNNING and not tries_again:
         return allocation
-    return replace(allocation, desired=Desired.RUNNING, asked=True, update_time=now)
+    return replace(
+        allocation, desired=Desired.RUNNING, asked=True, restarts=NO_RESTARTS, update_time=now
+    )
 
 
 def stop(allocation: Allocation, now: datetime) -> Allocation:
@@ -32,11 +37,18 @@ def stop(allocation: Allocation, now: datetime) -> Allocation:
 
     Raises:
         AllocationDeleted: it has been, or is to be, removed.
+        AllocationWaiting: it has never been admitted, so there is nothing to stop.
     """
     _refuse_deleted(allocation)
+    if allocation.state is State.PENDING:
+        if not allocation.admitted:
+            raise AllocationWaiting(allocation.name)
+        return cancel(allocation, now)
     if allocation.desired is Desired.STOPPED and allocation.known_state is not State.FAILED:
         return allocation
-    return replace(allocation, desired=Desired.STOPPED, asked=True, update_time=now)
+    return replace(
+        allocation, desired=Desired.STOPPED, asked=True, restarts=NO_RESTARTS, update_time=now
+    )
 
 
 def restart(allocation: Allocation, now: datetime) -> Allocation:
@@ -52,7 +64,12 @@ def restart(allocation: Allocation, now: datetime) -> Allocation:
         raise AllocationNotRunning(allocation.name, allocation.known_state.value)
     if allocation.after_incarnation >= allocation.incarnation:
         return allocation
-    return replace(allocation, after_incarnation=allocation.incarnation, update_time=now)
+    return replace(
+        allocation,
+        after_incarnation=allocation.incarnation,
+        restarts=NO_RESTARTS,
+        update_time=now,
+    )
 
 
 def delete(allocation: Allocation, now: datetime) -> Allocation:

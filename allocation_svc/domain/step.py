@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from allocation_svc.domain.allocation import Allocation, State
+from allocation_svc.domain.crashes import USUAL_RULES, RestartRules
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance
 
@@ -36,7 +37,8 @@ class Rules:
         again: after which a call whose effect is not seen is made again.
         recreations: how often a lost instance is made anew within `recreation_window`.
         recreation_window: see above.
-        port_tries: how many leased ports in a row may turn out to be taken by strangers.
+        port_tries: how many leased ports in a row, and names, may turn out to be taken by strangers.
+        restarts: how soon and how often programs that have ended are started again.
     """
 
     provisioning: float = 600.0
@@ -49,6 +51,7 @@ class Rules:
     recreations: int = 3
     recreation_window: float = 600.0
     port_tries: int = 5
+    restarts: RestartRules = USUAL_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Observation:
         done: the call that `instance` is the immediate answer to; None where it is older.
         away_seconds: for how long the engine has been away.
         heard_time: when anything was last heard of the engine.
+        turn: whether it may be started now: after a restart of the host a few at a time are.
     """
 
     engine_answers: bool = True
@@ -69,6 +73,7 @@ class Observation:
     done: Act | None = None
     away_seconds: float = 0.0
     heard_time: datetime | None = None
+    turn: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +123,5 @@ def fact_of(state: State) -> Fact | None:
         State.FAILED: Fact.FAILED,
         State.UNKNOWN: Fact.LOST,
         State.DELETED: Fact.DELETED,
+        State.UNHEALTHY: Fact.UNHEALTHY,
     }.get(state)

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from allocation_svc.domain.allocation import State, StateReason
 from allocation_svc.domain.facts import Fact
+from allocation_svc.domain.health import Healing
 from allocation_svc.domain.instance import Instance, InstanceState
-from allocation_svc.domain.moves import Moves
 from allocation_svc.domain.step import REST, Act, Step, deadline_of
 
 _PASSING = frozenset(
@@ -16,7 +16,7 @@ _PASSING = frozenset(
 )
 
 
-class TowardsRunning(Moves):
+class TowardsRunning(Healing):
     """The owner wants it to run."""
 
     __slots__ = ()
@@ -41,15 +41,17 @@ class TowardsRunning(Moves):
                 return self._exited(instance)
             case InstanceState.FAILED:
                 return self._not_made(instance)
+            case InstanceState.UNHEALTHY:
+                if instance.incarnation <= allocation.after_incarnation:
+                    return self._restart()
+                return self.unhealthy(instance)
 
     def _missing(self) -> Step:
         allocation = self.allocation
         match allocation.state:
-            case State.PENDING:
-                return self.move(State.PROVISIONING, act=Act.ENSURE)
             case State.PROVISIONING:
                 return self.unless_overdue(self.again_unless_done(Act.ENSURE))
-            case State.READY | State.STARTING:
+            case State.READY | State.STARTING | State.UNHEALTHY:
                 return self._lost()
             case State.FAILED if not allocation.asked:
                 return REST
@@ -162,30 +164,13 @@ class TowardsRunning(Moves):
             return replace(step, after=replace(step.after, after_incarnation=instance.incarnation))
         if allocation.state is State.FAILED:
             return REST
+        if ended_by_itself and instance.ended_with_host:
+            return self.with_host(instance)
         if ended_by_itself:
-            return self._program_ended(instance)
+            return self.ended(instance)
         if allocation.state is not State.STARTING:
             return self.move(State.STARTING, act=Act.START)
         return self.unless_overdue(self.again_unless_done(Act.START))
-
-    def _program_ended(self, instance: Instance) -> Step:
-        if instance.out_of_memory:
-            reason, what = "OUT_OF_MEMORY", "Its program used more memory than it may"
-            advice = "make it use less, or ask for a larger resource class"
-        elif instance.exit_code == 0:
-            reason, what = "PROGRAM_ENDED", "Its program ended by itself"
-            advice = "read its last lines, and start it again if it should run"
-        else:
-            code = "an unknown code" if instance.exit_code is None else str(instance.exit_code)
-            reason, what = "PROGRAM_FAILED", f"Its program ended with exit code {code}"
-            advice = "read its last lines, correct its variables, and start it again"
-        why = StateReason(
-            reason,
-            f"{what}; {advice}.",
-            exit_code=instance.exit_code,
-            out_of_memory=instance.out_of_memory,
-        )
-        return self.failed(why, wants_lines=True)
 
     def _not_made(self, instance: Instance) -> Step:
         """The engine could not make or start it, or its probe has not answered in time."""
@@ -202,6 +187,8 @@ class TowardsRunning(Moves):
             return replace(step, after=replace(step.after, after_incarnation=instance.incarnation))
         if unanswered and instance.incarnation <= allocation.after_incarnation:
             return self._restart()
+        if unanswered and (planned := self.unanswered(instance, _refusal(instance))) is not None:
+            return planned
         if allocation.state is State.STARTING and (reason == "PORT_TAKEN" or reason in _PASSING):
             # Its files are in the instance, so it is not made anew behind its owner's back.
             if allocation.overdue(self.now):
@@ -209,6 +196,9 @@ class TowardsRunning(Moves):
             return self.again_unless_done(Act.START)
         if reason == "PORT_TAKEN" and allocation.port_tries < self.rules.port_tries:
             return self.anew(next_ports=True, keep_deadline=True)
+        if reason == "INSTANCE_NAME_TAKEN" and allocation.port_tries < self.rules.port_tries:
+            # The name of the next generation is another one.
+            return self.anew(keep_deadline=True, tries=1)
         if reason in _PASSING and not allocation.overdue(self.now):
             if self.done is Act.ENSURE:
                 return self.wait(self.rules.again)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from allocator.allocations.v1 import allocation_facts_pb2, allocation_pb2, allocation_service_pb2
+from allocator.machines.v1 import machine_pb2
 from allocator.reasons.v1 import reason_pb2
 from google.protobuf.message import Message
 
 from allocation_svc.domain.allocation import Allocation, Desired, Protocol, State, StateReason
+from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState, Limits, Node
 from chassis.bus import Record
@@ -25,9 +27,20 @@ _DESIRED = {desired: allocation_pb2.Desired.State.Value(desired.value) for desir
 _PROTOCOLS = {
     protocol: allocation_pb2.Endpoint.Protocol.Value(protocol.value) for protocol in Protocol
 }
+_POLICIES = {
+    policy: machine_pb2.Machine.RestartPolicy.Value(policy.value) for policy in RestartPolicy
+}
+_WIRE_POLICIES = {wire: policy for policy, wire in _POLICIES.items()}
 _FACTS: dict[Fact, type[Message]] = {
     fact: getattr(allocation_facts_pb2, fact.value) for fact in Fact
 }
+
+
+def restart_policy_of(
+    wire: machine_pb2.Machine.RestartPolicy.ValueType,
+) -> RestartPolicy | None:
+    """What a caller wants to become of a program that ends by itself; None for what its machine says."""
+    return _WIRE_POLICIES.get(wire)
 
 
 def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
@@ -47,6 +60,8 @@ def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
         etag=etag_of(allocation.version),
         labels=allocation.labels,
         resource_class=allocation.resource_class,
+        restart_policy=_POLICIES[allocation.restart_policy],
+        restart_count=allocation.restarts.count,
     )
     for value in allocation.variables:
         message.variables.add(key=value.key, value=value.value, secret=value.secret)

@@ -8,9 +8,9 @@ from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2
 
 from allocation_svc.domain.allocation import Allocation, Desired
 from allocation_svc.ports.catalogue import MachineVersions
-from allocation_svc.transport.mapping import inspection_of, message_of
+from allocation_svc.transport.mapping import inspection_of, message_of, restart_policy_of
 from allocation_svc.usecases.admission import Admission, Wish
-from allocation_svc.usecases.lifecycle import Lifecycle
+from allocation_svc.usecases.lifecycle import Lifecycle, RestartChoice
 from allocation_svc.usecases.reading import Reading, owner_seen
 from allocation_svc.usecases.watching import Sign, Watching
 from chassis.faults import Unimplemented
@@ -18,7 +18,7 @@ from chassis.listing import chosen_fields, version_of
 from chassis.rpc import Call
 from chassis.rpc.written import Written
 
-_UPDATABLE = ("display_name", "labels")
+_UPDATABLE = ("display_name", "labels", "restart_policy")
 
 
 class AllocationServicer:
@@ -51,6 +51,7 @@ class AllocationServicer:
             values={value.key: value.value for value in wanted.variables},
             labels=dict(wanted.labels),
             request_id=request.request_id,
+            restart_policy=restart_policy_of(wanted.restart_policy),
         )
         rented, made = await self._admission.rent(call.caller, wish)
         message = self._message(rented)
@@ -84,7 +85,7 @@ class AllocationServicer:
     async def UpdateAllocation(
         self, request: allocation_service_pb2.UpdateAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
-        """Changes the display name and the labels."""
+        """Changes the display name, the labels and the restart policy."""
         wanted = request.allocation
         present = [field.name for field, _ in wanted.ListFields()]
         chosen = chosen_fields(list(request.update_mask.paths), present, _UPDATABLE)
@@ -94,6 +95,9 @@ class AllocationServicer:
             version_of(wanted.etag),
             display_name=wanted.display_name if "display_name" in chosen else None,
             labels=dict(wanted.labels) if "labels" in chosen else None,
+            restart=RestartChoice(restart_policy_of(wanted.restart_policy))
+            if "restart_policy" in chosen
+            else None,
         )
         return self._message(updated)
 

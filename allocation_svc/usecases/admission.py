@@ -10,6 +10,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.faults import MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly
 from allocation_svc.domain.instance import Limits, Node
 from allocation_svc.domain.machine import Machine
@@ -36,6 +37,7 @@ class Wish:
         values: of the machine's variables, by key.
         labels: free labels.
         request_id: a UUID with which the request has one effect; empty for none.
+        restart_policy: what becomes of its program when that ends by itself; None for what the machine says.
     """
 
     machine: str
@@ -43,6 +45,7 @@ class Wish:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
+    restart_policy: RestartPolicy | None = None
 
 
 class Admission:
@@ -110,6 +113,7 @@ class Admission:
             wish.display_name,
             dict(wish.values),
             dict(wish.labels),
+            wish.restart_policy and wish.restart_policy.value,
         )
         if once is not None and (answered := await self._store.answered(once)) is not None:
             return answered, {}
@@ -143,6 +147,9 @@ class Admission:
             deadline=now + timedelta(seconds=max(self._provisioning_seconds, plan.probe_seconds)),
             stop_grace_seconds=plan.stop_grace_seconds,
             probe_seconds=plan.probe_seconds,
+            restart_policy=wish.restart_policy or machine.restart_policy,
+            machine_restart_policy=machine.restart_policy,
+            restart_unhealthy=machine.restart_unhealthy,
         )
         rented = await self._store.admit(
             Claim(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotFound
 from allocation_svc.ports.allocation_store import AllocationStore
@@ -18,6 +19,13 @@ from chassis.identity.caller import Caller
 from chassis.listing import Once
 
 _MOST_RACES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RestartChoice:
+    """What an owner wants to become of a program that ends by itself; None for what its machine says."""
+
+    policy: RestartPolicy | None
 
 
 class Lifecycle:
@@ -97,8 +105,9 @@ class Lifecycle:
         *,
         display_name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        restart: RestartChoice | None = None,
     ) -> Allocation:
-        """Changes the display name, the labels, or both; None leaves one as it is.
+        """Changes the display name, the labels, the restart policy; None leaves one as it is.
 
         Raises:
             AllocationNotFound, AllocationDeleted: there is nothing to change.
@@ -114,6 +123,9 @@ class Lifecycle:
                 display_name=title or allocation.machine_title,
                 labels=allocation.labels if labels is None else dict(labels),
             )
+            if restart is not None:
+                policy = restart.policy or allocation.machine_restart_policy
+                after = replace(after, restart_policy=policy)
             return allocation if after == allocation else replace(after, update_time=now)
 
         return await self._write(caller, name, changed, Fact.UPDATED, version=version)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.clock_steps import with_true_deadline
 from allocation_svc.domain.decision import decide
 from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.step import Act, Rules, Step
@@ -19,6 +21,8 @@ from allocation_svc.ports.allocation_store import AllocationStore
 from allocation_svc.ports.engine import Engine
 from allocation_svc.ports.step_observer import StepObserver
 from allocation_svc.usecases.agenda import Agenda, Lane, until
+from allocation_svc.usecases.boot import Turns
+from allocation_svc.usecases.clock_watch import ClockWatch
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.steps import Steps
 from chassis.clock import Clock
@@ -28,6 +32,7 @@ _MOST_STEPS = 30
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 60.0
 _PAGE = 500
+_TELLS_OF_A_FAILED_ONE = frozenset({InstanceState.READY, InstanceState.UNHEALTHY})
 
 
 class Reconciler:
@@ -46,6 +51,7 @@ class Reconciler:
         workers: int = 16,
         sweep_seconds: float = 15.0,
         orphan_grace_seconds: float = 60.0,
+        boot_starts: int = 4,
     ) -> None:
         """Prepares it; `run` does the work.
 
@@ -60,6 +66,7 @@ class Reconciler:
             workers: how many allocations are worked on at a time, and as many removals besides.
             sweep_seconds: how often everything is compared.
             orphan_grace_seconds: how long an instance without an allocation is left alone.
+            boot_starts: how many are started at a time after a restart of the host.
         """
         self._store = store
         self._engine = engine
@@ -76,6 +83,8 @@ class Reconciler:
         self._orphans: dict[str, float] = {}
         self._doomed: dict[str, Instance] = {}
         self._sweep_now = asyncio.Event()
+        self._turns = Turns(boot_starts, self._agenda.kick)
+        self._clock_watch = ClockWatch(clock)
 
     def kick(self, name: str) -> None:
         """Has an allocation worked on at once: its owner has asked for something."""
@@ -84,6 +93,7 @@ class Reconciler:
     def instance_changed(self, instance: Instance) -> None:
         """An event of the engine."""
         if self._steps.heard(instance):
+            self._turns.heard(instance)
             self._agenda.kick(instance.allocation)
 
     def list_again(self) -> None:
@@ -128,9 +138,7 @@ class Reconciler:
             if allocation is None or not allocation.exists:
                 await self._without_allocation(name)
                 return
-            step = decide(
-                allocation, self._steps.observation(name, done), self._clock.now(), self._rules
-            )
+            step = self._decided(allocation, done)
             if step.act is Act.REMOVE and lane is not Lane.REMOVALS:
                 self._agenda.kick(name, Lane.REMOVALS)
                 return
@@ -152,7 +160,18 @@ class Reconciler:
         # So many steps in a row are no progress: let time pass.
         self._agenda.later(name, self._delay(name))
 
+    def _decided(self, allocation: Allocation, done: Act | None) -> Step:
+        """What to do next about an allocation."""
+        name, now = allocation.name, self._clock.now()
+        seen = self._steps.observation(name, done)
+        if seen.instance is not None and seen.instance.ended_with_host:
+            seen = replace(seen, turn=self._turns.has_turn(name))
+        known = with_true_deadline(allocation, now, self._clock_watch.steps, self._rules)
+        return decide(known, seen, now, self._rules)
+
     def _rest(self, allocation: Allocation, step: Step) -> None:
+        if not allocation.is_moving:
+            self._turns.leave(allocation.name)
         if not allocation.exists:
             self._agenda.no_more(allocation.name)
             self._steps.forget(allocation.name)
@@ -195,6 +214,8 @@ class Reconciler:
         await self._watch.refresh_node()
         listed = {instance.allocation: instance for instance in await self._engine.instances()}
         orphans = dict(listed)
+        for told in listed.values():
+            self._turns.heard(told)
         count, after = 0, ""
         while page := await self._store.existing(_PAGE, after):
             for allocation in page:
@@ -240,6 +261,7 @@ class Reconciler:
     async def _without_allocation(self, name: str) -> None:
         """There is no live allocation of a name: removes the instance that outlived it."""
         self._agenda.no_more(name)
+        self._turns.leave(name)
         orphan = self._doomed.get(name)
         if orphan is not None:
             await self._engine.remove(name, max(orphan.generation, 1))
@@ -268,6 +290,6 @@ def _is_settled(allocation: Allocation, instance: Instance) -> bool:
         case Desired.STOPPED, State.STOPPED:
             return not current or instance.state in (InstanceState.EXITED, InstanceState.MISSING)
         case Desired.RUNNING, State.FAILED:
-            return not current or instance.state is not InstanceState.READY
+            return not current or instance.state not in _TELLS_OF_A_FAILED_ONE
         case _:
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,17 +14,21 @@ from allocation_svc.domain.allocation import (
     Desired,
     Endpoint,
     LastKnown,
+    Price,
     Protocol,
     State,
     StateReason,
     VariableValue,
 )
+from allocation_svc.domain.capacity import AMOUNTS, NOTHING_HELD, Amounts, Held, Holding
+from allocation_svc.domain.crashes import NO_RESTARTS, RestartPolicy, Restarts
 from allocation_svc.domain.instance import Limits, Volume
 from allocation_svc.domain.machine import Plan
 from chassis.clock import instant_of, millis_of
 
 _DESIRED = {desired.value: desired for desired in Desired}
 _STATES = {state.value: state for state in State}
+_HOLDINGS = {holding.value: holding for holding in Holding}
 _PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
 
 
@@ -67,6 +71,14 @@ def document_of(allocation: Allocation) -> dict[str, Any]:
         "port_tries": allocation.port_tries,
         "stop_grace_seconds": allocation.stop_grace_seconds,
         "probe_seconds": allocation.probe_seconds,
+        "price": [allocation.price.currency, allocation.price.amount] if allocation.price else None,
+        "needs": _amounts_document(allocation.needs),
+        "held": _held_document(allocation.held),
+        "admitted": allocation.admitted,
+        "restart_policy": allocation.restart_policy.value,
+        "machine_restart_policy": allocation.machine_restart_policy.value,
+        "restart_unhealthy": allocation.restart_unhealthy,
+        "restarts": _restarts_document(allocation.restarts),
     }
 
 
@@ -109,6 +121,14 @@ def allocation_of(document: Mapping[str, Any]) -> Allocation:
         port_tries=document["port_tries"],
         stop_grace_seconds=document["stop_grace_seconds"],
         probe_seconds=document["probe_seconds"],
+        price=Price(*document["price"]) if document.get("price") else None,
+        needs=Amounts(*document.get("needs", (1,))),
+        held=_held(document),
+        admitted=document.get("admitted", True),
+        restart_policy=RestartPolicy(document.get("restart_policy", "NEVER")),
+        machine_restart_policy=RestartPolicy(document.get("machine_restart_policy", "NEVER")),
+        restart_unhealthy=document.get("restart_unhealthy", False),
+        restarts=_restarts(document.get("restarts")),
     )
 
 
@@ -137,6 +157,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "run_as": plan.run_as,
         "stop_signal": plan.stop_signal,
         "volumes": [[volume.path, volume.size_mib] for volume in plan.volumes],
+        "liveness_seconds": plan.liveness_seconds,
+        "liveness_failures": plan.liveness_failures,
     }
 
 
@@ -158,6 +180,27 @@ def _millis(instant: datetime | None) -> int | None:
 
 def _instant(millis: int | None) -> datetime | None:
     return None if millis is None else instant_of(millis)
+
+
+def _restarts_document(restarts: Restarts) -> list[Any] | None:
+    if restarts == NO_RESTARTS:
+        return None
+    return [
+        restarts.count,
+        restarts.in_a_row,
+        [millis_of(time) for time in restarts.times],
+        _millis(restarts.planned),
+        restarts.incarnation,
+    ]
+
+
+def _restarts(document: Sequence[Any] | None) -> Restarts:
+    if document is None:
+        return NO_RESTARTS
+    count, in_a_row, times, planned, incarnation = document
+    return Restarts(
+        count, in_a_row, tuple(instant_of(time) for time in times), _instant(planned), incarnation
+    )
 
 
 def _reason_document(reason: StateReason | None) -> dict[str, Any] | None:
@@ -196,3 +239,18 @@ def _last_known(document: Mapping[str, Any] | None) -> LastKnown | None:
         instant_of(document["state_time"]),
         _reason(document["reason"]),
     )
+
+
+def _amounts_document(amounts: Amounts) -> list[int]:
+    return [getattr(amounts, name) for name in AMOUNTS]
+
+
+def _held_document(held: Held) -> list[Any]:
+    return [held.holding.value, held.node, _amounts_document(held.amounts)]
+
+
+def _held(document: Mapping[str, Any]) -> Held:
+    if "held" not in document:
+        return NOTHING_HELD
+    holding, node, amounts = document["held"]
+    return Held(_HOLDINGS[holding], node, Amounts(*amounts))

@@ -6,12 +6,15 @@ import grpc
 from allocator.machines.v1 import machine_pb2, machine_service_pb2, machine_service_pb2_grpc
 
 from allocation_svc.domain.allocation import Protocol
+from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.instance import Volume
 from allocation_svc.domain.machine import Machine, MachinePort, Variable
 from chassis.rpc import ask
 
 _PROBE_SECONDS = 60.0
 _STOP_GRACE_SECONDS = 10.0
+_LIVENESS_SECONDS = 10.0
+_LIVENESS_FAILURES = 3
 
 
 class GrpcCatalogue:
@@ -84,4 +87,17 @@ def machine_of(message: machine_pb2.Machine) -> Machine:
         if message.stop_signal
         else "",
         volumes=tuple(Volume(volume.path, volume.size_mib) for volume in message.volumes),
+        liveness_seconds=_liveness_seconds(probe),
+        liveness_failures=probe.liveness.failures or _LIVENESS_FAILURES,
+        restart_policy=RestartPolicy(machine_pb2.Machine.RestartPolicy.Name(message.restart_policy))
+        if message.restart_policy
+        else RestartPolicy.NEVER,
+        restart_unhealthy=probe.liveness.restart,
     )
+
+
+def _liveness_seconds(probe: machine_pb2.Probe) -> float:
+    """How often the probe goes on; 0 for a log probe of which nobody says that its line comes again."""
+    if probe.WhichOneof("check") == "log" and not probe.HasField("liveness"):
+        return 0.0
+    return float(probe.liveness.period.ToTimedelta().total_seconds()) or _LIVENESS_SECONDS

@@ -183,6 +183,9 @@ def _spec_message(spec: InstanceSpec) -> instance_pb2.InstanceSpec:
         message.probe.http.path = spec.http_path
     elif spec.log_pattern:
         message.probe.log_pattern = spec.log_pattern
+    if spec.liveness_seconds:
+        message.probe.liveness.period.FromMilliseconds(int(spec.liveness_seconds * 1000))
+        message.probe.liveness.failures = spec.liveness_failures
     message.probe.timeout.FromMilliseconds(int(spec.probe_seconds * 1000))
     return message
 
@@ -201,6 +204,7 @@ def _instance(message: instance_pb2.Instance) -> Instance:
         exit_code=message.exit_code if message.HasField("exit_code") else None,
         out_of_memory=message.out_of_memory,
         stop_requested=message.stop_requested,
+        ended_with_host=message.ended_with_host,
         reason=reason_pb2.Reason.Name(message.reason) if message.reason else "",
         message=message.message,
         progress=message.progress,
