@@ -25,7 +25,7 @@ from chassis.clock import millis_of, truncated
 from chassis.faults import Invalid
 from notifier.domain.kind import Kind
 from notifier.domain.notice import Draft, Event, ToAdmins, ToPerson, ToPublisher
-from notifier.domain.spoken import Amount, Day, Moment, Span, Value
+from notifier.domain.spoken import Amount, Day, Moment, Phrase, Span, Value
 
 _BY_OWNER = {
     reason_pb2.STOPPED_BY_OWNER,
@@ -33,6 +33,16 @@ _BY_OWNER = {
     reason_pb2.CANCELLED_BY_OWNER,
 }
 _LAST_LINES = 20
+_STOPPED = Phrase({"en": "stopped", "de": "angehalten"})
+_REMOVED = Phrase({"en": "removed", "de": "entfernt"})
+_AFTER_STOP = Phrase({
+    "en": "Its files and its address stay, and a start brings it back.",
+    "de": "Dateien und Adresse bleiben, und ein Start bringt die Maschine zurück.",
+})  # fmt: skip
+_AFTER_REMOVAL = Phrase({
+    "en": "Its files go with it; save what you need, or choose a later end.",
+    "de": "Die Dateien gehen mit: Sichern Sie, was Sie brauchen, oder wählen Sie ein späteres Ende.",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ def _ready(fact: allocation_facts_pb2.AllocationReady, told: _Told) -> Event:
 
 def _failed(fact: allocation_facts_pb2.AllocationFailed, told: _Told) -> Event:
     reason = fact.allocation.state_reason
-    values = {"reason": reason.message, "last_lines": "\n".join(reason.last_lines[-_LAST_LINES:])}
+    values = {"reason": reason.message, "last_lines": _last_lines(reason)}
     return _of_allocation(fact.allocation, told, Kind.ALLOCATION_FAILED, values)
 
 
@@ -123,8 +133,32 @@ def _removed(fact: allocation_facts_pb2.AllocationDeleted, told: _Told) -> Event
     return _of_allocation(fact.allocation, told, Kind.ALLOCATION_REMOVED, values)
 
 
+def _expiring(fact: allocation_facts_pb2.AllocationExpiring, told: _Told) -> Event:
+    planned = fact.planned
+    time = planned.time.ToDatetime(UTC)
+    removed = planned.desired_state == allocation_pb2.Desired.State.DELETED
+    values: dict[str, Value] = {
+        "deed": _REMOVED if removed else _STOPPED,
+        "left": Span(time - told.time),
+        "time": Moment(time),
+        "reason": planned.reason.message,
+        "after": _AFTER_REMOVAL if removed else _AFTER_STOP,
+    }
+    return _of_allocation(fact.allocation, told, Kind.ALLOCATION_EXPIRING, values)
+
+
+def _unhealthy(fact: allocation_facts_pb2.AllocationUnhealthy, told: _Told) -> Event:
+    reason = fact.allocation.state_reason
+    values = {"reason": reason.message, "last_lines": _last_lines(reason)}
+    return _of_allocation(fact.allocation, told, Kind.ALLOCATION_UNHEALTHY, values)
+
+
+def _last_lines(reason: allocation_pb2.StateReason) -> str:
+    return "\n".join(reason.last_lines[-_LAST_LINES:])
+
+
 def _of_allocation(
-    one: allocation_pb2.Allocation, told: _Told, kind: Kind, values: Mapping[str, str]
+    one: allocation_pb2.Allocation, told: _Told, kind: Kind, values: Mapping[str, Value]
 ) -> Event:
     draft = Draft(
         ToPerson(one.owner),
@@ -268,6 +302,8 @@ _EVENTS: dict[type[Message], Callable[[Any, _Told], Event | None]] = {
     allocation_facts_pb2.AllocationFailed: _failed,
     allocation_facts_pb2.AllocationStopped: _stopped,
     allocation_facts_pb2.AllocationDeleted: _removed,
+    allocation_facts_pb2.AllocationExpiring: _expiring,
+    allocation_facts_pb2.AllocationUnhealthy: _unhealthy,
     billing_facts_pb2.WalletBalanceLow: _balance_low,
     billing_facts_pb2.InvoiceIssued: _invoice,
     machine_facts_pb2.MachineSubmitted: _submitted,

@@ -110,10 +110,13 @@ class World(Composed):
     ) -> Record:
         """Publishes a fact about an allocation of ada's."""
         ago = more.pop("ago", timedelta(0))
+        beside = {name: more.pop(name) for name in ("planned",) if name in more}
         one = allocation_pb2.Allocation(
             name=name, owner="users/ada", machine_title="Redis", host="h", port=32001, **more
         )
-        return await self.publish("allocations", fact(allocation=one), name, version, ago=ago)
+        return await self.publish(
+            "allocations", fact(allocation=one, **beside), name, version, ago=ago
+        )
 
     async def ask(self, method: str, request: Message, caller: Caller = ADA) -> Any:
         """Calls a method as a person."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from allocator.allocations.v1 import allocation_facts_pb2, allocation_pb2
 from allocator.feed.v1 import feed_facts_pb2, feed_pb2
 from allocator.machines.v1 import machine_facts_pb2, machine_pb2
@@ -17,6 +18,9 @@ READY = allocation_facts_pb2.AllocationReady
 FAILED = allocation_facts_pb2.AllocationFailed
 STOPPED = allocation_facts_pb2.AllocationStopped
 DELETED = allocation_facts_pb2.AllocationDeleted
+UNHEALTHY = allocation_facts_pb2.AllocationUnhealthy
+EXPIRING = allocation_facts_pb2.AllocationExpiring
+STATE = allocation_pb2.Desired.State
 
 
 async def test_who_has_verified_an_address_is_welcomed_once(world: World) -> None:
@@ -46,6 +50,57 @@ async def test_a_failure_is_told_with_its_reason_and_the_last_lines(world: World
     [mail] = await world.mails(1)
     assert "Subject: my redis has failed" in mail
     assert "&lt;b&gt;no disk" in mail
+
+
+@pytest.mark.parametrize(
+    ("language", "state", "title", "text"),
+    [
+        ("en", STATE.STOPPED, "my redis will be stopped in 10 minutes", "a start brings it back"),
+        ("en", STATE.DELETED, "my redis will be removed in 10 minutes", "Its files go with it"),
+        ("de", STATE.STOPPED, "my redis wird in 10 Minuten angehalten", "ein Start bringt"),
+        ("de", STATE.DELETED, "my redis wird in 10 Minuten entfernt", "Die Dateien gehen mit"),
+    ],
+)
+async def test_what_will_end_by_itself_is_told_beforehand(
+    world: World, language: str, state: STATE.ValueType, title: str, text: str
+) -> None:
+    world.person("ada", language_code=language)
+    planned = allocation_pb2.PlannedChange(
+        desired_state=state,
+        reason=allocation_pb2.StateReason(reason=reason_pb2.IDLE, message="Nobody has used it."),
+    )
+    time = datetime.now(UTC) + timedelta(minutes=10)
+    planned.time.FromDatetime(time)
+    await world.allocation(READY, 3)
+    await world.allocation(EXPIRING, 4, planned=planned, display_name="my redis")
+    [_, told] = await world.told("ALLOCATION_READY", "ALLOCATION_EXPIRING")
+    assert told.title == title
+    assert text in told.text
+    assert "Nobody has used it." in told.text
+    assert f"{time:%H:%M} UTC" in told.text
+    [mail] = await world.mails(1)
+    assert "Nobody has used it." in mail
+    # Of a stop that was overtaken nobody is warned.
+    await world.allocation(DELETED, 9)
+    await world.allocation(EXPIRING, 8, planned=planned)
+    await world.marker()
+    await world.told("ALLOCATION_READY", "ALLOCATION_EXPIRING", "ALLOCATION_REMOVED")
+
+
+async def test_what_runs_without_answering_is_told_with_its_last_lines(world: World) -> None:
+    reason = allocation_pb2.StateReason(
+        reason=reason_pb2.PROBE_UNANSWERED,
+        message="Its port 80 does not answer any more.",
+        last_lines=["out of workers"],
+    )
+    await world.allocation(READY, 3)
+    await world.allocation(UNHEALTHY, 5, state_reason=reason)
+    [_, told] = await world.told("ALLOCATION_READY", "ALLOCATION_UNHEALTHY")
+    assert told.title == "Redis does not answer any more"
+    assert "Its port 80" in told.text
+    assert "    out of workers" in told.text
+    [mail] = await world.mails(1)
+    assert "out of workers" in mail
 
 
 async def test_duplicate_late_and_disordered_facts_change_nothing(world: World) -> None:
