@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, timedelta
 
 from allocator.allocations.v1 import allocation_facts_pb2, allocation_pb2
+from allocator.reasons.v1 import reason_pb2
 from allocator.users.v1 import user_pb2
 from google.protobuf.message import Message
 
@@ -26,6 +28,20 @@ _ASKED = {
     allocation_pb2.Desired.State.DELETED: ("removed it.", "It is removed."),
 }
 _BY_METHOD = {"RestartAllocation": "restarted it."}
+_WILL_BE = {
+    allocation_pb2.Desired.State.RUNNING: "started",
+    allocation_pb2.Desired.State.STOPPED: "stopped",
+    allocation_pb2.Desired.State.DELETED: "removed",
+}
+# Why something was done that nobody asked for at that moment, and why it will be; by reason.
+_BECAUSE = {
+    "EXPIRED": ("its time was over", "its time is over then"),
+    "IDLE": ("it was idle", "nobody uses it"),
+    "SCHEDULED": ("its schedule says so", "its schedule says so"),
+    "VOLUME_FULL": ("a volume of it is full", "a volume of it is full"),
+}
+# What the reason alone does not say.
+_WITH_MESSAGE = frozenset({"VOLUME_FULL"})
 
 Words = tuple[str, Phase]
 
@@ -68,7 +84,8 @@ def _created(allocation: allocation_pb2.Allocation, actor: str, _method: str) ->
 
 
 def _updated(_allocation: allocation_pb2.Allocation, actor: str, _method: str) -> Words:
-    words = f"{ACTOR}changed its name or labels." if actor else "Its name or labels were changed."
+    changed = "name, labels or plans"
+    words = f"{ACTOR}changed its {changed}." if actor else f"Its {changed} were changed."
     return words, Phase.NONE
 
 
@@ -79,7 +96,7 @@ def _requested(allocation: allocation_pb2.Allocation, actor: str, method: str) -
     phase = Phase.ASKED if allocation.desired_state == _RUNNING else Phase.NONE
     if actor:
         return ACTOR + _BY_METHOD.get(method, by_actor), phase
-    return _with_reason(by_itself, allocation), phase
+    return _with_reason(by_itself, allocation, by_itself[:-1]), phase
 
 
 def _ready(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
@@ -90,7 +107,7 @@ def _ready(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> 
 
 
 def _stopped(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
-    return _with_reason("It has stopped.", allocation), Phase.NONE
+    return _with_reason("It has stopped.", allocation, "It was stopped"), Phase.NONE
 
 
 def _failed(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
@@ -103,12 +120,80 @@ def _lost(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> W
 
 
 def _deleted(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
-    return _with_reason("It is gone.", allocation), Phase.NONE
+    return _with_reason("It is gone.", allocation, "It was removed"), Phase.NONE
 
 
-def _with_reason(words: str, allocation: allocation_pb2.Allocation) -> str:
+def _unhealthy(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
+    return _with_reason("It runs, but does not answer any more.", allocation), Phase.NONE
+
+
+def _restarted(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
+    return _with_reason("It is started again by itself.", allocation), Phase.NONE
+
+
+def _queued(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
+    queue = getattr(allocation, "queue", None)
+    if queue is None or not queue.position:
+        return "It waits for room.", Phase.NONE
+    words = f"It waits for room, as number {queue.position} of {queue.length}."
+    why = queue.waiting_for.message.strip()
+    return f"{words} {why}" if why else words, Phase.NONE
+
+
+def _admitted(_allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
+    # From here on it is the start that takes time, and not the queue.
+    return "There is room for it now.", Phase.ASKED
+
+
+def _expiring(allocation: allocation_pb2.Allocation, _actor: str, _method: str) -> Words:
+    planned = allocation.planned
+    deed = _WILL_BE.get(planned.desired_state)
+    if deed is None or not planned.HasField("time"):
+        return "It ends soon.", Phase.NONE
+    words = f"It will be {deed} at {planned.time.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC"
+    name = _reason_name(planned.reason)
+    if name in _BECAUSE:
+        return f"{words} because {_BECAUSE[name][1]}.", Phase.NONE
+    why = planned.reason.message.strip()
+    return f"{words}. {why}" if why else f"{words}.", Phase.NONE
+
+
+def _with_reason(words: str, allocation: allocation_pb2.Allocation, by_itself: str = "") -> str:
+    """What has happened and why.
+
+    Args:
+        words: a sentence.
+        allocation: has the reason.
+        by_itself: how a sentence begins that goes on with "because", for what has happened because of
+            time, rest or lack of room; empty where none does.
+    """
     reason = allocation.state_reason.message.strip()
+    name = _reason_name(allocation.state_reason)
+    if by_itself and name in _BECAUSE:
+        words = f"{by_itself} because {_BECAUSE[name][0]}"
+        if name == "IDLE" and allocation.idle_policy.HasField("timeout"):
+            words += f" for {_span(allocation.idle_policy.timeout.ToTimedelta())}"
+        words += "."
+        reason = reason if name in _WITH_MESSAGE else ""
     return f"{words} {reason}" if reason else words
+
+
+def _reason_name(reason: allocation_pb2.StateReason) -> str:
+    """The name of a reason; empty for one of a later version."""
+    try:
+        return reason_pb2.Reason.Name(reason.reason)
+    except ValueError:
+        return ""
+
+
+def _span(span: timedelta) -> str:
+    """`45 seconds`, `30 minutes`, `2 hours`, `3 days`."""
+    seconds = max(1, round(span.total_seconds()))
+    units = (("day", 86_400), ("hour", 3600), ("minute", 60))
+    whole = (one for one in units if seconds % one[1] == 0 or seconds >= 100 * one[1])
+    unit, length = next(whole, ("second", 1))
+    number = round(seconds / length)
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _address(host: str, port: int) -> str:
@@ -124,6 +209,11 @@ _EVENTS: Mapping[str, Callable[[allocation_pb2.Allocation, str, str], Words]] = 
     allocation_facts_pb2.AllocationFailed.DESCRIPTOR.name: _failed,
     allocation_facts_pb2.AllocationLost.DESCRIPTOR.name: _lost,
     allocation_facts_pb2.AllocationDeleted.DESCRIPTOR.name: _deleted,
+    allocation_facts_pb2.AllocationUnhealthy.DESCRIPTOR.name: _unhealthy,
+    allocation_facts_pb2.AllocationRestarted.DESCRIPTOR.name: _restarted,
+    allocation_facts_pb2.AllocationExpiring.DESCRIPTOR.name: _expiring,
+    "AllocationQueued": _queued,
+    "AllocationAdmitted": _admitted,
 }
 
 
@@ -153,8 +243,15 @@ _ACTS: Mapping[str, Callable[[Message | None], str]] = {
             "MachinePublished": "published",
             "MachineRetired": "retired",
             "MachineDeleted": "deleted",
-            "AllocationUpdated": "changed the name or labels of",
+            "AllocationUpdated": "changed the name, labels or plans of",
+            "AllocationQueued": "changed the place in the queue of",
+            "AllocationDeleted": "removed",
             "AllocationStateRequested": "asked for another state of",
+            "NodeDraining": "had what runs on this node moved away:",
+            "NodeActivated": "let this node take instances again:",
+            "VolumeDeleted": "deleted",
+            "InvitationCreated": "invited by",
+            "InvitationDeleted": "withdrew",
             "DeadLetterDiscarded": "threw away",
             "DeadLetterReplayed": "had this taken in again:",
         }.items()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from allocator.allocations.v1 import allocation_facts_pb2 as facts
 from allocator.allocations.v1 import allocation_pb2
+from allocator.reasons.v1 import reason_pb2
 from allocator.timeline.v1 import timeline_service_pb2
 from allocator.users.v1 import user_pb2
 
@@ -24,9 +25,31 @@ Begin = Callable[..., Any]
 State = allocation_pb2.Allocation.State
 
 
+Reason = reason_pb2.Reason
+
+
 def allocation(**more: Any) -> allocation_pb2.Allocation:
     parts = {"name": NAME, "owner": "users/ada", "machine_title": "Redis", **more}
     return allocation_pb2.Allocation(**parts)
+
+
+def stopped_by(reason: int, idle: int = 0) -> facts.AllocationStopped:
+    """It was stopped by itself; `idle` are the seconds of its policy."""
+    why = allocation_pb2.StateReason(reason=reason, message="Said otherwise.")
+    one = allocation(state_reason=why)
+    if idle:
+        one.idle_policy.timeout.FromSeconds(idle)
+    return facts.AllocationStopped(allocation=one)
+
+
+def expiring(reason: int) -> facts.AllocationExpiring:
+    """It will be stopped at the beginning of the year."""
+    planned = allocation_pb2.PlannedChange(
+        desired_state=allocation_pb2.Desired.State.STOPPED,
+        reason=allocation_pb2.StateReason(reason=reason, message="Some why."),
+    )
+    planned.time.FromDatetime(T0)
+    return facts.AllocationExpiring(allocation=allocation(planned=planned), planned=planned)
 
 
 def refused(reason: str) -> Any:
@@ -140,6 +163,75 @@ async def test_what_happened_is_told_in_words_with_its_cause(world: Any) -> None
             ),
             {},
             "It has failed. It ended with 3.",
+        ),
+        (
+            stopped_by(Reason.IDLE, idle=30 * 60),
+            {},
+            "It was stopped because it was idle for 30 minutes.",
+        ),
+        (
+            stopped_by(Reason.IDLE, idle=5400),
+            {},
+            "It was stopped because it was idle for 90 minutes.",
+        ),
+        (stopped_by(Reason.IDLE), {}, "It was stopped because it was idle."),
+        (stopped_by(Reason.EXPIRED), {}, "It was stopped because its time was over."),
+        (stopped_by(Reason.SCHEDULED), {}, "It was stopped because its schedule says so."),
+        (
+            facts.AllocationStateRequested(
+                allocation=allocation(
+                    desired_state=allocation_pb2.Desired.State.RUNNING,
+                    state_reason=allocation_pb2.StateReason(reason=Reason.SCHEDULED),
+                )
+            ),
+            {},
+            "It is started because its schedule says so.",
+        ),
+        (
+            facts.AllocationDeleted(
+                allocation=allocation(
+                    state_reason=allocation_pb2.StateReason(reason=Reason.EXPIRED)
+                )
+            ),
+            {},
+            "It was removed because its time was over.",
+        ),
+        (
+            expiring(Reason.IDLE),
+            {},
+            "It will be stopped at 2026-01-01 00:00 UTC because nobody uses it.",
+        ),
+        (
+            expiring(Reason.TOKEN_MISSING),
+            {},
+            "It will be stopped at 2026-01-01 00:00 UTC. Some why.",
+        ),
+        (facts.AllocationExpiring(allocation=allocation()), {}, "It ends soon."),
+        (
+            facts.AllocationUnhealthy(
+                allocation=allocation(state_reason=allocation_pb2.StateReason(message="Port 80."))
+            ),
+            {},
+            "It runs, but does not answer any more. Port 80.",
+        ),
+        (
+            facts.AllocationRestarted(
+                allocation=allocation(
+                    state_reason=allocation_pb2.StateReason(message="Ended with 1.")
+                )
+            ),
+            {},
+            "It is started again by itself. Ended with 1.",
+        ),
+        (
+            facts.AllocationStopped(
+                # A reason of a later version.
+                allocation=allocation(
+                    state_reason=allocation_pb2.StateReason(reason=9999, message="So.")
+                )
+            ),
+            {},
+            "It has stopped. So.",
         ),
         (facts.AllocationUpdated(allocation=allocation()), {"actor": "users/ada"}, "Ada changed"),
         (facts.AllocationDeleted(allocation=allocation()), {}, "It is gone."),
