@@ -139,6 +139,29 @@ class LogProbe:
     pattern: str
 
 
+class RestartPolicy(Enum):
+    """What becomes of a program that has ended by itself; the values are the names in the contract."""
+
+    NEVER = "NEVER"
+    ON_FAILURE = "ON_FAILURE"
+    ALWAYS = "ALWAYS"
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """How a probe goes on while an instance is ready.
+
+    Attributes:
+        restart: whether an instance that does not answer any more is restarted.
+        period: how often it is looked; None for the default.
+        failures: how often in a row it must not have answered; 0 for the default.
+    """
+
+    restart: bool = False
+    period: timedelta | None = None
+    failures: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """How one sees that an instance is ready.
@@ -146,10 +169,12 @@ class Probe:
     Attributes:
         check: how to look; None for the default.
         timeout: how long it may take after the start; None for the default.
+        liveness: how it goes on then; None for the default.
     """
 
     check: TcpProbe | HttpProbe | LogProbe | None = None
     timeout: timedelta | None = None
+    liveness: Liveness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +211,7 @@ class MachineSpec:
         stop_grace: how long it may take to stop by itself; None for the default.
         stop_signal: what asks it to end; None for the image's own, or SIGTERM.
         volumes: the folders that an allocation keeps.
+        restart_policy: what becomes of a program that has ended by itself; None for NEVER.
         category: what kind of thing it is, in one word; empty for none.
         tags: words to find it by.
     """
@@ -206,6 +232,7 @@ class MachineSpec:
     stop_grace: timedelta | None = None
     stop_signal: StopSignal | None = None
     volumes: tuple[Volume, ...] = ()
+    restart_policy: RestartPolicy | None = None
     category: str = ""
     tags: tuple[str, ...] = ()
 

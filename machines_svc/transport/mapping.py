@@ -13,6 +13,7 @@ from chassis.listing import etag_of
 from machines_svc.domain.availability import Availability
 from machines_svc.domain.machine import (
     HttpProbe,
+    Liveness,
     LogProbe,
     Machine,
     MachineSpec,
@@ -21,6 +22,7 @@ from machines_svc.domain.machine import (
     Port,
     Probe,
     Protocol,
+    RestartPolicy,
     StopSignal,
     TcpProbe,
     Variable,
@@ -77,6 +79,9 @@ def spec_of(message: machine_pb2.Machine) -> MachineSpec:
         if message.stop_signal
         else None,
         volumes=tuple(Volume(one.path, one.size_mib, one.title) for one in message.volumes),
+        restart_policy=RestartPolicy(machine_pb2.Machine.RestartPolicy.Name(message.restart_policy))
+        if message.restart_policy
+        else None,
         category=message.category,
         tags=tuple(message.tags),
     )
@@ -91,7 +96,16 @@ def _probe_of(message: machine_pb2.Probe) -> Probe:
             check = HttpProbe(message.http.port, message.http.path)
         case "log":
             check = LogProbe(message.log.pattern)
-    return Probe(check, _span_of(message.timeout) if message.HasField("timeout") else None)
+    return Probe(
+        check,
+        _span_of(message.timeout) if message.HasField("timeout") else None,
+        _liveness_of(message.liveness) if message.HasField("liveness") else None,
+    )
+
+
+def _liveness_of(message: machine_pb2.Liveness) -> Liveness:
+    period = _span_of(message.period) if message.HasField("period") else None
+    return Liveness(message.restart, period, message.failures)
 
 
 def _span_of(message: Duration) -> timedelta:
@@ -155,6 +169,9 @@ def message_of(machine: Machine, availability: Availability) -> machine_pb2.Mach
     )
     if spec.stop_signal is not None:
         message.stop_signal = machine_pb2.Machine.StopSignal.Value(spec.stop_signal.value)
+    if spec.restart_policy is not None:
+        policy = machine_pb2.Machine.RestartPolicy.Value(spec.restart_policy.value)
+        message.restart_policy = policy
     if spec.probe is not None:
         message.probe.CopyFrom(_probe_message(spec.probe))
     if spec.price_per_hour is not None:
@@ -205,4 +222,10 @@ def _probe_message(probe: Probe) -> machine_pb2.Probe:
             pass
     if probe.timeout is not None:
         message.timeout.FromTimedelta(probe.timeout)
+    if probe.liveness is not None:
+        message.liveness.SetInParent()
+        message.liveness.restart = probe.liveness.restart
+        message.liveness.failures = probe.liveness.failures
+        if probe.liveness.period is not None:
+            message.liveness.period.FromTimedelta(probe.liveness.period)
     return message

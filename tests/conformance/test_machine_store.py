@@ -32,6 +32,7 @@ from machines_svc.domain.facts import (
 from machines_svc.domain.faults import MachineChanged, MachineExists, MachineNotFound
 from machines_svc.domain.machine import (
     HttpProbe,
+    Liveness,
     LogProbe,
     Machine,
     MachineSpec,
@@ -39,6 +40,7 @@ from machines_svc.domain.machine import (
     Port,
     Probe,
     Protocol,
+    RestartPolicy,
     State,
     StopSignal,
     TcpProbe,
@@ -146,13 +148,18 @@ FULL = MachineSpec(
         Variable("SECRET", secret=True),
     ),
     resource_class="large",
-    probe=Probe(HttpProbe(80, "/healthz"), timedelta(seconds=1, microseconds=5)),
+    probe=Probe(
+        HttpProbe(80, "/healthz"),
+        timedelta(seconds=1, microseconds=5),
+        Liveness(restart=True, period=timedelta(milliseconds=1500), failures=100),
+    ),
     price_per_hour=Money("EUR", 10**15),
     stock=7,
     labels={"team": "a b", "z": ""},
     run_as="1000:1000",
     stop_grace=timedelta(milliseconds=1500),
     stop_signal=StopSignal.SIGUSR2,
+    restart_policy=RestartPolicy.ALWAYS,
     volumes=(Volume("/data", 1, "t"), Volume("/x", 10485760)),
 )
 

@@ -10,6 +10,7 @@ from chassis.clock import instant_of, millis_of
 from machines_svc.domain.machine import (
     HttpProbe,
     Lineage,
+    Liveness,
     LogProbe,
     Machine,
     MachineSpec,
@@ -19,6 +20,7 @@ from machines_svc.domain.machine import (
     Port,
     Probe,
     Protocol,
+    RestartPolicy,
     Standing,
     State,
     StopSignal,
@@ -59,6 +61,7 @@ def document_of(machine: Machine) -> dict[str, Any]:
         "stop_grace": _micros(spec.stop_grace),
         "stop_signal": None if spec.stop_signal is None else spec.stop_signal.value,
         "volumes": [[volume.path, volume.size_mib, volume.title] for volume in spec.volumes],
+        "restart_policy": None if spec.restart_policy is None else spec.restart_policy.value,
         "category": spec.category,
         "tags": list(spec.tags),
     }
@@ -122,6 +125,9 @@ def machine_of(document: Mapping[str, Any], standing: Standing | None = None) ->
             stop_grace=_span(spec.get("stop_grace")),
             stop_signal=StopSignal(spec["stop_signal"]) if "stop_signal" in spec else None,
             volumes=tuple(Volume(*volume) for volume in spec.get("volumes", ())),
+            restart_policy=RestartPolicy(spec["restart_policy"])
+            if "restart_policy" in spec
+            else None,
             category=spec.get("category", ""),
             tags=tuple(spec.get("tags", ())),
         ),
@@ -187,6 +193,9 @@ def _probe(probe: Probe) -> dict[str, Any]:
             written["log"] = {"pattern": pattern}
         case None:
             pass
+    if probe.liveness is not None:
+        live = probe.liveness
+        written["liveness"] = [live.restart, _micros(live.period), live.failures]
     return written
 
 
@@ -198,7 +207,9 @@ def _probe_of(written: Mapping[str, Any]) -> Probe:
         check = HttpProbe(**written["http"])
     elif "log" in written:
         check = LogProbe(**written["log"])
-    return Probe(check, _span(written["timeout"]))
+    live = written.get("liveness")
+    liveness = None if live is None else Liveness(live[0], _span(live[1]), live[2])
+    return Probe(check, _span(written["timeout"]), liveness)
 
 
 def _micros(span: timedelta | None) -> int | None:

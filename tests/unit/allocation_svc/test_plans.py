@@ -7,6 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from allocator.machines.v1 import machine_pb2
+from google.protobuf.duration_pb2 import Duration
 
 from allocation_svc.adapters.allocation_store.document import plan_document, plan_of
 from allocation_svc.adapters.catalogue.grpc import machine_of
@@ -100,8 +101,43 @@ def test_an_instance_has_the_volumes_of_its_machine_in_their_order() -> None:
     assert kept.spec(PROCESSES, (), (), ()).volumes == (Volume("/b", 9), Volume("/a", 9))
 
 
-def test_a_plan_from_before_signals_and_volumes_is_read() -> None:
+LOG = machine_pb2.LogProbe(pattern="tick")
+HEARTBEAT = machine_pb2.Liveness(restart=True, period=Duration(seconds=3), failures=2)
+
+
+@pytest.mark.parametrize(
+    ("probe", "seconds", "failures"),
+    [
+        (machine_pb2.Probe(), 10, 3),
+        (machine_pb2.Probe(liveness=HEARTBEAT), 3, 2),
+        (machine_pb2.Probe(liveness=machine_pb2.Liveness(failures=9)), 10, 9),
+        (machine_pb2.Probe(log=LOG), 0, 3),
+        (machine_pb2.Probe(log=LOG, liveness=HEARTBEAT), 3, 2),
+    ],
+    ids=["default", "all", "failures", "log", "heartbeat"],
+)
+def test_a_probe_goes_on_as_its_machine_says(
+    probe: machine_pb2.Probe, seconds: float, failures: int
+) -> None:
+    machine = machine_of(machine_pb2.Machine(name="machines/a", command=["a"], probe=probe))
+    plan = machine.plan(LIMITS)
+    kept = plan_of(orjson.loads(orjson.dumps(plan_document(plan))))
+    assert kept == plan
+    spec = kept.spec(PROCESSES, (), (), ())
+    assert (spec.liveness_seconds, spec.liveness_failures) == (seconds, failures)
+    assert machine.restart_unhealthy is probe.liveness.restart
+
+
+@pytest.mark.parametrize("policy", ["NEVER", "ON_FAILURE", "ALWAYS"])
+def test_what_becomes_of_a_program_is_its_machines_to_say(policy: str) -> None:
+    said = machine_pb2.Machine(name="machines/a", command=["a"], restart_policy=policy)
+    assert machine_of(said).restart_policy.value == policy
+    assert machine_of(machine_pb2.Machine(command=["a"])).restart_policy.value == "NEVER"
+
+
+def test_a_plan_from_before_signals_volumes_and_liveness_is_read() -> None:
     plan = MACHINE.plan(LIMITS)
     document = plan_document(plan)
-    del document["stop_signal"], document["volumes"]
+    for later in ("stop_signal", "volumes", "liveness_seconds", "liveness_failures"):
+        del document[later]
     assert plan_of(document) == plan

@@ -53,7 +53,9 @@ async def test_everything_that_is_said_of_a_machine_is_kept(world: Any) -> None:
         ],
         "resource_class": "large",
         "probe": machine_pb2.Probe(
-            http=machine_pb2.HttpProbe(port=80, path="/healthz"), timeout=Duration(seconds=5)
+            http=machine_pb2.HttpProbe(port=80, path="/healthz"),
+            timeout=Duration(seconds=5),
+            liveness=machine_pb2.Liveness(restart=True, period=Duration(seconds=3), failures=2),
         ),
         "price_per_hour": machine_pb2.Money(currency_code="EUR", minor_units=12),
         "stock": 3,
@@ -61,6 +63,7 @@ async def test_everything_that_is_said_of_a_machine_is_kept(world: Any) -> None:
         "run_as": "1000:1000",
         "stop_grace": Duration(seconds=2, nanos=500_000_000),
         "stop_signal": machine_pb2.Machine.SIGQUIT,
+        "restart_policy": machine_pb2.Machine.ALWAYS,
         "volumes": [
             machine_pb2.Volume(path="/data", size_mib=1024, title="all of it"),
             machine_pb2.Volume(path="/var/lib/x", size_mib=1),
