@@ -11,6 +11,7 @@ from allocation_svc.adapters.catalogue.grpc import GrpcCatalogue
 from allocation_svc.adapters.engine.grpc import GrpcEngine
 from allocation_svc.adapters.machine_versions.grpc import GrpcMachineVersions
 from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserver
+from allocation_svc.adapters.usage_store.sql import SqlUsageStore
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.schema.tables import LEASES, OUTBOX
 from allocation_svc.settings import Settings
@@ -30,6 +31,7 @@ from allocation_svc.usecases.lifecycle import Lifecycle
 from allocation_svc.usecases.reading import Reading
 from allocation_svc.usecases.reconciliation import Reconciler
 from allocation_svc.usecases.steps import Steps
+from allocation_svc.usecases.usage import UsageReading
 from allocation_svc.usecases.watching import Elsewhere, Feed, Watching
 from chassis.bus.outbox import Relay
 from chassis.serving import Platform, Service, Store, Task, led
@@ -142,6 +144,7 @@ async def compose(platform: Platform) -> Service:
         Reading(store, engine, watch),
         Watching(store, feed, clock),
         versions,
+        usage=UsageReading(SqlUsageStore(database), store, catalogue, clock),
     )
     departures = Departures(store, clock, kick)
     people = PeopleConsumer(departures)

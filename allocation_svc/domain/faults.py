@@ -43,6 +43,20 @@ class AllocationNotRunning(WrongState):
         )
 
 
+class MachineUsageNotYours(Forbidden):
+    """Somebody else has published the machine."""
+
+    reason = "MACHINE_USAGE_NOT_YOURS"
+
+    def __init__(self, machine: str) -> None:
+        """Names the machine."""
+        super().__init__(
+            f"The usage of {machine!r} is for its publisher and admins; that of your own allocations "
+            "you see at each of them.",
+            machine=machine,
+        )
+
+
 class MachineNotActive(WrongState):
     """The machine is not in the catalogue."""
 

@@ -153,6 +153,7 @@ class Machine:
         liveness_failures: how often in a row it must not answer until it is UNHEALTHY.
         restart_policy: what becomes of a program that ends by itself.
         restart_unhealthy: whether one that does not answer any more is restarted.
+        publisher: whose it is: `users/{user}`; empty where it is nobody's.
     """
 
     name: str
@@ -179,6 +180,7 @@ class Machine:
     liveness_failures: int = 3
     restart_policy: RestartPolicy = RestartPolicy.NEVER
     restart_unhealthy: bool = False
+    publisher: str = ""
 
     def runs_on(self, node: Node) -> bool:
         """Whether the node's runtime can run it."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.machine import MachinePort, Plan
+from allocation_svc.domain.usage import Truth
 from chassis.listing import Condition, Once
 
 
@@ -52,9 +53,9 @@ class Selection:
 
 
 class AllocationStore(Protocol):
-    """Keeps allocations, with their port leases and the facts of each change.
+    """Keeps allocations, with their port leases, their usage, and the facts of each change.
 
-    A change and its fact are kept together or not at all; facts reach the bus later, in the order of
+    A change, what it means for the usage, and its fact are kept together or not at all; facts reach the bus later, in the order of
     the changes of an allocation, at least once. Times are UTC in milliseconds. Text is compared by
     code points. Secrets are kept as they come, sealed, and only `sealed_secrets` gives them back.
     Every method may raise Unavailable while the store does not answer.
@@ -126,6 +127,7 @@ class AllocationStore(Protocol):
         *,
         once: Once | None = None,
         next_ports: bool = False,
+        truth: Truth | None = None,
     ) -> Allocation | None:
         """Writes a changed allocation down, if the kept one has its version: one compare-and-set.
 
@@ -137,6 +139,8 @@ class AllocationStore(Protocol):
             once: the request that this answers, if it must have one effect.
             next_ports: whether its ports are exchanged for others that are free; the given-up ones
                 rest.
+            truth: what was so while it was UNKNOWN, where the engine tells that now: its usage is told
+                like that then.
 
         Returns:
             The allocation as it is kept now, with its new version; None if another change was

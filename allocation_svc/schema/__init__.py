@@ -1,4 +1,4 @@
 """The schema of the allocations' store: tables, and the migrations that make them."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision."""

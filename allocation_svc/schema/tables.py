@@ -47,6 +47,8 @@ Index(
 )
 Index("allocations_by_time", ALLOCATIONS.c.live, ALLOCATIONS.c.create_time, ALLOCATIONS.c.name)
 Index("allocations_by_name", ALLOCATIONS.c.live, ALLOCATIONS.c.name)
+# Of an owner by name, history too: what reports go through.
+Index("allocations_of_owner_by_name", ALLOCATIONS.c.owner, ALLOCATIONS.c.name)
 
 # A row while a port is leased, and for its rest afterwards: then without an allocation.
 PORT_LEASES = Table(
@@ -67,6 +69,30 @@ TALLIES = Table(
     METADATA,
     Column("subject", String(120), primary_key=True),
     Column("used", Integer(), nullable=False),
+)
+
+# What each allocation was, interval by interval; one that goes on ends in the year 9999.
+USAGE_INTERVALS = Table(
+    "usage_intervals",
+    METADATA,
+    Column("allocation", String(48), primary_key=True),
+    Column("number", Integer(), primary_key=True, autoincrement=False),
+    Column("machine", String(80), nullable=False),
+    Column("kind", String(16), nullable=False),
+    # 1 while the owner had asked it to run.
+    Column("asked", SmallInteger(), nullable=False),
+    Column("start_time", Instant(), nullable=False),
+    Column("end_time", Instant(), nullable=False),
+)
+# With every column that a machine's sums are made of, so that they are read from the index alone.
+Index(
+    "usage_intervals_of_machine",
+    USAGE_INTERVALS.c.machine,
+    USAGE_INTERVALS.c.end_time,
+    USAGE_INTERVALS.c.start_time,
+    USAGE_INTERVALS.c.kind,
+    USAGE_INTERVALS.c.asked,
+    USAGE_INTERVALS.c.allocation,
 )
 
 ONCE = once_table(METADATA)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2
+from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2, usage_pb2
+from google.api import httpbody_pb2
 
 from allocation_svc.domain.allocation import Allocation, Desired
 from allocation_svc.ports.catalogue import MachineVersions
 from allocation_svc.transport.mapping import inspection_of, message_of, restart_policy_of
+from allocation_svc.transport.usage_mapping import (
+    allocation_usage_of,
+    machine_usage_of,
+    period_in,
+)
+from allocation_svc.transport.usage_report import CSV_TYPE, JSON_TYPE, csv_of, json_of
 from allocation_svc.usecases.admission import Admission, Wish
 from allocation_svc.usecases.lifecycle import Lifecycle, RestartChoice
 from allocation_svc.usecases.reading import Reading, owner_seen
+from allocation_svc.usecases.usage import UsageReading
 from allocation_svc.usecases.watching import Sign, Watching
 from chassis.faults import Unimplemented
 from chassis.listing import chosen_fields, version_of
@@ -31,6 +39,8 @@ class AllocationServicer:
         reading: Reading,
         watching: Watching,
         versions: MachineVersions,
+        *,
+        usage: UsageReading,
     ) -> None:
         """Passes calls on to the use cases; says where a newer version of a machine is to be had."""
         self._versions = versions
@@ -38,6 +48,7 @@ class AllocationServicer:
         self._lifecycle = lifecycle
         self._reading = reading
         self._watching = watching
+        self._usage = usage
         self._written = Written(message_of)
 
     async def CreateAllocation(
@@ -151,6 +162,43 @@ class AllocationServicer:
             owner = ""
         async for told in self._watching.stream(owner, request.name):
             yield self._watch_response(told)
+
+    async def GetAllocationUsage(
+        self, request: usage_pb2.GetAllocationUsageRequest, call: Call
+    ) -> usage_pb2.AllocationUsage:
+        """Tells what an allocation was and for how long."""
+        told = await self._usage.of_allocation(
+            call.caller,
+            request.name.removesuffix("/usage"),
+            period_in(request),
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return allocation_usage_of(told)
+
+    async def GetMachineUsage(
+        self, request: usage_pb2.GetMachineUsageRequest, call: Call
+    ) -> usage_pb2.MachineUsage:
+        """Tells what all allocations of a machine were."""
+        machine = request.name.removesuffix("/usage")
+        usage, count = await self._usage.of_machine(call.caller, machine, period_in(request))
+        return machine_usage_of(machine, usage, count)
+
+    async def DownloadUsageReport(
+        self, request: usage_pb2.DownloadUsageReportRequest, call: Call
+    ) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        """Streams what each allocation was and for how long."""
+        report = await self._usage.report(
+            call.caller, request.parent, request.allocation, period_in(request)
+        )
+        is_json = request.format == usage_pb2.DownloadUsageReportRequest.JSON
+        ending, media_type = ("json", JSON_TYPE) if is_json else ("csv", CSV_TYPE)
+        call.response_headers += [
+            ("content-disposition", f'attachment; filename="usage.{ending}"'),
+            ("cache-control", "private, no-store"),
+        ]
+        async for part in json_of(report) if is_json else csv_of(report):
+            yield httpbody_pb2.HttpBody(content_type=media_type, data=part)
 
     def _watch_response(
         self, told: Allocation | Sign

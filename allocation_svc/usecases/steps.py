@@ -12,6 +12,7 @@ from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import PortsExhausted
 from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState
 from allocation_svc.domain.step import Act, Observation, Step
+from allocation_svc.domain.usage import truth_about
 from allocation_svc.ports.allocation_store import AllocationStore
 from allocation_svc.ports.engine import Engine
 from allocation_svc.ports.secret_box import SecretBox
@@ -113,8 +114,12 @@ class Steps:
         if step.wants_lines and after.reason is not None:
             lines = await self._last_lines(after.name)
             after = replace(after, reason=replace(after.reason, last_lines=lines))
+        known = self._seen.get(before.name)
+        truth = truth_about(before, after, known[0] if known else None)
         try:
-            written = await self._store.replace(after, fact, next_ports=step.next_ports)
+            written = await self._store.replace(
+                after, fact, next_ports=step.next_ports, truth=truth
+            )
         except PortsExhausted as fault:
             reason = StateReason(fault.reason, fault.message)
             failed = replace(before.moved(State.FAILED, now, reason=reason), update_time=now)

@@ -29,10 +29,12 @@ from allocation_svc.adapters.allocation_store.document import (
     plan_of,
 )
 from allocation_svc.adapters.allocation_store.leases import PortLeases
+from allocation_svc.adapters.usage_store.sql import begin_usage, follow_usage
 from allocation_svc.domain.allocation import Allocation, Endpoint, State
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import QuotaExceeded, StockExhausted
 from allocation_svc.domain.machine import MachinePort, Plan
+from allocation_svc.domain.usage import Truth
 from allocation_svc.ports.allocation_store import Claim, Selection
 from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX, TALLIES
 from chassis.bus import Record
@@ -140,6 +142,7 @@ class SqlAllocationStore:
                     "sealed_secrets": claim.sealed_secrets,
                 },
             )
+            begin_usage(connection, allocation)
             self._tell(connection, Fact.CREATED, allocation, claim.once, now)
             return allocation, True
 
@@ -203,6 +206,7 @@ class SqlAllocationStore:
         *,
         once: Once | None = None,
         next_ports: bool = False,
+        truth: Truth | None = None,
     ) -> Allocation | None:
         """Writes a changed allocation down, if the kept one has its version."""
         now = self._clock.now()
@@ -222,6 +226,7 @@ class SqlAllocationStore:
                 self._leases.release(connection, kept.name, now + self._port_rest)
                 for subject in (kept.owner, kept.machine):
                     connection.execute(_ONE_LESS, {"of_subject": subject})
+            follow_usage(connection, kept, truth)
             self._tell(connection, fact, kept, once, now)
             return kept, True
 

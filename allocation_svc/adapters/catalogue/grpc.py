@@ -93,6 +93,7 @@ def machine_of(message: machine_pb2.Machine) -> Machine:
         if message.restart_policy
         else RestartPolicy.NEVER,
         restart_unhealthy=probe.liveness.restart,
+        publisher=message.publisher,
     )
 
 

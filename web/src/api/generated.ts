@@ -1,5 +1,6 @@
 // Made from the contracts by tools/web_client.py. Do not edit.
 
+import { type Download, download } from "./transfers";
 import { type Stream as ServerStream, stream, type Unary, unary } from "./transport";
 
 /** What happens when its time is over. */
@@ -23,11 +24,27 @@ export type AllocationState =
 /** The states that can be asked for. */
 export type DesiredState = "STATE_UNSPECIFIED" | "RUNNING" | "STOPPED" | "DELETED";
 
+/** How a report is written. */
+export type DownloadUsageReportRequestFormat = "FORMAT_UNSPECIFIED" | "CSV" | "JSON";
+
 /** The transport protocol. */
 export type EndpointProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
 
 /** What can happen. */
 export type ScheduledActionAction = "ACTION_UNSPECIFIED" | "START" | "STOP";
+
+/** What it was. */
+export type UsageKind =
+  | "KIND_UNSPECIFIED"
+  | "PENDING"
+  | "STARTING"
+  | "READY"
+  | "UNHEALTHY"
+  | "STOPPING"
+  | "STOPPED"
+  | "FAILED"
+  | "UNKNOWN"
+  | "DELETING";
 
 /** Why lines are missing. */
 export type GapCause =
@@ -214,7 +231,8 @@ export type Reason =
   | "EXPIRE_TIME_INVALID"
   | "IDLE_TIMEOUT_INVALID"
   | "SCHEDULE_INVALID"
-  | "MACHINE_TOO_DIFFERENT";
+  | "MACHINE_TOO_DIFFERENT"
+  | "MACHINE_USAGE_NOT_YOURS";
 
 /** What can be verified. */
 export type CreateUserRequestVerifyBy = "VERIFY_BY_UNSPECIFIED" | "EMAIL" | "PHONE";
@@ -320,6 +338,22 @@ export interface Allocation {
   planned?: PlannedChange;
 }
 
+/** What one allocation was, and for how long. */
+export interface AllocationUsage {
+  /** `allocations/{allocation}/usage`. */
+  name: string;
+  /** Whose it is: `users/{user}`. */
+  owner: string;
+  /** What is rented: `machines/{machine}`. */
+  machine: string;
+  /** Over all of the window, whatever page this is. */
+  total?: Usage;
+  /** A page of the intervals in the window, newest first. */
+  intervals: UsageInterval[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
 /** Asks to rent a machine. */
 export interface CreateAllocationRequest {
   /** The allocation: the machine, its variables, and a display name and labels if wished. */
@@ -337,6 +371,20 @@ export interface DeleteAllocationRequest {
   name: string;
   /** The etag that it was read with; empty to delete whatever is there. */
   etag: string;
+}
+
+/** Asks for a report about allocations. */
+export interface DownloadUsageReportRequest {
+  /** Whose: empty or `users/me` for the caller's; `users/{user}` or `users/-` (all) for admins. */
+  parent: string;
+  /** Only this one: `allocations/{allocation}`; empty for all, those too that were removed. */
+  allocation: string;
+  /** From when on; unset from the start. Allocations that did not live in the window are left out. */
+  startTime?: string;
+  /** Until when, without this instant; unset until now. */
+  endTime?: string;
+  /** How it is written; CSV where it is unset. */
+  format: DownloadUsageReportRequestFormat;
 }
 
 /** Where one port of the machine is reached. */
@@ -359,6 +407,30 @@ export interface Endpoint {
 export interface GetAllocationRequest {
   /** `allocations/{allocation}`. */
   name: string;
+}
+
+/** Asks what an allocation was. */
+export interface GetAllocationUsageRequest {
+  /** `allocations/{allocation}/usage`. */
+  name: string;
+  /** From when on; unset from its start. */
+  startTime?: string;
+  /** Until when, without this instant; unset until now. */
+  endTime?: string;
+  /** How many intervals at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+}
+
+/** Asks what the allocations of a machine were. */
+export interface GetMachineUsageRequest {
+  /** `machines/{machine}/usage`. */
+  name: string;
+  /** From when on; unset from the start. */
+  startTime?: string;
+  /** Until when, without this instant; unset until now. */
+  endTime?: string;
 }
 
 /**
@@ -406,6 +478,14 @@ export interface InspectAllocationResponse {
   node: string;
 }
 
+/** How long something was of one kind. */
+export interface KindTime {
+  /** Which. */
+  kind: UsageKind;
+  /** For how long in all. */
+  duration?: string;
+}
+
 /** Asks for a page of allocations. */
 export interface ListAllocationsRequest {
   /** Whose: empty or `users/me` for the caller's; `users/{user}` or `users/-` (all) for admins. */
@@ -427,6 +507,16 @@ export interface ListAllocationsResponse {
   allocations: Allocation[];
   /** For the next page; empty at the end. */
   nextPageToken: string;
+}
+
+/** What all allocations of a machine were, and for how long. */
+export interface MachineUsage {
+  /** `machines/{machine}/usage`. */
+  name: string;
+  /** The sum over its allocations; `availability` is that of all their time. */
+  total?: Usage;
+  /** How many of its allocations lived in the window. */
+  allocationCount: number;
 }
 
 /** What happens to an allocation by itself. */
@@ -524,6 +614,55 @@ export interface UpdateAllocationRequest {
    * `expire_action`, `idle_policy`, `schedule`. Without it, those that are not empty.
    */
   updateMask?: string;
+}
+
+/**
+ * What an allocation was, and for how long. The intervals of an allocation follow each other without a
+ * gap, never overlap, and add up to its life to the millisecond.
+ */
+export interface Usage {
+  /**
+   * From when on it is told: the start of the window, or of the life if that is later. Unset where nothing
+   * lived in the window.
+   */
+  startTime?: string;
+  /** Until when it is told: the end of the window, the end of the life, or the present, whichever is first. */
+  endTime?: string;
+  /**
+   * How long that is; of several allocations, the sum. `uptime`, `downtime`, `unknown_time` and `off_time`
+   * add up to it, and so do `kinds`.
+   */
+  life?: string;
+  /** How long it was asked to run and was READY. */
+  uptime?: string;
+  /** How long it was asked to run, and was not READY: while it started too. */
+  downtime?: string;
+  /** How long it was asked to run, and nobody knows whether it did. */
+  unknownTime?: string;
+  /** How long it was not asked to run, or waited for capacity. */
+  offTime?: string;
+  /** `uptime` as a share of `uptime` and `downtime`, from 0 to 1; unset where both are zero. */
+  availability?: number;
+  /** How often it has failed: intervals of FAILED that began in the window. */
+  failureCount: number;
+  /** How long it was of each kind; those that it never was are left out. */
+  kinds: KindTime[];
+}
+
+/** A time in which an allocation was the same all along. */
+export interface UsageInterval {
+  /** What it was. */
+  kind: UsageKind;
+  /** Whether its owner had asked it to run. */
+  askedToRun: boolean;
+  /** From when on; the start of the window where it had begun before. */
+  startTime?: string;
+  /** Until when, without this instant; the end of the window, or the present, where it goes on. */
+  endTime?: string;
+  /** How long that is. */
+  duration?: string;
+  /** Whether it goes on. */
+  open: boolean;
 }
 
 /** The value of one variable. */
@@ -2551,6 +2690,30 @@ export const inspectAllocation: Unary<InspectAllocationRequest, InspectAllocatio
  */
 export const watchAllocations: ServerStream<WatchAllocationsRequest, WatchAllocationsResponse> =
   stream("GET", "/v1/allocations:watch");
+
+/**
+ * Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
+ * of too.
+ * Fails with ALLOCATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+ */
+export const getAllocationUsage: Unary<GetAllocationUsageRequest, AllocationUsage> =
+  unary("GET", "/v1/{name=allocations/*/usage}");
+
+/**
+ * Tells what all allocations of a machine were, those too that were removed, and how available they were.
+ * Its publisher and admins may ask.
+ * Fails with MACHINE_NOT_FOUND, MACHINE_USAGE_NOT_YOURS.
+ */
+export const getMachineUsage: Unary<GetMachineUsageRequest, MachineUsage> =
+  unary("GET", "/v1/{name=machines/*/usage}");
+
+/**
+ * Streams what each allocation was and for how long, as CSV or JSON. Times of the report end at the
+ * moment when it was asked for.
+ * Fails with ALLOCATION_NOT_FOUND, PARENT_FOREIGN.
+ */
+export const downloadUsageReport: Download<DownloadUsageReportRequest> =
+  download("GET", "/v1/allocations:downloadUsageReport");
 
 /**
  * Streams the log, the state and the statistics of an allocation: from a cursor, then live. Over

@@ -5,6 +5,8 @@ import warnings
 
 from allocator.allocations.v1 import allocation_pb2 as allocator_dot_allocations_dot_v1_dot_allocation__pb2
 from allocator.allocations.v1 import allocation_service_pb2 as allocator_dot_allocations_dot_v1_dot_allocation__service__pb2
+from allocator.allocations.v1 import usage_pb2 as allocator_dot_allocations_dot_v1_dot_usage__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -90,6 +92,21 @@ class AllocationServiceStub:
                 '/allocator.allocations.v1.AllocationService/WatchAllocations',
                 request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsRequest.SerializeToString,
                 response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsResponse.FromString,
+                _registered_method=True)
+        self.GetAllocationUsage = channel.unary_unary(
+                '/allocator.allocations.v1.AllocationService/GetAllocationUsage',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.GetAllocationUsageRequest.SerializeToString,
+                response_deserializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.AllocationUsage.FromString,
+                _registered_method=True)
+        self.GetMachineUsage = channel.unary_unary(
+                '/allocator.allocations.v1.AllocationService/GetMachineUsage',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.GetMachineUsageRequest.SerializeToString,
+                response_deserializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.MachineUsage.FromString,
+                _registered_method=True)
+        self.DownloadUsageReport = channel.unary_stream(
+                '/allocator.allocations.v1.AllocationService/DownloadUsageReport',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.DownloadUsageReportRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
 
@@ -196,6 +213,33 @@ class AllocationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAllocationUsage(self, request, context):
+        """Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
+        of too.
+        Fails with ALLOCATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMachineUsage(self, request, context):
+        """Tells what all allocations of a machine were, those too that were removed, and how available they were.
+        Its publisher and admins may ask.
+        Fails with MACHINE_NOT_FOUND, MACHINE_USAGE_NOT_YOURS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadUsageReport(self, request, context):
+        """Streams what each allocation was and for how long, as CSV or JSON. Times of the report end at the
+        moment when it was asked for.
+        Fails with ALLOCATION_NOT_FOUND, PARENT_FOREIGN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AllocationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -253,6 +297,21 @@ def add_AllocationServiceServicer_to_server(servicer, server):
                     servicer.WatchAllocations,
                     request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsRequest.FromString,
                     response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsResponse.SerializeToString,
+            ),
+            'GetAllocationUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAllocationUsage,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.GetAllocationUsageRequest.FromString,
+                    response_serializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.AllocationUsage.SerializeToString,
+            ),
+            'GetMachineUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMachineUsage,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.GetMachineUsageRequest.FromString,
+                    response_serializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.MachineUsage.SerializeToString,
+            ),
+            'DownloadUsageReport': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadUsageReport,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.DownloadUsageReportRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -553,6 +612,87 @@ class AllocationService:
             '/allocator.allocations.v1.AllocationService/WatchAllocations',
             allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsRequest.SerializeToString,
             allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAllocationUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/GetAllocationUsage',
+            allocator_dot_allocations_dot_v1_dot_usage__pb2.GetAllocationUsageRequest.SerializeToString,
+            allocator_dot_allocations_dot_v1_dot_usage__pb2.AllocationUsage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMachineUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/GetMachineUsage',
+            allocator_dot_allocations_dot_v1_dot_usage__pb2.GetMachineUsageRequest.SerializeToString,
+            allocator_dot_allocations_dot_v1_dot_usage__pb2.MachineUsage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadUsageReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/DownloadUsageReport',
+            allocator_dot_allocations_dot_v1_dot_usage__pb2.DownloadUsageReportRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,9 @@ isort:skip_file
 
 from allocator.allocations.v1 import allocation_pb2 as _allocation_pb2
 from allocator.allocations.v1 import allocation_service_pb2 as _allocation_service_pb2
+from allocator.allocations.v1 import usage_pb2 as _usage_pb2
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -89,6 +91,21 @@ class AllocationServiceStub:
     Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
     Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
     """
+    GetAllocationUsage: _grpc.UnaryUnaryMultiCallable[_usage_pb2.GetAllocationUsageRequest, _usage_pb2.AllocationUsage]
+    """Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
+    of too.
+    Fails with ALLOCATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+    GetMachineUsage: _grpc.UnaryUnaryMultiCallable[_usage_pb2.GetMachineUsageRequest, _usage_pb2.MachineUsage]
+    """Tells what all allocations of a machine were, those too that were removed, and how available they were.
+    Its publisher and admins may ask.
+    Fails with MACHINE_NOT_FOUND, MACHINE_USAGE_NOT_YOURS.
+    """
+    DownloadUsageReport: _grpc.UnaryStreamMultiCallable[_usage_pb2.DownloadUsageReportRequest, _httpbody_pb2.HttpBody]
+    """Streams what each allocation was and for how long, as CSV or JSON. Times of the report end at the
+    moment when it was asked for.
+    Fails with ALLOCATION_NOT_FOUND, PARENT_FOREIGN.
+    """
 
 @_typing.type_check_only
 class AllocationServiceAsyncStub(AllocationServiceStub):
@@ -149,6 +166,21 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     that reads too slowly skips states in between, but always gets the last one.
     Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
     Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
+    """
+    GetAllocationUsage: _aio.UnaryUnaryMultiCallable[_usage_pb2.GetAllocationUsageRequest, _usage_pb2.AllocationUsage]  # type: ignore[assignment]
+    """Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
+    of too.
+    Fails with ALLOCATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+    GetMachineUsage: _aio.UnaryUnaryMultiCallable[_usage_pb2.GetMachineUsageRequest, _usage_pb2.MachineUsage]  # type: ignore[assignment]
+    """Tells what all allocations of a machine were, those too that were removed, and how available they were.
+    Its publisher and admins may ask.
+    Fails with MACHINE_NOT_FOUND, MACHINE_USAGE_NOT_YOURS.
+    """
+    DownloadUsageReport: _aio.UnaryStreamMultiCallable[_usage_pb2.DownloadUsageReportRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Streams what each allocation was and for how long, as CSV or JSON. Times of the report end at the
+    moment when it was asked for.
+    Fails with ALLOCATION_NOT_FOUND, PARENT_FOREIGN.
     """
 
 class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -273,6 +305,39 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         that reads too slowly skips states in between, but always gets the last one.
         Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
         Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
+        """
+
+    @_abc_1.abstractmethod
+    def GetAllocationUsage(
+        self,
+        request: _usage_pb2.GetAllocationUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_usage_pb2.AllocationUsage, _abc.Awaitable[_usage_pb2.AllocationUsage]]:
+        """Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
+        of too.
+        Fails with ALLOCATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMachineUsage(
+        self,
+        request: _usage_pb2.GetMachineUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_usage_pb2.MachineUsage, _abc.Awaitable[_usage_pb2.MachineUsage]]:
+        """Tells what all allocations of a machine were, those too that were removed, and how available they were.
+        Its publisher and admins may ask.
+        Fails with MACHINE_NOT_FOUND, MACHINE_USAGE_NOT_YOURS.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadUsageReport(
+        self,
+        request: _usage_pb2.DownloadUsageReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Streams what each allocation was and for how long, as CSV or JSON. Times of the report end at the
+        moment when it was asked for.
+        Fails with ALLOCATION_NOT_FOUND, PARENT_FOREIGN.
         """
 
 def add_AllocationServiceServicer_to_server(servicer: AllocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -352,6 +352,8 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The schedule names no time zone, an unknown one, or a time or day that there is not."""
     MACHINE_TOO_DIFFERENT: _Reason.ValueType  # 327
     """The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
+    MACHINE_USAGE_NOT_YOURS: _Reason.ValueType  # 350
+    """Somebody else has published the machine."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something failed. ErrorInfo.reason carries the name."""
@@ -616,6 +618,8 @@ SCHEDULE_INVALID: Reason.ValueType  # 326
 """The schedule names no time zone, an unknown one, or a time or day that there is not."""
 MACHINE_TOO_DIFFERENT: Reason.ValueType  # 327
 """The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
+MACHINE_USAGE_NOT_YOURS: Reason.ValueType  # 350
+"""Somebody else has published the machine."""
 
 @typing.final
 class Entry(message.Message):
