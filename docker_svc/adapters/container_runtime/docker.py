@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import json
 import math
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from aiodocker.exceptions import DockerError
 
@@ -24,17 +23,17 @@ from docker_svc.adapters.container_runtime.docker_config import (
 from docker_svc.adapters.container_runtime.docker_engine import (
     asked,
     engine_url,
-    image_fault,
     open_engine,
     says_no_image,
     start_fault,
+    to_its_end,
     told,
 )
 from docker_svc.adapters.container_runtime.docker_networks import SharedNetworks
 from docker_svc.adapters.container_runtime.docker_streams import (
-    PullMeter,
+    container_usage,
     engine_events,
-    usage_of,
+    fetched,
 )
 from docker_svc.adapters.container_runtime.docker_volumes import NamedVolumes
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
@@ -55,14 +54,10 @@ from docker_svc.domain import (
 from docker_svc.ports.container_runtime import RuntimeEvent
 from docker_svc.ports.logs import LogSource
 
-T = TypeVar("T")
-
 _SHORT = 15.0
 _LONG = 120.0
-_PULL_SILENCE = 300.0
 _ATTEMPTS = 4
 _STARTS_AT_ONCE = 8
-_USAGE_SECONDS = 1.9
 
 
 class DockerRuntime:
@@ -124,7 +119,7 @@ class DockerRuntime:
             network = await self._networks.place(key)
             config = self._policy.container_config(key, spec, network)
             try:
-                return await _to_its_end(self._make(key, name, config))
+                return await to_its_end(self._make(key, name, config))
             except DockerError as error:
                 if says_no_image(error):
                     async with aclosing(self.pull(spec.image)) as steps:
@@ -184,7 +179,7 @@ class DockerRuntime:
 
         try:
             await self._required(key)
-            return await _to_its_end(begin())
+            return await to_its_end(begin())
         except DockerError as error:
             if error.status == 404 and "no such container" in error.message.lower():
                 raise _not_found(key) from error
@@ -201,7 +196,7 @@ class DockerRuntime:
 
         await self._required(key)
         try:
-            return await _to_its_end(end())
+            return await to_its_end(end())
         except DockerError as error:
             if error.status == 404:
                 raise _not_found(key) from error
@@ -220,7 +215,7 @@ class DockerRuntime:
             if volumes and len(keys) == len(found):
                 await self._volumes.remove(allocation)
 
-        await _to_its_end(away())
+        await to_its_end(away())
 
     async def _delete(self, identity: str) -> None:
         # 409 while the engine removes it already: it goes on until the engine knows it no more.
@@ -313,25 +308,9 @@ class DockerRuntime:
 
     async def stats(self, key: InstanceKey) -> AsyncGenerator[Usage, None]:
         """One stream of the engine for each reader; it has a sample each second."""
-        container = self._docker.containers.container(self._name(key))
-        last = -math.inf
-        samples = container.stats(stream=True)
-        try:
-            while True:
-                async with asked(_SHORT):
-                    sample = await anext(samples, None)
-                if sample is None or not sample.get("pids_stats", {}).get("current"):
-                    return
-                now = time.monotonic()
-                usage = usage_of(sample)
-                if usage is not None and now - last >= _USAGE_SECONDS:
-                    last = now
-                    yield usage
-        except DockerError as error:
-            if error.status != 404:
-                raise EngineUnavailable("The engine could not tell what is used.") from error
-        finally:
-            await _closed(samples)
+        async with aclosing(container_usage(self._docker, self._name(key))) as usages:
+            async for usage in usages:
+                yield usage
 
     async def node(self) -> Capacity:
         """Asks the engine."""
@@ -351,33 +330,9 @@ class DockerRuntime:
 
     async def pull(self, image: str) -> AsyncGenerator[Progress, None]:
         """Has the engine fetch an image, unless it has it: that needs no registry."""
-        if await self._has(image):
-            return
-        meter = PullMeter(image)
-        yield meter.progress()
-        steps = self._docker.images.pull(image, stream=True)
-        try:
-            while True:
-                async with asked(_PULL_SILENCE):
-                    step = await anext(steps, None)
-                if step is None:
-                    return
-                if meter.take(step):
-                    yield meter.progress()
-        except DockerError as error:
-            raise image_fault(image, error) from error
-        finally:
-            await _closed(steps)
-
-    async def _has(self, image: str) -> bool:
-        try:
-            async with asked(_SHORT):
-                await self._docker.images.inspect(image)
-        except DockerError as error:
-            if error.status == 404:
-                return False
-            raise image_fault(image, error) from error
-        return True
+        async with aclosing(fetched(self._docker, image)) as steps:
+            async for step in steps:
+                yield step
 
     async def close(self) -> None:
         """Removes networks that nobody is on, and closes the connections."""
@@ -425,21 +380,3 @@ def _nanoseconds(text: str) -> int:
     seconds, _, fraction = text.rstrip("Z").partition(".")
     whole = int(datetime.fromisoformat(seconds).replace(tzinfo=UTC).timestamp())
     return whole * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
-
-
-async def _closed(stream: Any) -> None:
-    """Ends a stream of aiodocker, which is a generator although it is not typed as one."""
-    await stream.aclose()
-
-
-async def _to_its_end(work: Awaitable[T]) -> T:
-    """Runs what must not stop in the middle: a caller that is cancelled waits for its end."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.done():
-            await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()
-        raise

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 from aiodocker import Docker
@@ -19,6 +20,8 @@ from docker_svc.domain import (
     PortTaken,
     ProgramNotStarted,
 )
+
+T = TypeVar("T")
 
 DEFAULT_SOCKETS = (Path("/var/run/docker.sock"), Path("/run/docker.sock"))
 _AWAY = "The container engine does not answer. Nothing is lost; it goes on when the engine is back."
@@ -95,6 +98,19 @@ async def told(seconds: float) -> AsyncIterator[None]:
         raise EngineUnavailable(
             f"The container engine cannot tell: {_sentence(error.message)}", retry_after=1.0
         ) from error
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Runs what must not stop in the middle: a caller that is cancelled waits for its end."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
 
 
 def says_no_image(error: DockerError) -> bool:

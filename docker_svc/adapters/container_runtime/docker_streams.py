@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -15,13 +16,16 @@ from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
 from docker_svc.adapters.container_runtime.docker_config import LABEL_INSTALLATION, key_of
-from docker_svc.adapters.container_runtime.docker_engine import asked
+from docker_svc.adapters.container_runtime.docker_engine import asked, image_fault
 from docker_svc.domain import EngineUnavailable, Progress, Usage
 from docker_svc.ports.container_runtime import EngineAvailable, InstanceChanged, RuntimeEvent
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 _PING_SECONDS = 10.0
+_SHORT = 15.0
+_PULL_SILENCE = 300.0
+_USAGE_SECONDS = 1.9
 _CHANGES: dict[str, Literal["started", "ended", "removed"]] = {
     "start": "started",
     "die": "ended",
@@ -118,6 +122,74 @@ class PullMeter:
         if total:
             words += f", {100 * done // total} %"
         return Progress(words, done, total)
+
+
+async def fetched(docker: Docker, image: str) -> AsyncGenerator[Progress, None]:
+    """Has an engine fetch an image, unless it has it: that needs no registry.
+
+    Raises:
+        ImageNotFound: there is none, or it may not be fetched.
+        EngineUnavailable: the engine does not answer.
+    """
+    if await _has(docker, image):
+        return
+    meter = PullMeter(image)
+    yield meter.progress()
+    steps = docker.images.pull(image, stream=True)
+    try:
+        while True:
+            async with asked(_PULL_SILENCE):
+                step = await anext(steps, None)
+            if step is None:
+                return
+            if meter.take(step):
+                yield meter.progress()
+    except DockerError as error:
+        raise image_fault(image, error) from error
+    finally:
+        await _closed(steps)
+
+
+async def _has(docker: Docker, image: str) -> bool:
+    try:
+        async with asked(_SHORT):
+            await docker.images.inspect(image)
+    except DockerError as error:
+        if error.status == 404:
+            return False
+        raise image_fault(image, error) from error
+    return True
+
+
+async def container_usage(docker: Docker, identity: str) -> AsyncGenerator[Usage, None]:
+    """What a container uses, about once in two seconds while it runs; from one stream of the engine.
+
+    Raises:
+        EngineUnavailable: the engine does not answer.
+    """
+    last = -math.inf
+    samples = docker.containers.container(identity).stats(stream=True)
+    try:
+        while True:
+            async with asked(_SHORT):
+                sample = await anext(samples, None)
+            if sample is None or not sample.get("pids_stats", {}).get("current"):
+                return
+            now = time.monotonic()
+            usage = usage_of(sample)
+            if usage is not None and now - last >= _USAGE_SECONDS:
+                last = now
+                yield usage
+    except DockerError as error:
+        if error.status != 404:
+            raise EngineUnavailable("The engine could not tell what is used.") from error
+    finally:
+        await _closed(samples)
+
+
+async def _closed(stream: Any) -> None:
+    """Ends a stream of aiodocker, which is a generator although it is not typed as one."""
+    await stream.aclose()
 
 
 def usage_of(sample: dict[str, Any]) -> Usage | None:
