@@ -1,0 +1,330 @@
+"""Whatever people do and whatever goes wrong, in whatever order: afterwards everything is as it should be.
+
+Several people rent, stop, start, restart and remove, while the allocator is killed and the engine is
+away, slow, refuses, does things and does not say so, loses containers, or says that there are none. The
+allocator is the real one, in a process of its own; only the engine is made up. Then it settles, and
+what people see, what the store has and what the engine runs must agree.
+
+`ALLOCATOR_TEST_RUNS` says how many histories are made up; `make soak` makes up hundreds.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from allocator_process import AllocatorProcess
+from engine_model import EngineModel
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.faults.reconciliation_host import leased_ports, until
+
+RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "4"))
+SETTLED = 60.0
+# What a person may be told while things go wrong; never that there is a bug.
+EXPECTED = {200, 400, 409, 429, 503, 504}
+QUICK = {
+    "ALLOCATOR_ALLOCATION_ORPHAN_GRACE_SECONDS": "0.5",
+    "ALLOCATOR_ALLOCATION_SWEEP_SECONDS": "0.5",
+    "ALLOCATOR_ALLOCATION_ENGINE_AWAY_SECONDS": "0.5",
+    "ALLOCATOR_ALLOCATION_PORT_REST_SECONDS": "0",
+}
+MACHINE = {
+    "title": "Model",
+    "image": "model:1",
+    "ports": [{"number": 80, "protocol": "TCP"}],
+    "volumes": [{"path": "/data", "sizeMib": 1}],
+    "stopGrace": "1s",
+}
+PEOPLE = st.integers(0, 2)
+ONE = st.integers(0, 1_000_000)
+TROUBLED = st.sampled_from(
+    [
+        "POST /containers/create",
+        "POST /containers/.*/start",
+        "POST /containers/.*/stop",
+        "DELETE /containers/.*",
+        "GET /containers/json",
+        "GET /containers/.*/json",
+        "POST /volumes/create",
+        "DELETE /volumes/.*",
+    ]
+)
+
+
+class World:
+    """An allocator on a made-up engine, with three people and a machine to rent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine = EngineModel(folder / "e.sock")
+        self.running = AllocatorProcess(
+            folder / "data", runtime="docker", DOCKER_HOST=self.engine.url, **QUICK
+        )
+        self.running.start()
+        admin = self.running.admin()
+        made = self.running.call(
+            "POST", "/v1/machines", admin, params={"machineId": "model"}, json=MACHINE
+        )
+        assert made.status_code == 200, made.text
+        etag = made.json()["etag"]
+        published = self.running.call(
+            "POST", "/v1/machines/model:publish", admin, json={"etag": etag}
+        )
+        assert published.status_code == 200, published.text
+        self.emails = [f"person{n}@example.org" for n in range(3)]
+        for email in self.emails:
+            self.running.person(email)
+        self.tokens: list[str] = []
+
+    def log_in(self) -> None:
+        """So that no token ends in the middle."""
+        self.tokens = [self.running.log_in(email) for email in self.emails]
+
+    def close(self) -> None:
+        """Ends it."""
+        self.running.stop()
+        self.running.client.close()
+        self.engine.close()
+
+
+class History(RuleBasedStateMachine):
+    """One history: what people do, and what happens to them."""
+
+    world: World
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rented: list[tuple[int, str]] = []
+        self.strangers: list[socket.socket] = []
+
+    @property
+    def engine(self) -> EngineModel:
+        """The made-up one."""
+        return self.world.engine
+
+    def ask(self, person: int, verb: str, path: str, **options: Any) -> dict[str, Any] | None:
+        """What somebody is told; None where it was refused."""
+        try:
+            answer = self.world.running.call(verb, path, self.world.tokens[person], **options)
+        except httpx2.HTTPError as error:
+            raise AssertionError(f"{verb} {path}: {error!r}") from error
+        assert answer.status_code in EXPECTED, answer.text
+        return dict(answer.json()) if answer.status_code == 200 else None
+
+    # Which rules apply must not depend on what was answered, or a history could not be told again.
+
+    def chosen(self, which: int) -> list[tuple[int, str]]:
+        """One of those that are rented; none where there is none."""
+        return [self.rented[which % len(self.rented)]] if self.rented else []
+
+    # What people do
+
+    @initialize(people=st.lists(PEOPLE, min_size=1, max_size=3))
+    def begin(self, people: list[int]) -> None:
+        """Everybody logs in, and some rent while all is well."""
+        self.world.log_in()
+        for person in people:
+            self.rent(person)
+        assert len(self.rented) == len(people)
+
+    @rule(person=PEOPLE)
+    def rent(self, person: int) -> None:
+        """Somebody rents."""
+        body = {"machine": "machines/model"}
+        if (made := self.ask(person, "POST", "/v1/allocations", json=body)) is not None:
+            self.rented.append((person, made["name"]))
+
+    @rule(which=ONE, verb=st.sampled_from(["start", "stop", "restart"]))
+    def ask_for(self, which: int, verb: str) -> None:
+        """Somebody asks for another state."""
+        for person, name in self.chosen(which):
+            self.ask(person, "POST", f"/v1/{name}:{verb}", json={})
+
+    @rule(which=ONE)
+    def remove(self, which: int) -> None:
+        """Somebody removes one."""
+        for person, name in self.chosen(which):
+            self.ask(person, "DELETE", f"/v1/{name}")
+
+    @rule(which=ONE)
+    def wait_for_it(self, which: int) -> None:
+        """Somebody waits until theirs rests, unless the engine is away."""
+        if self.engine.trouble.away or self.engine.trouble.forget:
+            return
+        for person, name in self.chosen(which):
+            until(lambda p=person, n=name: self.rests(p, n), SETTLED)
+
+    # What goes wrong
+
+    @rule()
+    def kill(self) -> None:
+        """The allocator is killed, and begins again."""
+        self.world.running.kill()
+        self.world.running.start()
+
+    @rule()
+    def unplug(self) -> None:
+        """The engine goes away."""
+        self.engine.trouble.away = True
+
+    @rule()
+    def plug(self) -> None:
+        """The engine comes back."""
+        self.engine.trouble.away = False
+
+    @rule(seconds=st.sampled_from([0.0, 0.02, 0.2]))
+    def slow_down(self, seconds: float) -> None:
+        """The engine becomes slow, or quick."""
+        self.engine.trouble.slow = seconds
+
+    @rule(request=TROUBLED)
+    def refuse(self, request: str) -> None:
+        """The engine will refuse something."""
+        self.engine.trouble.refuse.append(request)
+
+    @rule(request=TROUBLED)
+    def do_half(self, request: str) -> None:
+        """The engine will do something and not say so."""
+        self.engine.trouble.half.append(request)
+
+    @rule(times=st.integers(1, 3))
+    def lie(self, times: int) -> None:
+        """The engine says that there are no containers, some times."""
+        self.engine.trouble.forget = times
+
+    @rule(which=ONE, how=st.sampled_from(["crash", "end", "memory", "remove", "by hand"]))
+    def happen(self, which: int, how: str) -> None:
+        """Something happens to a container."""
+        there = list(self.engine.containers.values())
+        if not there:
+            return
+        container = there[which % len(there)]
+        match how:
+            case "crash":
+                self.engine.end(container, 3)
+            case "end":
+                self.engine.end(container, 0)
+            case "memory":
+                self.engine.end(container, 137, oom=True)
+            case "remove":
+                self.engine.discard(container)
+            case "by hand":
+                self.engine.begin(container)
+
+    @rule()
+    def lose_everything(self) -> None:
+        """The engine loses all containers."""
+        self.engine.lose_everything()
+
+    @rule()
+    def take_a_port(self) -> None:
+        """A stranger takes a port that is leased and not in use."""
+        for port in leased_ports(self.world.running.data_dir):
+            stranger = socket.socket()
+            with suppress(OSError):
+                stranger.bind(("127.0.0.1", port))
+                stranger.listen(1)
+                self.strangers.append(stranger)
+                return
+            stranger.close()
+
+    # What must be so afterwards
+
+    def rests(self, person: int, name: str) -> dict[str, Any] | None:
+        """An allocation, once it is what its owner asked for, or has failed."""
+        found = self.ask(person, "GET", f"/v1/{name}")
+        if found is None:
+            return None
+        state, desired = found["state"], found["desiredState"]
+        at_rest = {
+            "RUNNING": ("READY", "FAILED"),
+            "STOPPED": ("STOPPED", "FAILED"),
+            "DELETED": ("DELETED",),
+        }
+        return found if state in at_rest[desired] else None
+
+    def agrees(self, found: dict[str, Any]) -> bool:
+        """Whether the engine has of an allocation what its owner is told."""
+        there = self.engine.of(found["name"])
+        running = [container for container in there if container.running]
+        match found["state"]:
+            case "READY":
+                return len(running) == 1 and len(there) == 1 and self.answers(found)
+            case "STOPPED":
+                return not running and len(there) <= 1
+            case "DELETED":
+                return not there
+            case _:
+                return len(there) <= 1
+
+    def answers(self, found: dict[str, Any]) -> bool:
+        """Whether its address is that of its own container."""
+        with closing(socket.socket()) as probe:
+            return probe.connect_ex((found["host"], found["port"])) == 0
+
+    def is_settled(self, person: int, name: str) -> bool:
+        """Whether it rests and the engine agrees."""
+        found = self.rests(person, name)
+        return found is not None and self.agrees(found)
+
+    def teardown(self) -> None:
+        """Everything goes well again; then it settles, and nothing is left of what is removed."""
+        if not self.world.tokens:
+            return
+        self.engine.trouble.__init__()  # type: ignore[misc]
+        for stranger in self.strangers:
+            stranger.close()
+        for person, name in self.rented:
+            until(lambda p=person, n=name: self.is_settled(p, n), SETTLED)
+        live = [
+            found
+            for person, name in self.rented
+            if (found := self.rests(person, name)) and found["state"] != "DELETED"
+        ]
+        data_dir = self.world.running.data_dir
+        assert sorted(leased_ports(data_dir)) == sorted(one["port"] for one in live)
+        assert self.engine.doubled == []
+        for person, name in self.rented:
+            until(lambda p=person, n=name: self.ask(p, "DELETE", f"/v1/{n}") is not None, SETTLED)
+        for person, name in self.rented:
+            until(lambda p=person, n=name: self.is_settled(p, n), SETTLED)
+        until(lambda: not self.engine.containers, SETTLED)
+        until(lambda: not self.engine.volumes, SETTLED)
+        assert leased_ports(data_dir) == []
+        assert self.engine.unknown == []
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = World(tmp_path_factory.mktemp("w"))
+    yield made
+    made.close()
+
+
+@pytest.mark.timeout(300 + 60 * RUNS)
+def test_whatever_happens_it_settles_and_nothing_is_left(world: World) -> None:
+    History.world = world
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=RUNS,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            # A failure says its history; making it shorter would take its time from CI.
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        ),
+    )
