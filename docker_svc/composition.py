@@ -32,6 +32,7 @@ from docker_svc.usecases.logs import LogLimits, Logs
 from docker_svc.usecases.node import Node
 from docker_svc.usecases.probing import Probing
 from docker_svc.usecases.watching import Watching
+from docker_svc.usecases.volumes import Volumes
 
 PUBLISHES: tuple[str, ...] = ()
 """The nouns of the topics that it publishes to."""
@@ -133,7 +134,8 @@ async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> 
     instances = Instances(
         runtime=runtime, records=records, life=life, watching=watching, clock=clock
     )
-    return Work(instances, Node(runtime, settings.node_name, settings.public_host), logs)
+    volumes = Volumes(runtime.volumes, clock, measure_seconds=settings.volume_measure_seconds)
+    return Work(instances, Node(runtime, settings.node_name, settings.public_host), logs, volumes)
 
 
 def journal_limits(settings: Settings) -> JournalLimits:
@@ -187,6 +189,32 @@ async def open_runtime(
 ) -> ContainerRuntime:
     """Opens the runtime that was chosen; the other one's driver is not imported."""
     if choice.runtime == "docker":
+def open_swarm(installation: str, settings: Settings) -> SwarmRuntime:
+    """Opens the runtime of a Swarm."""
+    from docker_svc.adapters.container_runtime.docker_config import ContainerPolicy
+    from docker_svc.adapters.container_runtime.swarm import SwarmRuntime
+    from docker_svc.adapters.container_runtime.swarm_service import ServicePolicy
+
+    return SwarmRuntime(
+        ServicePolicy(
+            ContainerPolicy(
+                installation=installation,
+                # Swarm publishes ports at every address of a node.
+                bind_address="0.0.0.0",  # noqa: S104
+                log_max_size=settings.container_log_size,
+                log_max_files=settings.container_log_files,
+            ),
+            cpu_share=settings.swarm_cpu_share,
+            memory_share=settings.swarm_memory_share,
+            volume_driver=settings.swarm_volume_driver,
+            volume_options=settings.swarm_volume_options,
+        ),
+        engines=settings.swarm_engines,
+        network=settings.swarm_network,
+        poll_seconds=settings.swarm_poll_seconds,
+    )
+
+
         from docker_svc.adapters.container_runtime.docker import DockerRuntime
         from docker_svc.adapters.container_runtime.docker_config import ContainerPolicy
 

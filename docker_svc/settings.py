@@ -85,6 +85,56 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
         "where neither a user of their own nor a sandbox is possible. For one's own machine only.",
     )
 
+    volume_measure_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="How often volumes are measured, seconds, and so how long one may hold more than it "
+        "may; less often where measuring them takes more than a twentieth of the time.",
+    )
+
+    swarm_engines: dict[str, str] = Field(
+        default_factory=dict,
+        description="How the engines of a Swarm's nodes are reached, as JSON: "
+        '{"node2": "tcp://10.0.0.2:2375", "*": "tcp://{address}:2375"}; * is for all others. That of '
+        "the manager is DOCKER_HOST. Without them there are no statistics from other nodes, no "
+        "volumes on them without a driver, and instances on one node can reach each other.",
+    )
+    swarm_network: str = Field(
+        default="",
+        description="The network of a Swarm that instances are on; by default one of our own, a "
+        "bridge on each node.",
+    )
+    swarm_volume_driver: str = Field(
+        default="",
+        description="The driver of volumes on a Swarm, so that every node reaches every volume. By "
+        "default a volume is a folder of one node, and its instance runs on that node only.",
+    )
+    swarm_volume_options: dict[str, str] = Field(
+        default_factory=dict, description="What that driver is told, as JSON."
+    )
+    swarm_poll_seconds: float = Field(
+        default=0.5,
+        ge=0.1,
+        le=60,
+        description="How often a Swarm is looked at, seconds: a change is seen so late at most. "
+        "A manager tells of its tasks only when it is asked.",
+    )
+    swarm_cpu_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="How much of an instance's processor limit Swarm sets aside for it on a node: "
+        "most programs rest most of the time.",
+    )
+    swarm_memory_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="How much of an instance's memory limit Swarm sets aside for it on a node: all, "
+        "for memory that is used cannot be shared.",
+    )
+
     journal_log_bytes: int = Field(
         default=64 * _MIB,
         ge=64 * _KIB,

@@ -94,17 +94,23 @@ class Rest:
     Attributes:
         template: `/v1/allocations/*:start`.
         owner: the service that serves it.
-        streams: whether it answers with a stream.
+        kind: `stream` where it answers with a stream, `upload` where its body may be of any length;
+            empty for all others.
     """
 
     template: str
     owner: str
-    streams: bool
+    kind: str
 
     @property
     def collection(self) -> str:
         """What it begins with: `/v1/allocations`."""
         return "/".join(self.template.split("/")[:3]).partition(":")[0]
+
+
+def kind_of(method: Method) -> str:
+    """What the edge has to know of a method: `stream`, `upload`, or nothing."""
+    return "upload" if method.takes_stream else "stream" if method.streams else ""
 
 
 def rest_paths(methods: Sequence[Method]) -> list[Rest]:
@@ -119,10 +125,10 @@ def rest_paths(methods: Sequence[Method]) -> list[Rest]:
             verb = f":{binding.template.verb}" if binding.template.verb else ""
             template = f"/{'/'.join(binding.template.segments)}{verb}"
             before = found.get(template)
-            path = Rest(template, owner_of(method), method.streams)
+            path = Rest(template, owner_of(method), kind_of(method))
             if before is not None and before.owner != path.owner:
                 sys.exit(f"{template} is of {before.owner} and of {path.owner}")
-            if before is None or path.streams:
+            if before is None or path.kind:
                 found[template] = path
     return [found[template] for template in sorted(found)]
 
@@ -132,14 +138,14 @@ def routes() -> str:
     methods = public_methods()
     paths = rest_paths(methods)
     owners = {one.collection: _owner_of_collection(one.collection, paths) for one in paths}
-    apart = [one for one in paths if one.streams or one.owner != owners[one.collection]]
+    apart = [one for one in paths if one.kind or one.owner != owners[one.collection]]
     with_patterns = {one.collection for one in apart if ONE in one.template}
-    with_patterns |= {Rest(path, owner, streams=True).collection for path, owner in SOCKETS.items()}
+    with_patterns |= {Rest(path, owner, "socket").collection for path, owner in SOCKETS.items()}
     made = [MADE]
     made += ["# gRPC: public services; calls that stream have more time.\n"]
     made += _grpc_locations(methods)
     made += ["# REST: what streams, and what another service than its collection's serves.\n"]
-    made += [_location(_match(o.template), o.owner, "stream" if o.streams else "") for o in apart]
+    made += [_location(_match(o.template), o.owner, o.kind) for o in apart]
     made += ["# WebSockets.\n"]
     made += [_location(_match(path), owner, "socket") for path, owner in SOCKETS.items()]
     made += ["# REST: everything else of a collection.\n"]
@@ -189,8 +195,9 @@ def _grpc_locations(methods: Sequence[Method]) -> list[str]:
     services = {method.service: owner_of(method) for method in methods} | REFLECTION
     matches = [(f"^~ /{name}/", owner, "") for name, owner in sorted(services.items())]
     matches += [
-        (f"= {path}", owner, "    include stream.conf;\n")
-        for path, owner in sorted((m.path, owner_of(m)) for m in methods if m.streams)
+        (f"= {path}", owner, f"    include {kind}.conf;\n")
+        for path, owner, kind in sorted((m.path, owner_of(m), kind_of(m)) for m in methods)
+        if kind
     ]
     return [
         f"location {match} {{\n{more}"

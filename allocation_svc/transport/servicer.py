@@ -153,6 +153,13 @@ class AllocationServicer:
         """Tells all that is known about the instance behind an allocation."""
         return inspection_of(*await self._reading.inspection(call.caller, request.name))
 
+    async def DownloadArchive(
+        self, request: allocation_service_pb2.DownloadArchiveRequest, call: Call
+    ) -> AsyncIterator[httpbody_pb2.HttpBody]:
+        """Streams all that there is of an allocation."""
+        raise Unimplemented("An allocation cannot be downloaded yet.")
+        yield
+
     async def WatchAllocations(
         self, request: allocation_service_pb2.WatchAllocationsRequest, call: Call
     ) -> AsyncIterator[allocation_service_pb2.WatchAllocationsResponse]:

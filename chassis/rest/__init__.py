@@ -9,6 +9,7 @@ the chain as a call by gRPC does; the answer becomes JSON. Nothing loops back ov
     Authorization, traceparent      →  incoming.py: metadata, address and deadline of the call
     chain.unary / chain.stream         chassis.rpc: who, whether they may, validation, telemetry
     200 {"name": …}                 ←  encoding.py: JSON, by functions compiled per message type
+    a body of any length            →  uploads.py: the messages of a client's stream
     text/event-stream, NDJSON       ←  streams.py
     application/problem+json        ←  problem.py: faults
 
@@ -34,7 +35,8 @@ What a client can rely on:
   end `event: end`, or `event: error` with a problem document. With `Accept: application/x-ndjson` a
   line a message, and `{"error": …}` as the last line on a fault. A fault before the first message
   has an HTTP status of its own. The reader's speed is the stream's.
-* `google.api.HttpBody` in either direction carries any media type as it is.
+* `google.api.HttpBody` in either direction carries any media type as it is. Where a method takes a
+  stream of them, its body may be of any length: it is handed on as it comes, and read no faster.
 * Every failure is a problem document (RFC 9457) with `reason`, `metadata`, `fields`, `retryAfter`.
 
 `chassis.rest.openapi` makes the OpenAPI document from the same rules and the contract's comments.

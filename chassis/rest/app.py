@@ -6,7 +6,15 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Sequence,
+)
+from contextlib import aclosing
 from typing import Protocol, cast
 from urllib.parse import quote
 
@@ -41,6 +49,7 @@ from chassis.rest.problem import (
 from chassis.rest.router import PathMalformed, Router
 from chassis.rest.sideroutes import SideRoutes
 from chassis.rest.streams import HEARTBEAT_SECONDS, StreamAnswer, StreamCut, framing_for
+from chassis.rest.uploads import Upload
 from chassis.rpc.addresses import client_address, is_trusted, networks
 from chassis.rpc.call import Call
 from chassis.rpc.contract import Method
@@ -65,6 +74,9 @@ class Calls(Protocol):
 
     def stream(self, call: Call, request: Message) -> AsyncIterator[Message | bytes]:
         """Serves a call that is answered by a stream. Raises only faults."""
+
+    async def intake(self, call: Call, requests: AsyncIterator[Message]) -> Message | bytes:
+        """Serves a call whose request is a stream. Raises only faults."""
 
 
 class HostUnknown(Forbidden):
@@ -141,6 +153,13 @@ class RestApp:
                 return
             assert found is not None
             body = b""
+            if operation.method.takes_stream:
+                request = operation.binding.build(found.values, scope["query_string"], headers, b"")
+                call = self._call(operation.method, scope, headers)
+                field = operation.binding.upload_field
+                upload = Upload(request, field, headers.get("content-type", ""), path)
+                await self._intake(operation, upload, call, receive, send)
+                return
             if operation.binding.takes_body or says_body(headers):
                 body = await self._body(headers, receive)
             request = operation.binding.build(found.values, scope["query_string"], headers, body)
@@ -168,6 +187,26 @@ class RestApp:
             masked = self._mask(error, path)
             await _send_problem(send, masked, path, call_headers, bodiless=verb == "HEAD")
 
+    async def _intake(
+        self, operation: Operation, upload: Upload, call: Call, receive: Receive, send: Send
+    ) -> None:
+        """Hands a body of any length on as it comes, and answers."""
+        try:
+            async with aclosing(upload.messages(receive)) as requests:
+                answer = await self._chain.intake(call, requests)
+        except Fault as fault:
+            # What has not come yet would be taken for the next request.
+            more = [] if upload.has_ended else [("connection", "close")]
+            linger = None if upload.has_ended else lambda: upload.linger(receive)
+            headers = [*call.response_headers, *more]
+            await _send_problem(
+                send, fault, upload.path, headers, bodiless=False, before_end=linger
+            )
+            return
+        status, out, payload = operation.answer(answer, call, {}, operation.binding.http_method)
+        await send({"type": "http.response.start", "status": status, "headers": out})
+        await send({"type": "http.response.body", "body": payload})
+
     def _check_host(self, headers: dict[str, str]) -> None:
         if self._host_is_ours is None:
             return
@@ -188,7 +227,7 @@ class RestApp:
             raise DeadlineExceeded("The body did not come in time; send it again.") from None
 
     def _call(self, method: Method, scope: Scope, headers: dict[str, str]) -> Call:
-        longest = math.inf if method.streams else UNARY_SECONDS
+        longest = math.inf if method.streams or method.takes_stream else UNARY_SECONDS
         seconds = timeout_of(headers, longest)
         client = scope.get("client")
         address = client[0] if client else ""
@@ -328,6 +367,7 @@ async def _send_problem(
     call_headers: Sequence[tuple[str, str]],
     *,
     bodiless: bool,
+    before_end: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     payload = problem_bytes(fault, path)
     headers = [
@@ -339,6 +379,10 @@ async def _send_problem(
         *copied(call_headers),
     ]
     await send({"type": "http.response.start", "status": status_of(fault), "headers": headers})
+    if before_end is not None:
+        await send({"type": "http.response.body", "body": payload, "more_body": True})
+        await before_end()
+        payload = b""
     await send({"type": "http.response.body", "body": b"" if bodiless else payload})
 
 

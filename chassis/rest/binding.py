@@ -16,6 +16,7 @@ from chassis.rest.decoding import field_named, parse_json, read_message
 from chassis.rest.problem import MediaTypeUnsupported, PreconditionFailed
 from chassis.rest.query import find_field, is_settable, read_query, set_from_text
 from chassis.rest.templates import Template, parse_template
+from chassis.rest.uploads import upload_field
 from chassis.rpc.contract import ContractBroken, Method
 
 RAW_BODY = "google.api.HttpBody"
@@ -38,6 +39,7 @@ class Binding:
         body_is_all: whether the body is the whole request.
         response_field: the field of the response that is the answer; None for the whole response.
         is_raw: whether the answer is a `google.api.HttpBody`.
+        upload_field: the field that pieces of the body are, where the method takes a stream; else empty.
     """
 
     def __init__(self, method: Method, rule: http_pb2.HttpRule) -> None:
@@ -69,6 +71,11 @@ class Binding:
         if self.body_field is not None:
             self._taken.add(self.body_field.name)
         self._body_is_raw = self._is_raw_body(request)
+        self.upload_field = (
+            upload_field(method, rule.body.strip("*") or None, is_raw=self._body_is_raw)
+            if method.takes_stream
+            else ""
+        )
         self._request_id = _text_field(request, "request_id")
         self._etag_path = self._find_etag(request)
         mask = request.fields_by_name.get("update_mask")

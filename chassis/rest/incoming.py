@@ -127,7 +127,7 @@ async def read_body(receive: Receive, most: int) -> bytes:
     """
     parts: list[bytes] = []
     size = 0
-    async for part in _parts(receive):
+    async for part in body_parts(receive):
         size += len(part)
         if size > most:
             raise too_large(most)
@@ -135,7 +135,12 @@ async def read_body(receive: Receive, most: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _parts(receive: Receive) -> AsyncIterator[bytes]:
+async def body_parts(receive: Receive) -> AsyncIterator[bytes]:
+    """The body as it comes; the next part is read when it is asked for.
+
+    Raises:
+        ClientGone: the client went away before the end.
+    """
     while True:
         event = await receive()
         if event["type"] == "http.disconnect":

@@ -6,7 +6,7 @@ telemetry. Only this room and `chassis.rest` name status codes.
 
 from chassis.rpc.call import Call, current_call
 from chassis.rpc.chain import Chain
-from chassis.rpc.client import PeerChannel, ask, follow
+from chassis.rpc.client import PeerChannel, ask, follow, send
 from chassis.rpc.contract import ContractBroken, Method, bind
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "bind",
     "current_call",
     "follow",
+    "send",
 ]

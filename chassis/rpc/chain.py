@@ -6,7 +6,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
@@ -125,13 +125,44 @@ class Chain:
         token = current_call.set(call)
         fault: Fault | None = None
         try:
-            self._admit(call, request)
+            self._admit(call)
+            validate(request)
             serve = self._functions[call.method.path][1]
             if call.deadline == math.inf:
                 answer: Message | bytes = await serve(request, call)
             else:
                 async with asyncio.timeout(call.remaining()):
                     answer = await serve(request, call)
+            return answer
+        except BaseException as error:
+            fault = self._fault(call, error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            if fault is error:
+                raise
+            raise fault from None
+        finally:
+            current_call.reset(token)
+            self._summarise(call, fault, began)
+
+    async def intake(self, call: Call, requests: AsyncIterator[Message]) -> Message | bytes:
+        """Serves a call whose request is a stream, and that has one answer.
+
+        Who calls, and whether they may, is found out before anything of the stream is read. The first
+        message keeps the rules of the contract; those after it only carry on.
+
+        Raises:
+            Fault: the call has failed; every other exception is masked as one.
+        """
+        began = time.perf_counter()
+        token = current_call.set(call)
+        fault: Fault | None = None
+        try:
+            self._admit(call)
+            serve = self._functions[call.method.path][1]
+            seconds = None if call.deadline == math.inf else call.remaining()
+            async with asyncio.timeout(seconds), aclosing(_first_checked(requests)) as checked:
+                answer: Message | bytes = await serve(checked, call)
             return answer
         except BaseException as error:
             fault = self._fault(call, error)
@@ -156,7 +187,8 @@ class Chain:
         current_call.set(call)
         fault: Fault | None = None
         try:
-            self._admit(call, request)
+            self._admit(call)
+            validate(request)
             serve = self._functions[call.method.path][1]
             async with aclosing(serve(request, call)) as answers:
                 if call.deadline == math.inf:
@@ -176,13 +208,12 @@ class Chain:
         finally:
             self._summarise(call, fault, began)
 
-    def _admit(self, call: Call, request: Message) -> None:
-        """Finds out who calls, whether they may, and whether the request keeps the contract."""
+    def _admit(self, call: Call) -> None:
+        """Finds out who calls, and whether they may."""
         if call.certificate == EDGE and not call.method.is_public:
             raise Unimplemented("There is no such method.")
         call.caller = self._identify(call)
         self._permit(call.method.rule, call.caller)
-        validate(request)
 
     def _identify(self, call: Call) -> Caller:
         rule = call.method.rule
@@ -301,6 +332,22 @@ class Chain:
             line["outcome"] = outcome
             line["reason"] = fault.reason
         log_often("chassis.rpc", "call", line)
+
+
+async def _first_checked(requests: AsyncIterator[Message]) -> AsyncGenerator[Message, None]:
+    """A stream of requests, of which the first has been checked.
+
+    Raises:
+        Invalid: it breaks the rules, or there is none.
+    """
+    is_first = True
+    async for request in requests:
+        if is_first:
+            validate(request)
+            is_first = False
+        yield request
+    if is_first:
+        raise Invalid("The request is not valid: the stream ended before its first message.")
 
 
 def check_scope(method: Method, caller: Caller) -> None:

@@ -234,5 +234,37 @@ async def follow(
         stream.cancel()
 
 
+async def send(
+    rpc: Callable[..., Any], requests: AsyncIterator[Any], *, timeout: float | None = None
+) -> Any:
+    """Calls a method of a peer that takes a stream, and waits for its answer.
+
+    The next request is asked for once the connection has taken the one before. Where the peer answers
+    before the end, the rest is not asked for.
+
+    Args:
+        rpc: the stub's method.
+        requests: what to send. What it raises ends the call, and is raised here.
+        timeout: how long all of it may last, in seconds; None for no limit.
+
+    Raises:
+        Fault: what the peer said, or that it went away.
+    """
+    method = cast("PeerMethod", rpc)
+    stream = method(None, timeout=timeout)
+    try:
+        try:
+            async for request in requests:
+                await stream.write(request)
+            await stream.done_writing()
+        except asyncio.InvalidStateError:
+            pass  # The peer has said something already.
+        return await stream
+    except grpc.aio.AioRpcError as error:
+        raise fault_of(error, method.channel.peer) from None
+    finally:
+        stream.cancel()
+
+
 _LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 _SILENT = (_LATE, grpc.StatusCode.UNAVAILABLE)

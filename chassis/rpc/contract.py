@@ -35,6 +35,7 @@ class Method:
         request: the class of its requests.
         response: the class of its responses.
         streams: whether it answers with a stream.
+        takes_stream: whether its request is a stream, of which the first message says all but what follows.
         rule: who may call it.
         http: its HTTP rule; None for internal methods.
         scope: which scope a personal access token needs for it; empty where no person calls it, and where
@@ -51,6 +52,7 @@ class Method:
     rule: access_pb2.Rule
     http: http_pb2.HttpRule | None
     scope: str = ""
+    takes_stream: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -101,7 +103,7 @@ def methods_of(service: ServiceDescriptor) -> list[Method]:
     """The methods of a service.
 
     Raises:
-        ContractBroken: a method has no rule that says who may call it, or takes a stream.
+        ContractBroken: a method has no rule that says who may call it, or streams both ways.
     """
     return [_method(descriptor) for descriptor in service.methods]
 
@@ -112,9 +114,9 @@ def _method(descriptor: MethodDescriptor) -> Method:
     rule: access_pb2.Rule = options.Extensions[access_pb2.rule]
     if rule.who == access_pb2.Rule.WHO_UNSPECIFIED:
         raise ContractBroken(f"{service}.{descriptor.name} does not say who may call it")
-    if descriptor.client_streaming:
+    if descriptor.client_streaming and descriptor.server_streaming:
         raise ContractBroken(
-            f"{service}.{descriptor.name} takes a stream, which nothing here serves"
+            f"{service}.{descriptor.name} streams both ways, which nothing here serves"
         )
     has_http = options.HasExtension(annotations_pb2.http)
     http = options.Extensions[annotations_pb2.http] if has_http else None
@@ -129,6 +131,7 @@ def _method(descriptor: MethodDescriptor) -> Method:
         rule=rule,
         http=http,
         scope=_scope(descriptor, rule, http),
+        takes_stream=descriptor.client_streaming,
     )
 
 
@@ -155,7 +158,8 @@ def bind(servicers: Mapping[str, object]) -> Iterable[tuple[Method, Any]]:
     Args:
         servicers: the object that serves each service, by the service's full name. It has one
             function for each method of the contract, named as there:
-            `async def GetMachine(self, request, call)`, or an async generator where it streams.
+            `async def GetMachine(self, request, call)`, or an async generator where it streams; where it
+            takes a stream, the request is an async iterator of messages.
 
     Raises:
         ContractBroken: a method is missing, or there is a public function that is no method.

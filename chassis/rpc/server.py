@@ -52,12 +52,7 @@ class _Dispatch(grpc.GenericRpcHandler):
     """Finds the handler of a method; handlers are made once."""
 
     def __init__(self, chain: Chain, methods: Sequence[Method], entrance: Entrance) -> None:
-        self._handlers: dict[str, Any] = {
-            method.path: grpc.unary_stream_rpc_method_handler(_streaming(chain, method, entrance))
-            if method.streams
-            else grpc.unary_unary_rpc_method_handler(_unary(chain, method, entrance))
-            for method in methods
-        }
+        self._handlers = {method.path: _handler(chain, method, entrance) for method in methods}
 
     def service(self, handler_call_details: Any) -> Any:
         """The handler of the method that is called; None where there is none."""
@@ -190,6 +185,14 @@ def _server_credentials(certificates: Certificates) -> grpc.ServerCredentials:
     )
 
 
+def _handler(chain: Chain, method: Method, entrance: Entrance) -> Any:
+    if method.takes_stream:
+        return grpc.stream_unary_rpc_method_handler(_taking(chain, method, entrance))
+    if method.streams:
+        return grpc.unary_stream_rpc_method_handler(_streaming(chain, method, entrance))
+    return grpc.unary_unary_rpc_method_handler(_unary(chain, method, entrance))
+
+
 def _unary(chain: Chain, method: Method, entrance: Entrance) -> Callable[[bytes, Any], Any]:
     parse = method.request.FromString
 
@@ -219,7 +222,11 @@ def _streaming(chain: Chain, method: Method, entrance: Entrance) -> Callable[[by
             call = _call(method, context, entrance)
             await _refuse_large(call, context, entrance, raw)
             answers = chain.stream(call, _parsed(parse, raw))
+            is_first = True
             async for answer in answers:
+                if is_first and call.response_headers:
+                    await context.send_initial_metadata(_headers(call))
+                is_first = False
                 yield answer if isinstance(answer, bytes) else answer.SerializeToString()
         except Fault as fault:
             await _abort(context, fault)
@@ -227,6 +234,30 @@ def _streaming(chain: Chain, method: Method, entrance: Entrance) -> Callable[[by
         finally:
             if answers is not None:
                 await answers.aclose()  # type: ignore[attr-defined]
+
+    return serve
+
+
+def _taking(chain: Chain, method: Method, entrance: Entrance) -> Callable[[Any, Any], Any]:
+    parse = method.request.FromString
+
+    async def serve(
+        raws: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> bytes:
+        async def requests(call: Call) -> AsyncIterator[Message]:
+            async for raw in raws:
+                await _refuse_large(call, context, entrance, raw)
+                yield _parsed(parse, raw)
+
+        try:
+            call = _call(method, context, entrance)
+            answer = await chain.intake(call, requests(call))
+        except Fault as fault:
+            await _abort(context, fault)
+            raise
+        if call.response_headers:
+            await context.send_initial_metadata(_headers(call))
+        return answer if isinstance(answer, bytes) else answer.SerializeToString()
 
     return serve
 
@@ -259,7 +290,7 @@ def _call(method: Method, context: grpc.aio.ServicerContext[Any, Any], entrance:
     }
     remaining = context.time_remaining()
     if remaining is None or remaining > 1e9:
-        remaining = math.inf if method.streams else _DEFAULT_SECONDS
+        remaining = math.inf if method.streams or method.takes_stream else _DEFAULT_SECONDS
     certificate = _caller_service(context) if entrance.certificates is not None else None
     return Call(
         method=method,

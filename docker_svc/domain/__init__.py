@@ -1,6 +1,8 @@
 """Values of instances and this service's faults; pure Python."""
 
 from docker_svc.domain.faults import (
+    ArchiveInvalid,
+    ArchiveUnsafe,
     EngineRefused,
     EngineUnavailable,
     GenerationStale,
@@ -12,9 +14,14 @@ from docker_svc.domain.faults import (
     ProgramNotStarted,
 )
 from docker_svc.domain.instance import (
+    StatsUnreachable,
+    VolumeInUse,
+    VolumeNotFound,
+    VolumeTooLarge,
     Capacity,
     HttpCheck,
     Instance,
+    HeldVolume,
     InstanceKey,
     InstanceSpec,
     Limits,
@@ -33,13 +40,17 @@ from docker_svc.domain.instance import (
 )
 
 __all__ = [
+    volume_ids,
     "Capacity",
     "EngineRefused",
     "EngineUnavailable",
+    "ArchiveInvalid",
+    "ArchiveUnsafe",
     "GenerationStale",
     "HttpCheck",
     "ImageNotFound",
     "Instance",
+    "HeldVolume",
     "InstanceKey",
     "InstanceNotFound",
     "InstanceSpec",
@@ -61,3 +72,7 @@ __all__ = [
     "Usage",
     "Volume",
 ]
+    "VolumeInUse",
+    "VolumeNotFound",
+    "VolumeTooLarge",
+    "volume_ids",

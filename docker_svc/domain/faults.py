@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.faults import Conflict, Invalid, NotFound, Unavailable, WrongState
+from chassis.faults import Conflict, Exhausted, Invalid, NotFound, Unavailable, WrongState
 
 
 class GenerationStale(Conflict):
@@ -55,3 +55,45 @@ class ProgramNotStarted(WrongState):
 
 class PatternInvalid(Invalid):
     """The pattern of a log probe cannot be read."""
+class NoNodeFits(Exhausted):
+    """No node of the cluster can take the instance."""
+
+    reason = "NO_NODE_FITS"
+
+
+class StatsUnreachable(WrongState):
+    """What an instance uses cannot be asked of its node."""
+
+    reason = "STATS_UNREACHABLE"
+
+
+
+
+class VolumeNotFound(NotFound):
+    """The runtime has no such volume."""
+
+    reason = "VOLUME_NOT_FOUND"
+
+
+class VolumeInUse(WrongState):
+    """There is a volume of that name already."""
+
+    reason = "VOLUME_IN_USE"
+
+
+class VolumeTooLarge(Exhausted):
+    """The archive holds more than the volume may."""
+
+    reason = "VOLUME_TOO_LARGE"
+
+
+class ArchiveInvalid(Invalid):
+    """It is no tar archive, or not all of one."""
+
+    reason = "ARCHIVE_INVALID"
+
+
+class ArchiveUnsafe(Invalid):
+    """Something in the archive leads out of it, or is no file."""
+
+    reason = "ARCHIVE_UNSAFE"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -121,7 +121,8 @@ class Volume:
 
     Attributes:
         path: where the program finds it, if the runtime can have it there.
-        size_mib: how much room was asked for.
+        size_mib: how much it may hold.
+        volume: its id; empty for the one that is named for its allocation and its place.
     """
 
     path: str
@@ -147,6 +148,28 @@ class InstanceSpec:
 
     limits: Limits
     image: str = ""
+    volume: str = ""
+
+
+def volume_ids(allocation: str, volumes: Sequence[Volume]) -> list[str]:
+    """The ids of the volumes of an allocation, in their order: `7f3k2m9q-v1` where nothing else is said."""
+    identity = allocation.rpartition("/")[2]
+    return [volume.volume or f"{identity}-v{n}" for n, volume in enumerate(volumes, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVolume:
+    """A volume that the runtime has.
+
+    Attributes:
+        volume: its id.
+        size_bytes: the lengths of its files when it was last measured.
+        measure_time: when that was; None where it was not yet.
+    """
+
+    volume: str
+    size_bytes: int = 0
+    measure_time: datetime | None = None
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: tuple[PublishedPort, ...] = ()

@@ -16,6 +16,7 @@ from docker_svc.domain import (
     Usage,
 )
 from docker_svc.ports.logs import LogSource
+from docker_svc.ports.runtime_volumes import RuntimeVolumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class ContainerRuntime(Protocol):
     * Methods of different allocations may run at once; those of one allocation are called one after
       another by the use cases, with the exception of `get`, `list`, `targets`, `stats`, `log_source`.
     * A method that is cancelled either has had its whole effect or none; it may take a moment to end.
-    * Volumes are an allocation's: its instances find in them what former ones have written, at
+    * Volumes outlast instances, which find in those of their spec what former ones have written, at
       `ALLOCATOR_VOLUME_1` and so on in their environment, and may write there.
     * Program ends are never undone by the runtime itself: no restart policy.
     * Every method may raise EngineUnavailable. It recovers by itself; nothing needs to be opened again.
@@ -68,6 +69,11 @@ class ContainerRuntime(Protocol):
             PortTaken: something listens on one of its ports.
         """
         ...
+    @property
+    def volumes(self) -> RuntimeVolumes:
+        """What it keeps for allocations."""
+        ...
+
 
     async def ensure(
         self, key: InstanceKey, spec: InstanceSpec, progress: Callable[[Progress], None]
@@ -81,8 +87,8 @@ class ContainerRuntime(Protocol):
             progress: told how far the fetching of the image is, where one is fetched.
 
         Raises:
-            ImageNotFound, PortTaken, ProgramNotStarted, EngineRefused: it was not started, and nothing
-                of it remains but volumes. A program that cannot be executed may instead end at once with 126 or 127.
+            ImageNotFound, PortTaken, NameTaken, ProgramNotStarted, EngineRefused: it was not started, and
+                nothing of it remains but volumes. A program that cannot be executed may instead end at once with 126 or 127.
         """
         ...
 
@@ -115,7 +121,7 @@ class ContainerRuntime(Protocol):
         """
         ...
 
-    async def remove(self, allocation: str, generation: int, *, volumes: bool = False) -> None:
+    async def remove(self, allocation: str, generation: int) -> None:
         """Kills and removes the instances of an allocation up to a generation: processes, files, ports.
 
         Returns once they are gone; where there are none, it does nothing.
@@ -123,7 +129,6 @@ class ContainerRuntime(Protocol):
         Args:
             allocation: whose.
             generation: the highest to remove.
-            volumes: whether its volumes go too, where no instance of a higher generation is there.
         """
         ...
 
@@ -132,10 +137,7 @@ class ContainerRuntime(Protocol):
         ...
 
     async def list_all(self) -> list[Standing]:
-        """Every instance of this installation; several generations of an allocation where they are.
-
-        Volumes without an instance are told as one of generation 0 that was never started.
-        """
+        """Every instance of this installation; several generations of an allocation where they are."""
         ...
 
     def events(self) -> AsyncGenerator[RuntimeEvent, None]:

@@ -60,7 +60,9 @@ def spec_from_wire(spec: instance_pb2.InstanceSpec) -> InstanceSpec:
         stop_signal=StopSignal(instance_pb2.InstanceSpec.StopSignal.Name(spec.stop_signal))
         if spec.stop_signal
         else None,
-        volumes=tuple(Volume(volume.path, volume.size_mib) for volume in spec.volumes),
+        volumes=tuple(
+            Volume(volume.path, volume.size_mib, volume.volume) for volume in spec.volumes
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from docker_svc.transport.mapping import (
     told_to_wire,
     usage_to_wire,
 )
+from docker_svc.transport.volume_servicing import VolumeServicing
 from docker_svc.usecases.duty import Duty
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class _Stopping(Unavailable):
     reason = "SERVICE_STOPPING"
 
 
-class ContainerServicer(LogServicing):
+class ContainerServicer(LogServicing, VolumeServicing):
     """Serves `ContainerService`."""
 
     def __init__(self, duty: Duty, draining: asyncio.Event) -> None:

@@ -14,6 +14,7 @@ from docker_svc.ports.node_lock import NodeLock
 from docker_svc.usecases.instances import Instances
 from docker_svc.usecases.logs import Logs
 from docker_svc.usecases.node import Node
+from docker_svc.usecases.volumes import Volumes
 
 LOOK_SECONDS = 0.1
 """How often a replica that stands by tries to take over: what a take-over costs at most before the
@@ -42,6 +43,7 @@ class Work:
     instances: Instances
     node: Node
     logs: Logs
+    volumes: Volumes
 
 
 class Duty:
@@ -139,6 +141,7 @@ class Duty:
                 tasks = [
                     group.create_task(work.logs.run(), name="docker_svc.logs"),
                     group.create_task(work.instances.run(), name="docker_svc.instances"),
+                    group.create_task(work.volumes.run(), name="docker_svc.volumes"),
                 ]
                 await self._draining.wait()
                 if not self._is_shared:

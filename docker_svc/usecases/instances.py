@@ -197,7 +197,7 @@ class Instances:
             record = await self._fenced(tracked, key)
             if record is not None and record.wanted is Wanted.GONE and record.key == key:
                 # What came to be beside us since then is looked for all the same.
-                await self._runtime.remove(key.allocation, key.generation, volumes=True)
+                await self._runtime.remove(key.allocation, key.generation)
                 return
             going = tracked or Tracked(InstanceRecord(key, None, Wanted.REMOVED))
             self._tracked[key.allocation] = going

@@ -204,14 +204,14 @@ class Life:
         return work
 
     async def remove(self, tracked: Tracked) -> None:
-        """Removes an instance and all of lower generations, with its files and its volumes.
+        """Removes an instance and all of lower generations, with its files.
 
         Raises:
             EngineUnavailable: the engine does not answer; it may be done in part.
         """
         key = tracked.record.key
         await self._end(tracked, 0.0)
-        await self._runtime.remove(key.allocation, key.generation, volumes=True)
+        await self._runtime.remove(key.allocation, key.generation)
         await self._logs.detach(key.allocation)
         tracked.record = replace(
             tracked.record, wanted=Wanted.GONE, spec=None, ready=False, reason="", message=""

@@ -230,7 +230,9 @@ async def _checked(ground: Ground) -> AsyncIterator[Ground]:
     finally:
         for standing in await ground.runtime.list_all():
             key = standing.key
-            await ground.runtime.remove(key.allocation, key.generation, volumes=True)
+            await ground.runtime.remove(key.allocation, key.generation)
+        for volume in await ground.runtime.volumes.names():
+            await ground.runtime.volumes.remove(volume)
         await ground.down()
     left = ground.leftovers()
     assert (await left if asyncio.iscoroutine(left) else left) == []
@@ -369,7 +371,7 @@ async def _exit_code(ground: Ground, key: InstanceKey, spec: InstanceSpec) -> in
     return began.exit_code
 
 
-async def test_what_is_in_a_volume_outlasts_instances_and_goes_with_the_allocation(
+async def test_what_is_in_a_volume_outlasts_instances(
     ground: Ground,
 ) -> None:
     """Started again, made again, opened again; each volume and each allocation has its own."""
@@ -387,26 +389,25 @@ async def test_what_is_in_a_volume_outlasts_instances_and_goes_with_the_allocati
     await ground.down()
     await ground.up()
     assert await _exit_code(ground, second, spec) == 5
-    await ground.runtime.remove(first.allocation, 1, volumes=True)
-    assert await _exit_code(ground, second, spec) == 5, "a higher generation has them"
-    await ground.runtime.remove(first.allocation, 2, volumes=True)
-    await ground.runtime.remove(first.allocation, 2, volumes=True)
+    await ground.runtime.remove(first.allocation, 2)
+    for volume in (f"{first.allocation_id}-v1", f"{first.allocation_id}-v2"):
+        assert volume in await ground.runtime.volumes.names()
+        await ground.runtime.volumes.remove(volume)
+        await ground.runtime.volumes.remove(volume)
     assert await _exit_code(ground, replace(first, generation=3), spec) == 4
     assert await _exit_code(ground, other, spec) == 5
 
 
-async def test_volumes_without_an_instance_are_told_and_can_be_removed(ground: Ground) -> None:
-    """As of generation 0, which was never started: whoever knows of no such allocation removes them."""
-    key = new_key()
-    spec = replace(ground.script("exit 4"), volumes=(Volume("/data", 1), Volume("/more", 1)))
-    assert await _exit_code(ground, key, spec) == 4
-    assert [s.key for s in await ground.runtime.list_all()] == [key]
-    await ground.runtime.remove(key.allocation, 1)
-    assert await ground.runtime.get(key) is None
-    [left] = await ground.runtime.list_all()
-    assert (left.key, left.running, left.run) == (replace(key, generation=0), False, "")
-    await ground.runtime.remove(key.allocation, 1, volumes=True)
-    assert await ground.runtime.list_all() == []
+async def test_an_instance_gets_the_volume_that_its_spec_names(ground: Ground) -> None:
+    """That of another allocation, say: with all that is in it, for whoever the program runs as."""
+    first, other = new_key(), new_key()
+    text = MARKS.format('"$ALLOCATOR_VOLUME_1"', '"$ALLOCATOR_VOLUME_1"')
+    spec = replace(ground.script(text), volumes=(Volume("/data", 1),))
+    assert await _exit_code(ground, first, spec) == 4
+    await ground.runtime.remove(first.allocation, 1)
+    taken = Volume("/elsewhere", 1, f"{first.allocation_id}-v1")
+    assert await _exit_code(ground, other, replace(spec, volumes=(taken,))) == 5
+    assert await ground.runtime.volumes.names() == [taken.volume]
 
 
 @pytest.mark.parametrize("path", ["/data", "/var/lib/tool/data", "/tmp/a/b", "/home/tool", "/opt"])
@@ -460,7 +461,9 @@ async def test_a_volume_of_somebody_else_is_neither_used_nor_removed(ground: Gro
             with pytest.raises(EngineRefused, match=name):
                 await ground.run(key, spec)
             assert await ground.runtime.get(key) is None
-            await ground.runtime.remove(key.allocation, 1, volumes=True)
+            await ground.runtime.remove(key.allocation, 1)
+            await ground.runtime.volumes.remove(f"{key.allocation_id}-v1")
+            assert await ground.runtime.volumes.names() == []
             assert (await theirs.show())["Name"] == name
         finally:
             await theirs.delete()

@@ -105,6 +105,7 @@ def test_each_path_of_a_public_method_leads_to_its_service(method: MethodDescrip
         assert location.service == served_by(method), path
         assert "proxy_pass https://" in location.body
         assert ("include stream.conf" in location.body) == method.server_streaming
+        assert ("include upload.conf" in location.body) == method.client_streaming
 
 
 @pytest.mark.parametrize("method", **by_name(PUBLIC))
@@ -113,6 +114,7 @@ def test_a_public_method_is_reached_by_grpc(method: MethodDescriptor) -> None:
     assert location.service == served_by(method)
     assert "grpc_pass grpcs://" in location.body
     assert ("include stream.conf" in location.body) == method.server_streaming
+    assert ("include upload.conf" in location.body) == method.client_streaming
 
 
 @pytest.mark.parametrize("method", **by_name(INTERNAL))
@@ -150,7 +152,7 @@ def test_the_sockets_of_the_console_lead_to_it() -> None:
 def test_nothing_but_public_services_and_documents_is_passed_on() -> None:
     named = {one.match for one in LOCATIONS if "grpc_pass" in one.body and one.match != _REFLECTION}
     public = {f"/{m.containing_service.full_name}/" for m in PUBLIC}
-    streaming = {grpc_path(m) for m in PUBLIC if m.server_streaming}
+    streaming = {grpc_path(m) for m in PUBLIC if m.server_streaming or m.client_streaming}
     assert named == public | streaming
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiodocker.exceptions import DockerError
 
+from docker_svc.adapters.container_runtime.docker_carriers import CarriedVolumes
 from docker_svc.adapters.container_runtime.docker_config import (
     LABEL_ALLOCATION,
     LABEL_INSTALLATION,
@@ -82,6 +83,7 @@ class DockerRuntime:
         self._volumes = NamedVolumes(self._docker, policy)
         # Whether the engine's network is ours; then ports and containers are looked at directly.
         self._is_local = self._url.startswith("unix://") and not probe_host
+        self.volumes = CarriedVolumes(self._docker, policy)
         self._probe_host = probe_host or answers_at(policy.bind_address)
         self._ids: dict[InstanceKey, str] = {}
         # More at a time only makes each one slower: a start keeps a core busy.
@@ -202,7 +204,7 @@ class DockerRuntime:
                 raise _not_found(key) from error
             raise start_fault(error) from error
 
-    async def remove(self, allocation: str, generation: int, *, volumes: bool = False) -> None:
+    async def remove(self, allocation: str, generation: int) -> None:
         """Removes containers and what they wrote; their anonymous volumes too."""
         found = await self._rows(f"{LABEL_ALLOCATION}={allocation}")
         keys = [(key, row["Id"]) for key, row in found if key.generation <= generation]
@@ -212,8 +214,6 @@ class DockerRuntime:
                 await self._delete(identity)
                 self._networks.leave(key)
                 self._ids.pop(key, None)
-            if volumes and len(keys) == len(found):
-                await self._volumes.remove(allocation)
 
         await to_its_end(away())
 
@@ -265,8 +265,7 @@ class DockerRuntime:
                 return await self.get(key)
 
         standings = await asyncio.gather(*(one(key, row) for key, row in rows))
-        left = await self._volumes.of_nobody({key.allocation for key, _ in rows})
-        return [standing for standing in standings if standing is not None] + left
+        return [standing for standing in standings if standing is not None]
 
     async def _rows(self, *labels: str) -> list[tuple[InstanceKey, dict[str, Any]]]:
         wanted = [f"{LABEL_INSTALLATION}={self._policy.installation}", *labels]

@@ -10,7 +10,15 @@ from typing import Any
 
 import orjson
 
-from docker_svc.domain import InstanceKey, InstanceSpec, Protocol, PublishedPort, Standing, Volume
+from docker_svc.domain import (
+    InstanceKey,
+    InstanceSpec,
+    Protocol,
+    PublishedPort,
+    Standing,
+    Volume,
+    volume_ids,
+)
 
 LABEL_INSTALLATION = "allocator.installation"
 LABEL_ALLOCATION = "allocator.allocation"
@@ -18,6 +26,12 @@ LABEL_GENERATION = "allocator.generation"
 LABEL_SPEC = "allocator.spec"
 LABEL_VOLUME = "allocator.volume"
 LABEL_SIZE = "allocator.size-mib"
+LABEL_CARRIER = "allocator.carrier"
+LABEL_CARRIED = "allocator.carried"
+
+CARRIED = "/volume"
+"""Where a container that carries a volume in or out has it."""
+_VOLUMES = "allocator-"
 
 CAPABILITIES = (
     # What images need that begin as root, give files and ports away, and go on as somebody else:
@@ -80,8 +94,10 @@ class ContainerPolicy:
                     for port, number in published.items()
                 },
                 "Mounts": [
-                    {"Type": "volume", "Source": self.volume_name(key, n), "Target": volume.path}
-                    for n, volume in enumerate(spec.volumes, 1)
+                    {"Type": "volume", "Source": volume_name(identity), "Target": volume.path}
+                    for identity, volume in zip(
+                        volume_ids(key.allocation, spec.volumes), spec.volumes, strict=True
+                    )
                 ],
                 "RestartPolicy": {"Name": "no"},
                 "CapDrop": ["ALL"],
@@ -109,10 +125,10 @@ class ContainerPolicy:
             config["StopSignal"] = spec.stop_signal.value
         return config
 
-    def volume_config(self, key: InstanceKey, number: int, volume: Volume) -> dict[str, Any]:
-        """What is asked of the engine to make a volume of an allocation; the first has number 1."""
+    def volume_config(self, key: InstanceKey, identity: str, volume: Volume) -> dict[str, Any]:
+        """What is asked of the engine to make a volume of an allocation."""
         return {
-            "Name": self.volume_name(key, number),
+            "Name": volume_name(identity),
             "Labels": {
                 LABEL_INSTALLATION: self.installation,
                 LABEL_ALLOCATION: key.allocation,
@@ -121,9 +137,35 @@ class ContainerPolicy:
             },
         }
 
-    def volume_name(self, key: InstanceKey, number: int) -> str:
-        """The name of a volume: without the generation, since it outlasts them."""
-        return f"allocator-{key.allocation_id}-v{number}"
+    def carrier_config(self, image: str, identity: str, *, fills: bool) -> dict[str, Any]:
+        """What is asked of the engine to make a container that never runs.
+
+        What is in its volume is handed in and out by its archive.
+
+        Args:
+            image: with nothing in it.
+            identity: the id of the volume.
+            fills: whether the volume is made with it, and goes with it until it is full.
+        """
+        mount: dict[str, Any] = {
+            "Type": "volume",
+            "Source": volume_name(identity),
+            "Target": CARRIED,
+        }
+        labels = {
+            LABEL_INSTALLATION: self.installation,
+            LABEL_CARRIER: "fills" if fills else "reads",
+        }
+        if fills:
+            made = {LABEL_INSTALLATION: self.installation, LABEL_VOLUME: "/"}
+            mount["VolumeOptions"] = {"Labels": made}
+        return {
+            "Image": image,
+            "Cmd": ["none"],
+            "Labels": {**labels, LABEL_CARRIED: identity},
+            "NetworkDisabled": True,
+            "HostConfig": {"Mounts": [mount], "NetworkMode": "none"},
+        }
 
     def network_config(self, name: str, subnet: str) -> dict[str, Any]:
         """What is asked of the engine to make a shared network whose members cannot reach each other."""
@@ -139,6 +181,16 @@ class ContainerPolicy:
     def container_name(self, key: InstanceKey) -> str:
         """The name of a container: with the generation, so that making one again never collides."""
         return f"allocator-{key.allocation_id}-g{key.generation}"
+
+
+def volume_name(identity: str) -> str:
+    """The engine's name of a volume: without a generation, since it outlasts them."""
+    return f"{_VOLUMES}{identity}"
+
+
+def volume_of(name: str) -> str:
+    """The id of the volume that the engine has by that name; empty where it is none of ours."""
+    return name.removeprefix(_VOLUMES) if name.startswith(_VOLUMES) else ""
 
 
 def spec_digest(spec: InstanceSpec) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import tarfile
-from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
 from aiodocker import Docker
@@ -13,27 +11,19 @@ from aiodocker.containers import DockerContainer
 from aiodocker.exceptions import DockerError
 
 from docker_svc.adapters.container_runtime.docker_config import (
-    LABEL_ALLOCATION,
     LABEL_INSTALLATION,
     ContainerPolicy,
 )
-from docker_svc.adapters.container_runtime.docker_engine import asked, start_fault, told
-from docker_svc.domain import (
-    EngineRefused,
-    EngineUnavailable,
-    InstanceKey,
-    InstanceSpec,
-    Standing,
-)
+from docker_svc.adapters.container_runtime.docker_engine import asked, start_fault
+from docker_svc.domain import EngineRefused, InstanceKey, InstanceSpec, volume_ids
 
 _SECONDS = 60.0
-_TRIES = 20
 _FIRST_BYTES = 16384
 _ROOT = ("", "0", "root")
 
 
 class NamedVolumes:
-    """Makes volumes for allocations, and removes them; touches none without our labels.
+    """Makes volumes for instances, and gives them to their users; touches none without our label.
 
     Args:
         docker: the engine.
@@ -51,16 +41,18 @@ class NamedVolumes:
             EngineRefused: somebody else has one of that name, or the engine does not make it.
             EngineUnavailable: the engine does not answer.
         """
-        for number, volume in enumerate(spec.volumes, 1):
-            config = self._policy.volume_config(key, number, volume)
+        for identity, volume in zip(
+            volume_ids(key.allocation, spec.volumes), spec.volumes, strict=True
+        ):
+            config = self._policy.volume_config(key, identity, volume)
             try:
                 async with asked(_SECONDS):
                     made = await self._docker.volumes.create(config)  # type: ignore[no-untyped-call]
                     labels = (await made.show())["Labels"] or {}
             except DockerError as error:
                 raise start_fault(error) from error
-            ours = (LABEL_INSTALLATION, LABEL_ALLOCATION)
-            if any(labels.get(label) != config["Labels"][label] for label in ours):
+            # Whose of ours it is may have changed since it was made; labels cannot.
+            if labels.get(LABEL_INSTALLATION) != self._policy.installation:
                 raise EngineRefused(
                     f"The engine has a volume {config['Name']} that is not ours. Rename or remove it."
                 )
@@ -137,56 +129,6 @@ class NamedVolumes:
         file = archive.extractfile(name)
         text = file.read().decode("utf-8", "replace") if file is not None else ""
         return [row for line in text.splitlines() if len(row := line.split(":")) > 3]
-
-    async def remove(self, allocation: str) -> None:
-        """Removes the volumes of an allocation, once no container has them any more.
-
-        Raises:
-            EngineUnavailable: the engine does not answer, or does not let go of one yet.
-        """
-        for name in await self._labelled(f"{LABEL_ALLOCATION}={allocation}"):
-            await self._delete(name)
-
-    async def _delete(self, name: str) -> None:
-        for _ in range(_TRIES):
-            try:
-                async with asked(_SECONDS):
-                    volume = await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
-                    await volume.delete()
-            except DockerError as error:
-                if error.status == 404:
-                    return
-                if error.status != 409:
-                    break
-                await asyncio.sleep(0.1)
-            else:
-                return
-        raise EngineUnavailable(
-            "The engine could not remove a volume; it is tried again.", retry_after=1.0
-        )
-
-    async def of_nobody(self, known: AbstractSet[str]) -> list[Standing]:
-        """What is told of volumes of allocations that are not known.
-
-        Raises:
-            EngineUnavailable: the engine does not answer.
-        """
-        found = await self._labelled()
-        return [
-            Standing(InstanceKey(allocation, 0), name, running=False)
-            for allocation, name in {a: name for name, a in found.items()}.items()
-            if allocation and allocation not in known
-        ]
-
-    async def _labelled(self, *labels: str) -> dict[str, str]:
-        """The names of our volumes, and whose each is."""
-        wanted = [f"{LABEL_INSTALLATION}={self._policy.installation}", *labels]
-        async with told(_SECONDS):
-            found = await self._docker.volumes.list(  # type: ignore[no-untyped-call]
-                filters={"label": wanted}
-            )
-        rows = found["Volumes"] or ()
-        return {row["Name"]: (row["Labels"] or {}).get(LABEL_ALLOCATION, "") for row in rows}
 
 
 def _number(text: str, user: str) -> int:

@@ -19,6 +19,8 @@ from pathlib import Path
 import orjson
 
 from docker_svc.adapters.container_runtime import shim as shim_module
+from docker_svc.adapters.container_runtime.boot import boot_id
+from docker_svc.adapters.container_runtime.folder_parts import in_thread
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
 from docker_svc.adapters.container_runtime.process_folder import (
     ProcessFolder,
@@ -94,7 +96,7 @@ class ProcessRuntime:
         self._policy = policy
         self._isolation = isolation
         self._watch = EndWatch(root)
-        self._volumes = VolumeFolders(root)
+        self.volumes = self._volumes = VolumeFolders(root)
         self._programs = root / ".bin"
 
     async def check(self, spec: InstanceSpec) -> None:
@@ -115,7 +117,8 @@ class ProcessRuntime:
         if standing is not None and standing.run:
             return standing
         if standing is None:
-            self._made(lambda: self._make(key, folder, spec))
+            uid = await self._ready_volumes(key, spec)
+            self._made(lambda: folder.make(spec, uid))
         try:
             return await self._begin(key, folder, spec)
         except (ProgramNotStarted, EngineRefused):
@@ -261,20 +264,16 @@ class ProcessRuntime:
         finally:
             os.close(pidfd)
 
-    async def remove(self, allocation: str, generation: int, *, volumes: bool = False) -> None:
+    async def remove(self, allocation: str, generation: int) -> None:
         """Kills processes and deletes folders, whatever somebody has left of them."""
-        stays = False
         for key, folder in ProcessFolder.whole_or_not(self._root):
             if key.allocation != allocation:
                 continue
             if key.generation > generation:
-                stays = True
                 continue
             await self._end(folder, 0.0)
             await remove_folder(folder.path)
             self._watch.removed(key)
-        if volumes and not stays:
-            await remove_folder(self._volumes.folder(allocation))
 
     async def get(self, key: InstanceKey) -> Standing | None:
         """Reads the folder."""
@@ -289,11 +288,11 @@ class ProcessRuntime:
                 found.append(standing)
                 if standing.running:
                     self._watch.add(key, folder)
-        return found + self._volumes.of_nobody({standing.key.allocation for standing in found})
+        return found
 
     async def events(self) -> AsyncGenerator[RuntimeEvent, None]:
         """Ends of shims, as the kernel tells them."""
-        yield EngineAvailable(available=True)
+        yield EngineAvailable(available=True, session=boot_id())
         async for key, change in self._watch.changes():
             yield InstanceChanged(key, change)
 
@@ -365,12 +364,14 @@ class ProcessRuntime:
         """Lets go of the watches; processes go on."""
         self._watch.close()
 
-    def _make(self, key: InstanceKey, folder: ProcessFolder, spec: InstanceSpec) -> None:
-        """Makes the folder and the volumes, which stay with the user who has them already."""
-        owner = self._volumes.owner(key.allocation) if self._isolation.own_uids else 0
+    async def _ready_volumes(self, key: InstanceKey, spec: InstanceSpec) -> int:
+        """Makes the volumes, which stay with the user who has them already, and says who that is."""
+        owner = self._volumes.owner(key.allocation, spec) if self._isolation.own_uids else 0
         uid = owner or self._free_uid()
-        self._volumes.make(key.allocation, spec, uid)
-        folder.make(spec, uid)
+        if spec.volumes:
+            # One may have a million files to be given to that user.
+            await in_thread(self._made, lambda: self._volumes.make(key.allocation, spec, uid))
+        return uid
 
     def _free_uid(self) -> int:
         if not self._isolation.own_uids:

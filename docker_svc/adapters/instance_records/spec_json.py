@@ -32,7 +32,7 @@ def spec_to_json(spec: InstanceSpec) -> dict[str, Any]:
         "stop_grace": spec.stop_grace,
         "run_as": spec.run_as,
         "stop_signal": None if spec.stop_signal is None else spec.stop_signal.value,
-        "volumes": [[volume.path, volume.size_mib] for volume in spec.volumes],
+        "volumes": [[volume.path, volume.size_mib, volume.volume] for volume in spec.volumes],
     }
 
 

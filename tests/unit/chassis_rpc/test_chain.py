@@ -142,8 +142,10 @@ class Allocations:
     async def _unused(self, request, call):
         raise AssertionError
 
-    GetAllocation = ListAllocations = UpdateAllocation = DeleteAllocation = _unused
-    StartAllocation = StopAllocation = RestartAllocation = InspectAllocation = _unused
+
+for _method in allocation_service_pb2.DESCRIPTOR.services_by_name["AllocationService"].methods:
+    if not hasattr(Allocations, _method.name):
+        setattr(Allocations, _method.name, Allocations._unused)
 
 
 class World:

@@ -161,6 +161,6 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     finally:
         for standing in await one.runtime.list_all():
             key = standing.key
-            await one.runtime.remove(key.allocation, key.generation, volumes=True)
+            await one.runtime.remove(key.allocation, key.generation)
         await one.end()
     assert one.reports == []

@@ -56,7 +56,7 @@ class Replica:
 
     def __init__(self, folder: Path, name: str, *, is_shared: bool = True) -> None:
         self.draining = asyncio.Event()
-        self.instances, self.logs = Running(), Running()
+        self.instances, self.logs, self.volumes = Running(), Running(), Running()
         self.said = Said()
         self.trace: list[str] = []
         self.breaks: Exception | None = None
@@ -86,7 +86,8 @@ class Replica:
         exits.push_async_callback(self.may_close.wait)
         if self.breaks:
             raise self.breaks
-        return Work(cast("Any", self.instances), cast("Any", None), cast("Any", self.logs))
+        instances, volumes = cast("Any", self.instances), cast("Any", self.volumes)
+        return Work(instances, cast("Any", None), cast("Any", self.logs), volumes)
 
     def start(self) -> asyncio.Task[None]:
         async def life() -> None:

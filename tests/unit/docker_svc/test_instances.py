@@ -208,10 +208,8 @@ async def test_what_a_crash_interrupted_is_finished(installation: Installation) 
     assert [s.key for s in await installation.runtime.list_all()] == [made]
 
 
-async def test_volumes_outlast_generations_and_go_when_the_allocation_is_removed(
-    installation: Installation,
-) -> None:
-    """A newer generation takes them over; a removal that a crash interrupted takes them too."""
+async def test_volumes_outlast_generations_and_removals(installation: Installation) -> None:
+    """Whoever asked for them says when they go; a removal that a crash interrupted leaves them too."""
     key = new_key()
     newer = replace(key, generation=2)
     marks = 'echo a >> "$ALLOCATOR_VOLUME_1/m"; exit $(wc -l < "$ALLOCATOR_VOLUME_1/m")'
@@ -230,23 +228,7 @@ async def test_volumes_outlast_generations_and_go_when_the_allocation_is_removed
     await installation.begin()
     await installation.until_state(newer, State.MISSING)
     assert await installation.runtime.list_all() == []
-
-
-async def test_volumes_of_which_nobody_knows_are_listed_and_can_be_removed(
-    installation: Installation,
-) -> None:
-    """As a MISSING instance; not once their allocation is known."""
-    key = new_key()
-    spec = replace(script(SLEEPS), volumes=(Volume("/data", 1),))
-    await installation.runtime.ensure(key, spec, lambda _: None)
-    await installation.runtime.remove(key.allocation, 1)
-    listed = await installation.instances.list_all()
-    assert [(i.key, i.state) for i in listed] == [(replace(key, generation=0), State.MISSING)]
-    await installation.instances.ensure(key, spec)
-    await installation.until_state(key, State.READY)
-    assert [i.key for i in await installation.instances.list_all()] == [key]
-    await installation.instances.remove(key)
-    assert await installation.instances.list_all() == []
+    assert await installation.runtime.volumes.names() == [f"{key.allocation_id}-v1"]
 
 
 async def test_instances_are_found_again(installation: Installation) -> None:

@@ -81,7 +81,7 @@ async def on_duty(folder: Path, logs: Logs) -> Duty:
     """A replica that works with these logs, and has nothing else."""
 
     async def begin(_exits: AsyncExitStack) -> Work:
-        return Work(cast("Any", None), cast("Any", None), logs)
+        return Work(cast("Any", None), cast("Any", None), logs, cast("Any", None))
 
     duty = Duty(
         FileNodeLock(folder / "node.lock", "one"),

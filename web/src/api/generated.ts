@@ -1,6 +1,6 @@
 // Made from the contracts by tools/web_client.py. Do not edit.
 
-import { type Download, download } from "./transfers";
+import { type Download, download, type Upload, upload } from "./transfers";
 import { type Stream as ServerStream, stream, type Unary, unary } from "./transport";
 
 /** What happens when its time is over. */
@@ -27,6 +27,9 @@ export type DesiredState = "STATE_UNSPECIFIED" | "RUNNING" | "STOPPED" | "DELETE
 /** How a report is written. */
 export type DownloadUsageReportRequestFormat = "FORMAT_UNSPECIFIED" | "CSV" | "JSON";
 
+/** How the archive is packed. */
+export type DownloadVolumeRequestCompression = "COMPRESSION_UNSPECIFIED" | "GZIP";
+
 /** The transport protocol. */
 export type EndpointProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
 
@@ -45,6 +48,18 @@ export type UsageKind =
   | "FAILED"
   | "UNKNOWN"
   | "DELETING";
+
+/** What is so. */
+export type VolumeState =
+  | "STATE_UNSPECIFIED"
+  | "UPLOADING"
+  | "IN_USE"
+  | "DETACHED"
+  | "DELETING"
+  | "LOST";
+
+/** What is to happen where there is no room at present. */
+export type WhenFull = "WHEN_FULL_UNSPECIFIED" | "REFUSE" | "WAIT";
 
 /** Why lines are missing. */
 export type GapCause =
@@ -224,6 +239,37 @@ export type Reason =
   | "INSTANCE_PAUSED"
   | "RESTARTS_EXHAUSTED"
   | "HOST_RESTARTED"
+  | "INSTANCE_NAME_TAKEN"
+  | "VOLUME_NOT_FOUND"
+  | "VOLUME_IN_USE"
+  | "VOLUME_FULL"
+  | "VOLUME_TOO_LARGE"
+  | "ARCHIVE_INVALID"
+  | "ARCHIVE_UNSAFE"
+  | "TRANSFERS_EXHAUSTED"
+  | "TRANSFER_STALLED"
+  | "VOLUMES_EXCEEDED"
+  | "VOLUME_ELSEWHERE"
+  | "VOLUME_NOT_READY"
+  | "VOLUME_PATH_UNKNOWN"
+  | "VOLUME_LIMIT_ADMINS_ONLY"
+  | "CAPACITY_EXHAUSTED"
+  | "OTHERS_WAIT"
+  | "NEVER_FITS"
+  | "QUEUE_FULL"
+  | "ALLOCATION_NOT_WAITING"
+  | "ALLOCATION_WAITING"
+  | "WAIT_TIMED_OUT"
+  | "CANCELLED_BY_ADMIN"
+  | "RESOURCE_CLASS_NOT_FOUND"
+  | "RESOURCE_CLASS_EXISTS"
+  | "RESOURCE_CLASS_IS_DEFAULT"
+  | "NODE_AWAY"
+  | "NODE_NOT_FOUND"
+  | "NODE_DRAINED"
+  | "NODE_FAILING"
+  | "STATS_UNREACHABLE"
+  | "NO_NODE_FITS"
   | "EXPIRED"
   | "IDLE"
   | "SCHEDULED"
@@ -232,10 +278,21 @@ export type Reason =
   | "IDLE_TIMEOUT_INVALID"
   | "SCHEDULE_INVALID"
   | "MACHINE_TOO_DIFFERENT"
-  | "MACHINE_USAGE_NOT_YOURS";
+  | "MACHINE_USAGE_NOT_YOURS"
+  | "INVITATION_REQUIRED"
+  | "INVITATION_INVALID"
+  | "INVITATION_NOT_FOUND"
+  | "INVITATION_END_INVALID"
+  | "TOO_MANY_INVITATIONS";
 
 /** What can be verified. */
 export type CreateUserRequestVerifyBy = "VERIFY_BY_UNSPECIFIED" | "EMAIL" | "PHONE";
+
+/** Whether somebody can still sign up with it. */
+export type InvitationState = "STATE_UNSPECIFIED" | "ACTIVE" | "USED_UP" | "ENDED";
+
+/** Who can sign up. */
+export type SignUpPolicyMode = "MODE_UNSPECIFIED" | "OPEN" | "INVITE" | "CLOSED";
 
 /** How far it is. */
 export type TotpState = "STATE_UNSPECIFIED" | "NONE" | "UNCONFIRMED" | "ACTIVE";
@@ -316,13 +373,27 @@ export interface Allocation {
    * 0 where there is none, where the machine is not in the catalogue any more, and in facts.
    */
   newerMachineVersion: number;
+  /** Where it stands in the queue; set while it is PENDING, and not in facts but AllocationQueued. */
+  queue?: QueuePlace;
+  /** What an hour in state READY costs, by its machine when it was rented; unset where that is nothing. */
+  pricePerHour?: Money;
   /** What becomes of its program when that ends by itself; the machine's policy by default. */
   restartPolicy: MachineRestartPolicy;
+  /**
+   * The node that its instance is on, or was on when it was last heard of: `nodes/{node}`. Empty before
+   * there was one.
+   */
+  node: string;
   /**
    * How often its program was started again by itself, since its owner last asked for a start, a stop or
    * a restart.
    */
   restartCount: number;
+  /**
+   * Its volumes, by their paths in the machine. At creation it can name detached volumes of the caller's
+   * for some of them; the others are made.
+   */
+  volumes: AllocationVolume[];
   /**
    * When its time is over; unset for never. At `expire_time` it is stopped or removed; a stopped one is
    * not started any more until this is later. An installation may set it, and limit it.
@@ -354,6 +425,17 @@ export interface AllocationUsage {
   nextPageToken: string;
 }
 
+/** Which volume an allocation has at a path of its machine. */
+export interface AllocationVolume {
+  /** Where its program finds it: the path of one of the machine's volumes. */
+  path: string;
+  /**
+   * The volume, `volumes/{volume}`. At creation a detached one of the caller's; paths that are not
+   * named get new ones.
+   */
+  volume: string;
+}
+
 /** Asks to rent a machine. */
 export interface CreateAllocationRequest {
   /** The allocation: the machine, its variables, and a display name and labels if wished. */
@@ -363,6 +445,13 @@ export interface CreateAllocationRequest {
    * first answer and has no second effect.
    */
   requestId: string;
+  /** What is to happen where there is no room at present. What can never run is refused in either case. */
+  whenFull: WhenFull;
+  /**
+   * For how long it waits at most, where it waits: from 1 s, by default and at most what the settings of
+   * the installation say.
+   */
+  maxWait?: string;
 }
 
 /** Asks to remove an allocation. */
@@ -371,6 +460,25 @@ export interface DeleteAllocationRequest {
   name: string;
   /** The etag that it was read with; empty to delete whatever is there. */
   etag: string;
+  /**
+   * Whether its volumes stay, detached, and can be given to another allocation; they go with it by
+   * default.
+   */
+  keepVolumes: boolean;
+}
+
+/** Asks to remove a volume. */
+export interface DeleteVolumeRequest {
+  /** `volumes/{volume}`. */
+  name: string;
+  /** The etag that it was read with; empty to remove it whatever has changed. */
+  etag: string;
+}
+
+/** Asks for all that there is of an allocation. */
+export interface DownloadArchiveRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
 }
 
 /** Asks for a report about allocations. */
@@ -385,6 +493,14 @@ export interface DownloadUsageReportRequest {
   endTime?: string;
   /** How it is written; CSV where it is unset. */
   format: DownloadUsageReportRequestFormat;
+}
+
+/** Asks for what is in a volume. */
+export interface DownloadVolumeRequest {
+  /** `volumes/{volume}`. */
+  name: string;
+  /** How the archive is packed; not at all by default. */
+  compression: DownloadVolumeRequestCompression;
 }
 
 /** Where one port of the machine is reached. */
@@ -431,6 +547,12 @@ export interface GetMachineUsageRequest {
   startTime?: string;
   /** Until when, without this instant; unset until now. */
   endTime?: string;
+}
+
+/** Asks for a volume. */
+export interface GetVolumeRequest {
+  /** `volumes/{volume}`. */
+  name: string;
 }
 
 /**
@@ -509,6 +631,29 @@ export interface ListAllocationsResponse {
   nextPageToken: string;
 }
 
+/** Asks for a page of volumes. */
+export interface ListVolumesRequest {
+  /** Whose: empty or `users/me` for the caller's; `users/{user}` or `users/-` (all) for admins. */
+  parent: string;
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one; the other fields must be the same as then. */
+  pageToken: string;
+  /**
+   * Which ones: `state = DETACHED`, `allocation = "allocations/7f3k2m9q"`, `machine = "machines/redis"`,
+   * joined by AND.
+   */
+  filter: string;
+}
+
+/** A page of volumes. */
+export interface ListVolumesResponse {
+  /** The volumes, newest first. */
+  volumes: AllocationsVolume[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
 /** What all allocations of a machine were, and for how long. */
 export interface MachineUsage {
   /** `machines/{machine}/usage`. */
@@ -527,6 +672,23 @@ export interface PlannedChange {
   desiredState: DesiredState;
   /** Why: EXPIRED, IDLE or SCHEDULED, and a sentence. */
   reason?: StateReason;
+}
+
+/** The place of an allocation in the queue for room. */
+export interface QueuePlace {
+  /** From 1: the next one. */
+  position: number;
+  /** How many wait. */
+  length: number;
+  /**
+   * When its turn is likely to come, by how fast the queue has moved of late; unset where nobody has left
+   * it of late, so that it cannot be said.
+   */
+  expectedTime?: string;
+  /** Until when it waits; then it is given up. */
+  deadline?: string;
+  /** What it waits for. */
+  waitingFor?: StateReason;
 }
 
 /** Asks to make the instance of an allocation anew. */
@@ -583,6 +745,13 @@ export interface StartAllocationRequest {
    * first answer and has no second effect.
    */
   requestId: string;
+  /** What is to happen where there is no room at present. What can never run again is refused in either case. */
+  whenFull: WhenFull;
+  /**
+   * For how long it waits at most, where it waits: from 1 s, by default and at most what the settings of
+   * the installation say.
+   */
+  maxWait?: string;
 }
 
 /** Why an allocation is in its state. */
@@ -614,6 +783,30 @@ export interface UpdateAllocationRequest {
    * `expire_action`, `idle_policy`, `schedule`. Without it, those that are not empty.
    */
   updateMask?: string;
+}
+
+/** Asks to change a volume. */
+export interface UpdateVolumeRequest {
+  /** The volume: its name, the fields to change, and the etag that it was read with. */
+  volume?: AllocationsVolume;
+  /** The fields to change: `display_name`, `size_limit_mib`. Without it, those that are not empty. */
+  updateMask?: string;
+}
+
+/** A piece of an archive that becomes a volume. All but `archive` is said in the first one. */
+export interface UploadVolumeRequest {
+  /** The owner's own name for the volume, at most 80 characters. */
+  displayName: string;
+  /** Where a program is meant to find it, `/data`; an allocation may have it elsewhere. */
+  path: string;
+  /**
+   * How much it may hold, in MiB; by default, and at most, what is left of what the caller may have in
+   * detached volumes. An allocation that gets it has the limit of its machine, or this one where it is
+   * higher.
+   */
+  sizeLimitMib: number;
+  /** The next bytes of the archive. The media type does not matter: the bytes tell what they are. */
+  archive?: Blob;
 }
 
 /**
@@ -676,6 +869,46 @@ export interface VariableValue {
   value: string;
   /** True in answers where the variable is secret and its value is left out. */
   secret: boolean;
+}
+
+/**
+ * A folder that outlasts the instances of an allocation, and the allocation itself where its owner
+ * wants that.
+ */
+export interface AllocationsVolume {
+  /** The resource name, `volumes/{volume}`, set by the server and never changed. */
+  name: string;
+  /** A UUID that is never used twice. */
+  uid: string;
+  /** Whose it is: `users/{user}`. */
+  owner: string;
+  /** The owner's own name for it, at most 80 characters; by default what it was made for. */
+  displayName: string;
+  /** The machine that it was made for, `machines/{machine}`; empty where it was uploaded. */
+  machine: string;
+  /** Where its program finds it, or the last one found it: `/data`. */
+  path: string;
+  /**
+   * How much it may hold, in MiB. An allocation whose volume holds more is stopped with VOLUME_FULL.
+   * Only admins change it.
+   */
+  sizeLimitMib: number;
+  /** How much it held when it was last measured: the lengths of its files, in bytes. */
+  sizeBytes: string;
+  /** When it was last measured; unset where it never was. */
+  measureTime?: string;
+  /** The allocation that has it, `allocations/{allocation}`; empty while it is detached. */
+  allocation: string;
+  /** What is so. */
+  state: VolumeState;
+  /** The node that it is on. */
+  node: string;
+  /** When it was made. */
+  createTime?: string;
+  /** When it last changed. */
+  updateTime?: string;
+  /** Changes with every change but measures; send it back with an update to be told of a lost race. */
+  etag: string;
 }
 
 /** Asks for a stream of allocations. */
@@ -1414,7 +1647,7 @@ export interface Machine {
    * environment, and so on: in a container that is its path. Where only some are wrong, the reason is
    * VOLUME_INVALID.
    */
-  volumes: Volume[];
+  volumes: MachinesVolume[];
   /**
    * What becomes of a program that has ended by itself, unless the allocation says otherwise; NEVER by
    * default.
@@ -1588,7 +1821,7 @@ export interface Variable {
  * A folder that an allocation keeps: what is in it outlasts every instance, and goes with the
  * allocation.
  */
-export interface Volume {
+export interface MachinesVolume {
   /**
    * Where the program finds it, `/data`: absolute, without `.`, `..` and empty parts; neither what
    * belongs to the system (`/`, `/etc`, `/usr`, …) nor in `/proc`, `/sys` or `/dev`.
@@ -2222,6 +2455,12 @@ export interface CreateAccessTokenRequest {
   accessToken?: AccessToken;
 }
 
+/** Asks for a new invitation. */
+export interface CreateInvitationRequest {
+  /** What it shall be; all of it may be left out. */
+  invitation?: Invitation;
+}
+
 /** Asks to log in. */
 export interface CreateSessionRequest {
   /** The e-mail address of the account, or a verified phone number in E.164 form, `+4930123456`. */
@@ -2246,6 +2485,11 @@ export interface CreateUserRequest {
   requestId: string;
   /** Where the one-time code is sent. */
   verifyBy: CreateUserRequestVerifyBy;
+  /**
+   * The code of an invitation, in capitals or not, with or without its dashes. Needed where people sign up
+   * by invitation, and counts for nothing elsewhere.
+   */
+  invitationCode: string;
 }
 
 /** Says where the one-time code was sent. */
@@ -2261,6 +2505,12 @@ export interface CreateUserResponse {
 /** Asks to end an access token. */
 export interface DeleteAccessTokenRequest {
   /** `accessTokens/{access_token}`. */
+  name: string;
+}
+
+/** Asks to withdraw an invitation. */
+export interface DeleteInvitationRequest {
+  /** `invitations/{invitation}`. */
   name: string;
 }
 
@@ -2315,6 +2565,15 @@ export interface EnrollTotpResponse {
   qrSvg: string;
 }
 
+/** Asks for an invitation. */
+export interface GetInvitationRequest {
+  /** `invitations/{invitation}`. */
+  name: string;
+}
+
+/** Asks who can sign up. */
+export type GetSignUpPolicyRequest = Record<string, never>;
+
 /** Asks how far the second factor is. */
 export interface GetTotpRequest {
   /** `users/me/totp`, or one's own `users/{user}/totp`; for admins anybody's. */
@@ -2335,6 +2594,41 @@ export interface GrantRoleRequest {
   role: UserRole;
 }
 
+/** Lets people sign up where sign-up is by invitation. It grants no role. */
+export interface Invitation {
+  /** The resource name, `invitations/{invitation}`, set by the server. */
+  name: string;
+  /** Whom it is for, in the admin's words: at most 100 characters. */
+  title: string;
+  /**
+   * The only e-mail address that can sign up with it; it gets the code by mail. Empty for anybody who
+   * has the code.
+   */
+  email: string;
+  /** The language of that mail (BCP 47): `en`, `de`. English where it is empty. */
+  languageCode: string;
+  /**
+   * How many addresses or numbers can sign up with it: 1 where not given, 1000 at most. The same one
+   * again counts once.
+   */
+  maxUses: number;
+  /** When it ends: in the future, at most 365 days after it is made; 7 days after it where not given. */
+  expireTime?: string;
+  /** How many have signed up with it. */
+  useCount: number;
+  /** Whether somebody can still sign up with it. */
+  state: InvitationState;
+  /** The admin who has made it, `users/{user}`. It goes with that account. */
+  creator: string;
+  /** When it was made. */
+  createTime?: string;
+  /**
+   * The code, to sign up with; the page `/signup#invitation={code}` of the web console takes it from
+   * there. Only in the answer of CreateInvitation: it is kept nowhere and cannot be shown again.
+   */
+  code: string;
+}
+
 /** Asks for a page of access tokens. */
 export interface ListAccessTokensRequest {
   /** How many at most: 50 by default, 1000 at most. */
@@ -2347,6 +2641,22 @@ export interface ListAccessTokensRequest {
 export interface ListAccessTokensResponse {
   /** The access tokens, newest first, without `token`. */
   accessTokens: AccessToken[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of invitations. */
+export interface ListInvitationsRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before. */
+  pageToken: string;
+}
+
+/** A page of invitations. */
+export interface ListInvitationsResponse {
+  /** The invitations, newest first, without `code`. */
+  invitations: Invitation[];
   /** For the next page; empty at the end. */
   nextPageToken: string;
 }
@@ -2480,6 +2790,12 @@ export interface Session {
   device: string;
 }
 
+/** Who can sign up here. */
+export interface SignUpPolicy {
+  /** Who can sign up. */
+  mode: SignUpPolicyMode;
+}
+
 /** The second factor of an account. */
 export interface Totp {
   /** The resource name, `users/{user}/totp`. */
@@ -2580,10 +2896,12 @@ export interface Value {
 
 /** The defaults of what frames are made of. */
 export const SHAPES = {
-  Allocation: { zeros: {"name": "", "uid": "", "owner": "", "machine": "", "machineVersion": 0, "machineTitle": "", "displayName": "", "variables": [], "desiredState": "STATE_UNSPECIFIED", "state": "STATE_UNSPECIFIED", "host": "", "port": 0, "endpoints": [], "generation": 0, "progress": "", "etag": "", "labels": {}, "resourceClass": "", "newerMachineVersion": 0, "restartPolicy": "RESTART_POLICY_UNSPECIFIED", "restartCount": 0, "expireAction": "END_ACTION_UNSPECIFIED"}, parts: {"variables": "VariableValue", "stateReason": "StateReason", "endpoints": "Endpoint", "idlePolicy": "IdlePolicy", "schedule": "Schedule", "planned": "PlannedChange"} },
+  Allocation: { zeros: {"name": "", "uid": "", "owner": "", "machine": "", "machineVersion": 0, "machineTitle": "", "displayName": "", "variables": [], "desiredState": "STATE_UNSPECIFIED", "state": "STATE_UNSPECIFIED", "host": "", "port": 0, "endpoints": [], "generation": 0, "progress": "", "etag": "", "labels": {}, "resourceClass": "", "newerMachineVersion": 0, "restartPolicy": "RESTART_POLICY_UNSPECIFIED", "node": "", "restartCount": 0, "volumes": [], "expireAction": "END_ACTION_UNSPECIFIED"}, parts: {"variables": "VariableValue", "stateReason": "StateReason", "endpoints": "Endpoint", "queue": "QueuePlace", "pricePerHour": "Money", "volumes": "AllocationVolume", "idlePolicy": "IdlePolicy", "schedule": "Schedule", "planned": "PlannedChange"} },
+  AllocationVolume: { zeros: {"path": "", "volume": ""}, parts: {} },
   Endpoint: { zeros: {"host": "", "port": 0, "protocol": "PROTOCOL_UNSPECIFIED", "containerPort": 0, "title": "", "scheme": ""}, parts: {} },
   IdlePolicy: { zeros: {}, parts: {} },
   PlannedChange: { zeros: {"desiredState": "STATE_UNSPECIFIED"}, parts: {"reason": "StateReason"} },
+  QueuePlace: { zeros: {"position": 0, "length": 0}, parts: {"waitingFor": "StateReason"} },
   Schedule: { zeros: {"timeZone": "", "actions": []}, parts: {"actions": "ScheduledAction"} },
   ScheduledAction: { zeros: {"action": "ACTION_UNSPECIFIED", "days": [], "time": ""}, parts: {} },
   StateReason: { zeros: {"reason": "REASON_UNSPECIFIED", "message": "", "outOfMemory": false, "lastLines": []}, parts: {} },
@@ -2601,6 +2919,7 @@ export const SHAPES = {
   ServerFrame: { zeros: {}, parts: {"hello": "Hello", "log": "LogLines", "gap": "Gap", "state": "StateChange", "stats": "Stats", "notice": "Notice", "authExpiring": "AuthExpiring", "bye": "Bye"} },
   StateChange: { zeros: {}, parts: {"allocation": "Allocation"} },
   Stats: { zeros: {"cpuMillis": 0, "memoryBytes": "0", "memoryLimitBytes": "0", "receivedBytes": "0", "sentBytes": "0", "pids": 0}, parts: {} },
+  Money: { zeros: {"currencyCode": "", "minorUnits": "0"}, parts: {} },
 };
 
 /**
@@ -2637,8 +2956,8 @@ export const updateAllocation: Unary<UpdateAllocationRequest, Allocation> =
   unary("PATCH", "/v1/{allocation.name=allocations/*}", "allocation");
 
 /**
- * Removes an allocation, with its instance and its files, from whatever state it is in. It lives
- * on as history. Deleting a deleted one changes nothing.
+ * Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
+ * from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
  * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
  */
 export const deleteAllocation: Unary<DeleteAllocationRequest, Allocation> =
@@ -2692,6 +3011,15 @@ export const watchAllocations: ServerStream<WatchAllocationsRequest, WatchAlloca
   stream("GET", "/v1/allocations:watch");
 
 /**
+ * Streams all that there is of an allocation as a zip archive: each volume as `volumes/….tar`, the log
+ * as `log.txt`, and what is known of it as `report.json` and `report.csv`. How much its volumes hold,
+ * is said before (`x-volume-bytes`). What is told of volumes at DownloadVolume is so here too.
+ * Fails with ALLOCATION_NOT_FOUND, TRANSFERS_EXHAUSTED, TRANSFER_STALLED, ENGINE_UNAVAILABLE.
+ */
+export const downloadArchive: Download<DownloadArchiveRequest> =
+  download("GET", "/v1/{name=allocations/*}/archive");
+
+/**
  * Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
  * of too.
  * Fails with ALLOCATION_NOT_FOUND, PAGE_TOKEN_INVALID.
@@ -2714,6 +3042,61 @@ export const getMachineUsage: Unary<GetMachineUsageRequest, MachineUsage> =
  */
 export const downloadUsageReport: Download<DownloadUsageReportRequest> =
   download("GET", "/v1/allocations:downloadUsageReport");
+
+/**
+ * Lists the caller's volumes, newest first; with `parent=users/-`, an admin lists everybody's.
+ * Fails with FILTER_INVALID, PAGE_TOKEN_INVALID, PARENT_FOREIGN.
+ */
+export const listVolumes: Unary<ListVolumesRequest, ListVolumesResponse> =
+  unary("GET", "/v1/volumes");
+
+/**
+ * Reads one volume.
+ * Fails with VOLUME_NOT_FOUND.
+ */
+export const getVolume: Unary<GetVolumeRequest, AllocationsVolume> =
+  unary("GET", "/v1/{name=volumes/*}");
+
+/**
+ * Changes the display name; an admin also how much it may hold. An allocation that was stopped
+ * because the volume was full can be started again where it then is not.
+ * Fails with VOLUME_NOT_FOUND, ETAG_STALE, FIELD_NOT_UPDATABLE, VOLUME_LIMIT_ADMINS_ONLY.
+ */
+export const updateVolume: Unary<UpdateVolumeRequest, AllocationsVolume> =
+  unary("PATCH", "/v1/{volume.name=volumes/*}", "volume");
+
+/**
+ * Removes a detached volume with all that is in it, for ever. Answers at once, with the volume in
+ * DELETING; it is gone a moment later, as soon as the engine answers.
+ * Fails with VOLUME_NOT_FOUND, VOLUME_IN_USE, VOLUME_NOT_READY, ETAG_STALE.
+ */
+export const deleteVolume: Unary<DeleteVolumeRequest, AllocationsVolume> =
+  unary("DELETE", "/v1/{name=volumes/*}");
+
+/**
+ * Streams what is in a volume as a tar archive, plain or gzip, as it is while it is read: each file
+ * as it is when its turn comes. Stop the allocation first where files must fit each other. How much
+ * there is, is said before (`x-volume-bytes`, in HTTP headers and in gRPC metadata: as it was last
+ * measured); the archive itself is a little longer. Devices, pipes, sockets and links that lead out
+ * of the volume are left out; the last file, `.allocator-left-out.txt`, then names them. A fault in
+ * the middle cuts the connection.
+ * Fails with VOLUME_NOT_FOUND, VOLUME_NOT_READY, TRANSFERS_EXHAUSTED, TRANSFER_STALLED,
+ * ENGINE_UNAVAILABLE.
+ */
+export const downloadVolume: Download<DownloadVolumeRequest> =
+  download("GET", "/v1/{name=volumes/*}:download");
+
+/**
+ * Makes a detached volume of the caller's from a tar archive, plain or gzip, which may be of any
+ * length: over HTTP it is the body, by gRPC it comes in as many messages as it takes. Devices, names
+ * and links that lead out of the archive, and sparse files refuse it as a whole; then, and where
+ * it breaks off, nothing remains. The volume keeps the numbers of users and groups in the archive
+ * where the runtime can.
+ * Fails with VOLUMES_EXCEEDED, VOLUME_TOO_LARGE, ARCHIVE_INVALID, ARCHIVE_UNSAFE,
+ * TRANSFERS_EXHAUSTED, TRANSFER_STALLED, ENGINE_UNAVAILABLE.
+ */
+export const uploadVolume: Upload<UploadVolumeRequest, AllocationsVolume> =
+  upload("POST", "/v1/volumes:upload", "archive");
 
 /**
  * Streams the log, the state and the statistics of an allocation: from a cursor, then live. Over
@@ -3194,6 +3577,40 @@ export const listAccessTokens: Unary<ListAccessTokensRequest, ListAccessTokensRe
 export const deleteAccessToken: Unary<DeleteAccessTokenRequest, Record<string, never>> =
   unary("DELETE", "/v1/{name=accessTokens/*}");
 
+/** Says who can sign up here. */
+export const getSignUpPolicy: Unary<GetSignUpPolicyRequest, SignUpPolicy> =
+  unary("GET", "/v1/signUpPolicy");
+
+/**
+ * Makes an invitation; its `code` is in this answer alone. Where it names an e-mail address, the code
+ * is sent there. It can be made whoever can sign up at present: it counts where that is by invitation.
+ * Fails with INVITATION_END_INVALID, TOO_MANY_INVITATIONS, TOO_MANY_REQUESTS.
+ */
+export const createInvitation: Unary<CreateInvitationRequest, Invitation> =
+  unary("POST", "/v1/invitations", "invitation");
+
+/**
+ * Reads one invitation, without its code.
+ * Fails with INVITATION_NOT_FOUND.
+ */
+export const getInvitation: Unary<GetInvitationRequest, Invitation> =
+  unary("GET", "/v1/{name=invitations/*}");
+
+/**
+ * Lists the invitations of all admins, newest first. Those that were used up or have ended are there
+ * for 30 days after their end.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listInvitations: Unary<ListInvitationsRequest, ListInvitationsResponse> =
+  unary("GET", "/v1/invitations");
+
+/**
+ * Withdraws an invitation: nobody can sign up with it any more. Who has keeps the account.
+ * Fails with INVITATION_NOT_FOUND.
+ */
+export const deleteInvitation: Unary<DeleteInvitationRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=invitations/*}");
+
 /**
  * Logs in. With `cookie` set, the refresh token travels in an HttpOnly cookie instead of the answer.
  * Where the account has a second factor, the password alone is answered with TOTP_REQUIRED: send the
@@ -3262,7 +3679,8 @@ export const removeTotp: Unary<RemoveTotpRequest, Record<string, never>> =
  * `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
  * Answers the same whether or not there is an account already, so that nobody learns who is here;
  * the owner of a taken address or number is told there.
- * Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+ * Fails with SIGN_UP_CLOSED, INVITATION_REQUIRED and INVITATION_INVALID (where people sign up by
+ * invitation), PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
  */
 export const createUser: Unary<CreateUserRequest, CreateUserResponse> =
   unary("POST", "/v1/users", "*");

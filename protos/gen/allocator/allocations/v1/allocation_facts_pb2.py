@@ -26,7 +26,7 @@ from allocator.allocations.v1 import allocation_pb2 as allocator_dot_allocations
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/allocator/allocations/v1/allocation_facts.proto\x12\x18\x61llocator.allocations.v1\x1a)allocator/allocations/v1/allocation.proto\x1a\x1fgoogle/api/field_behavior.proto\"_\n\x11\x41llocationCreated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationUpdated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"f\n\x18\x41llocationStateRequested\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"\xa9\x01\n\x12\x41llocationExpiring\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\x12G\n\x07planned\x18\x02 \x01(\x0b\x32\'.allocator.allocations.v1.PlannedChangeB\x04\xe2\x41\x01\x03R\x07planned\"]\n\x0f\x41llocationReady\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationStopped\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"^\n\x10\x41llocationFailed\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"\\\n\x0e\x41llocationLost\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationDeleted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationUnhealthy\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationRestarted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/allocator/allocations/v1/allocation_facts.proto\x12\x18\x61llocator.allocations.v1\x1a)allocator/allocations/v1/allocation.proto\x1a\x1fgoogle/api/field_behavior.proto\"_\n\x11\x41llocationCreated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationUpdated\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"f\n\x18\x41llocationStateRequested\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"\xa9\x01\n\x12\x41llocationExpiring\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\x12G\n\x07planned\x18\x02 \x01(\x0b\x32\'.allocator.allocations.v1.PlannedChangeB\x04\xe2\x41\x01\x03R\x07planned\"]\n\x0f\x41llocationReady\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationStopped\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"^\n\x10\x41llocationFailed\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"\\\n\x0e\x41llocationLost\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"_\n\x11\x41llocationDeleted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationUnhealthy\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"a\n\x13\x41llocationRestarted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"^\n\x10\x41llocationQueued\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocation\"`\n\x12\x41llocationAdmitted\x12J\n\nallocation\x18\x01 \x01(\x0b\x32$.allocator.allocations.v1.AllocationB\x04\xe2\x41\x01\x03R\nallocationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +57,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALLOCATIONUNHEALTHY'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATIONRESTARTED'].fields_by_name['allocation']._loaded_options = None
   _globals['_ALLOCATIONRESTARTED'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
+  _globals['_ALLOCATIONQUEUED'].fields_by_name['allocation']._loaded_options = None
+  _globals['_ALLOCATIONQUEUED'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
+  _globals['_ALLOCATIONADMITTED'].fields_by_name['allocation']._loaded_options = None
+  _globals['_ALLOCATIONADMITTED'].fields_by_name['allocation']._serialized_options = b'\342A\001\003'
   _globals['_ALLOCATIONCREATED']._serialized_start=153
   _globals['_ALLOCATIONCREATED']._serialized_end=248
   _globals['_ALLOCATIONUPDATED']._serialized_start=250
@@ -79,4 +83,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALLOCATIONUNHEALTHY']._serialized_end=1199
   _globals['_ALLOCATIONRESTARTED']._serialized_start=1201
   _globals['_ALLOCATIONRESTARTED']._serialized_end=1298
+  _globals['_ALLOCATIONQUEUED']._serialized_start=1300
+  _globals['_ALLOCATIONQUEUED']._serialized_end=1394
+  _globals['_ALLOCATIONADMITTED']._serialized_start=1396
+  _globals['_ALLOCATIONADMITTED']._serialized_end=1492
 # @@protoc_insertion_point(module_scope)

@@ -264,3 +264,47 @@ class AllocationRestarted(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AllocationQueued(message.Message):
+    """It waits for room; `queue` of the allocation says where it stands."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALLOCATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def allocation(self) -> allocation_pb2.Allocation:
+        """The allocation as it was then, without its secrets."""
+
+    def __init__(
+        self,
+        *,
+        allocation: allocation_pb2.Allocation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AllocationAdmitted(message.Message):
+    """It has waited, and now has room and its address."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ALLOCATION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def allocation(self) -> allocation_pb2.Allocation:
+        """The allocation as it was then, without its secrets."""
+
+    def __init__(
+        self,
+        *,
+        allocation: allocation_pb2.Allocation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

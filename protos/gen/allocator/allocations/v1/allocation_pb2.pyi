@@ -3,6 +3,7 @@
 isort:skip_file
 Allocations: what a person has rented."""
 
+from allocator.allocations.v1 import volume_pb2 as volume_pb2
 from allocator.machines.v1 import machine_pb2 as machine_pb2
 from allocator.reasons.v1 import reason_pb2 as reason_pb2
 from collections import abc as abc
@@ -81,7 +82,7 @@ class Allocation(message.Message):
         STATE_UNSPECIFIED: Allocation._State.ValueType  # 0
         """Never sent."""
         PENDING: Allocation._State.ValueType  # 1
-        """Accepted, and waits for capacity."""
+        """Accepted, and waits for room; `queue` says where. It has no address yet, unless it was admitted before."""
         PROVISIONING: Allocation._State.ValueType  # 2
         """The image is fetched and the instance is made."""
         READY: Allocation._State.ValueType  # 3
@@ -111,7 +112,7 @@ class Allocation(message.Message):
     STATE_UNSPECIFIED: Allocation.State.ValueType  # 0
     """Never sent."""
     PENDING: Allocation.State.ValueType  # 1
-    """Accepted, and waits for capacity."""
+    """Accepted, and waits for room; `queue` says where. It has no address yet, unless it was admitted before."""
     PROVISIONING: Allocation.State.ValueType  # 2
     """The image is fetched and the instance is made."""
     READY: Allocation.State.ValueType  # 3
@@ -203,8 +204,12 @@ class Allocation(message.Message):
     DELETE_TIME_FIELD_NUMBER: builtins.int
     RESOURCE_CLASS_FIELD_NUMBER: builtins.int
     NEWER_MACHINE_VERSION_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
+    PRICE_PER_HOUR_FIELD_NUMBER: builtins.int
     RESTART_POLICY_FIELD_NUMBER: builtins.int
+    NODE_FIELD_NUMBER: builtins.int
     RESTART_COUNT_FIELD_NUMBER: builtins.int
+    VOLUMES_FIELD_NUMBER: builtins.int
     EXPIRE_TIME_FIELD_NUMBER: builtins.int
     EXPIRE_ACTION_FIELD_NUMBER: builtins.int
     IDLE_POLICY_FIELD_NUMBER: builtins.int
@@ -248,6 +253,10 @@ class Allocation(message.Message):
     """
     restart_policy: machine_pb2.Machine.RestartPolicy.ValueType
     """What becomes of its program when that ends by itself; the machine's policy by default."""
+    node: builtins.str
+    """The node that its instance is on, or was on when it was last heard of: `nodes/{node}`. Empty before
+    there was one.
+    """
     restart_count: builtins.int
     """How often its program was started again by itself, since its owner last asked for a start, a stop or
     a restart.
@@ -289,6 +298,20 @@ class Allocation(message.Message):
     @builtins.property
     def delete_time(self) -> timestamp_pb2.Timestamp:
         """When it was removed."""
+
+    @builtins.property
+    def queue(self) -> QueuePlace:
+        """Where it stands in the queue; set while it is PENDING, and not in facts but AllocationQueued."""
+
+    @builtins.property
+    def price_per_hour(self) -> machine_pb2.Money:
+        """What an hour in state READY costs, by its machine when it was rented; unset where that is nothing."""
+
+    @builtins.property
+    def volumes(self) -> containers.RepeatedCompositeFieldContainer[volume_pb2.AllocationVolume]:
+        """Its volumes, by their paths in the machine. At creation it can name detached volumes of the caller's
+        for some of them; the others are made.
+        """
 
     @builtins.property
     def expire_time(self) -> timestamp_pb2.Timestamp:
@@ -336,17 +359,21 @@ class Allocation(message.Message):
         delete_time: timestamp_pb2.Timestamp | None = ...,
         resource_class: builtins.str = ...,
         newer_machine_version: builtins.int = ...,
+        queue: QueuePlace | None = ...,
+        price_per_hour: machine_pb2.Money | None = ...,
         restart_policy: machine_pb2.Machine.RestartPolicy.ValueType = ...,
+        node: builtins.str = ...,
         restart_count: builtins.int = ...,
+        volumes: abc.Iterable[volume_pb2.AllocationVolume] | None = ...,
         expire_time: timestamp_pb2.Timestamp | None = ...,
         expire_action: Allocation.EndAction.ValueType = ...,
         idle_policy: IdlePolicy | None = ...,
         schedule: Schedule | None = ...,
         planned: PlannedChange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "expire_time", b"expire_time", "idle_policy", b"idle_policy", "observed_time", b"observed_time", "planned", b"planned", "schedule", b"schedule", "state_reason", b"state_reason", "state_time", b"state_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "expire_time", b"expire_time", "idle_policy", b"idle_policy", "observed_time", b"observed_time", "planned", b"planned", "price_per_hour", b"price_per_hour", "queue", b"queue", "schedule", b"schedule", "state_reason", b"state_reason", "state_time", b"state_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "expire_action", b"expire_action", "expire_time", b"expire_time", "generation", b"generation", "host", b"host", "idle_policy", b"idle_policy", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "newer_machine_version", b"newer_machine_version", "observed_time", b"observed_time", "owner", b"owner", "planned", b"planned", "port", b"port", "progress", b"progress", "resource_class", b"resource_class", "restart_count", b"restart_count", "restart_policy", b"restart_policy", "schedule", b"schedule", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "desired_state", b"desired_state", "display_name", b"display_name", "endpoints", b"endpoints", "etag", b"etag", "expire_action", b"expire_action", "expire_time", b"expire_time", "generation", b"generation", "host", b"host", "idle_policy", b"idle_policy", "labels", b"labels", "machine", b"machine", "machine_title", b"machine_title", "machine_version", b"machine_version", "name", b"name", "newer_machine_version", b"newer_machine_version", "node", b"node", "observed_time", b"observed_time", "owner", b"owner", "planned", b"planned", "port", b"port", "price_per_hour", b"price_per_hour", "progress", b"progress", "queue", b"queue", "resource_class", b"resource_class", "restart_count", b"restart_count", "restart_policy", b"restart_policy", "schedule", b"schedule", "state", b"state", "state_reason", b"state_reason", "state_time", b"state_time", "uid", b"uid", "update_time", b"update_time", "variables", b"variables", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -619,3 +646,47 @@ class StateReason(message.Message):
     _WhichOneofReturnType__exit_code: _TypeAlias = typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
+
+@typing.final
+class QueuePlace(message.Message):
+    """The place of an allocation in the queue for room."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    LENGTH_FIELD_NUMBER: builtins.int
+    EXPECTED_TIME_FIELD_NUMBER: builtins.int
+    DEADLINE_FIELD_NUMBER: builtins.int
+    WAITING_FOR_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """From 1: the next one."""
+    length: builtins.int
+    """How many wait."""
+    @builtins.property
+    def expected_time(self) -> timestamp_pb2.Timestamp:
+        """When its turn is likely to come, by how fast the queue has moved of late; unset where nobody has left
+        it of late, so that it cannot be said.
+        """
+
+    @builtins.property
+    def deadline(self) -> timestamp_pb2.Timestamp:
+        """Until when it waits; then it is given up."""
+
+    @builtins.property
+    def waiting_for(self) -> StateReason:
+        """What it waits for."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        length: builtins.int = ...,
+        expected_time: timestamp_pb2.Timestamp | None = ...,
+        deadline: timestamp_pb2.Timestamp | None = ...,
+        waiting_for: StateReason | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["deadline", b"deadline", "expected_time", b"expected_time", "waiting_for", b"waiting_for"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["deadline", b"deadline", "expected_time", b"expected_time", "length", b"length", "position", b"position", "waiting_for", b"waiting_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -6,10 +6,12 @@ isort:skip_file
 from allocator.allocations.v1 import allocation_pb2 as allocation_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
+from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import field_mask_pb2 as field_mask_pb2
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
 import typing as typing
@@ -21,6 +23,29 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
+class _WhenFull:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WhenFullEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_WhenFull.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    WHEN_FULL_UNSPECIFIED: _WhenFull.ValueType  # 0
+    """As REFUSE."""
+    REFUSE: _WhenFull.ValueType  # 1
+    """The request is refused, and says when to try again."""
+    WAIT: _WhenFull.ValueType  # 2
+    """It waits for its turn, PENDING."""
+
+class WhenFull(_WhenFull, metaclass=_WhenFullEnumTypeWrapper):
+    """What is to happen where there is no room at present."""
+
+WHEN_FULL_UNSPECIFIED: WhenFull.ValueType  # 0
+"""As REFUSE."""
+REFUSE: WhenFull.ValueType  # 1
+"""The request is refused, and says when to try again."""
+WAIT: WhenFull.ValueType  # 2
+"""It waits for its turn, PENDING."""
+
 @typing.final
 class CreateAllocationRequest(message.Message):
     """Asks to rent a machine."""
@@ -29,23 +54,35 @@ class CreateAllocationRequest(message.Message):
 
     ALLOCATION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    WHEN_FULL_FIELD_NUMBER: builtins.int
+    MAX_WAIT_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
     first answer and has no second effect.
     """
+    when_full: WhenFull.ValueType
+    """What is to happen where there is no room at present. What can never run is refused in either case."""
     @builtins.property
     def allocation(self) -> allocation_pb2.Allocation:
         """The allocation: the machine, its variables, and a display name and labels if wished."""
+
+    @builtins.property
+    def max_wait(self) -> duration_pb2.Duration:
+        """For how long it waits at most, where it waits: from 1 s, by default and at most what the settings of
+        the installation say.
+        """
 
     def __init__(
         self,
         *,
         allocation: allocation_pb2.Allocation | None = ...,
         request_id: builtins.str = ...,
+        when_full: WhenFull.ValueType = ...,
+        max_wait: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "max_wait", b"max_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "max_wait", b"max_wait", "request_id", b"request_id", "when_full", b"when_full"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -167,19 +204,25 @@ class DeleteAllocationRequest(message.Message):
 
     NAME_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
+    KEEP_VOLUMES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`allocations/{allocation}`."""
     etag: builtins.str
     """The etag that it was read with; empty to delete whatever is there."""
+    keep_volumes: builtins.bool
+    """Whether its volumes stay, detached, and can be given to another allocation; they go with it by
+    default.
+    """
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         etag: builtins.str = ...,
+        keep_volumes: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "keep_volumes", b"keep_volumes", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,21 +234,33 @@ class StartAllocationRequest(message.Message):
 
     NAME_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    WHEN_FULL_FIELD_NUMBER: builtins.int
+    MAX_WAIT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`allocations/{allocation}`."""
     request_id: builtins.str
     """A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
     first answer and has no second effect.
     """
+    when_full: WhenFull.ValueType
+    """What is to happen where there is no room at present. What can never run again is refused in either case."""
+    @builtins.property
+    def max_wait(self) -> duration_pb2.Duration:
+        """For how long it waits at most, where it waits: from 1 s, by default and at most what the settings of
+        the installation say.
+        """
+
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         request_id: builtins.str = ...,
+        when_full: WhenFull.ValueType = ...,
+        max_wait: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["max_wait", b"max_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["max_wait", b"max_wait", "name", b"name", "request_id", b"request_id", "when_full", b"when_full"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -430,5 +485,25 @@ class WatchAllocationsResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["allocation", b"allocation", "complete", b"complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DownloadArchiveRequest(message.Message):
+    """Asks for all that there is of an allocation."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`allocations/{allocation}`."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

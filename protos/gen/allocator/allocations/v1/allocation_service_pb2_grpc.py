@@ -93,6 +93,11 @@ class AllocationServiceStub:
                 request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsRequest.SerializeToString,
                 response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsResponse.FromString,
                 _registered_method=True)
+        self.DownloadArchive = channel.unary_stream(
+                '/allocator.allocations.v1.AllocationService/DownloadArchive',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.DownloadArchiveRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.GetAllocationUsage = channel.unary_unary(
                 '/allocator.allocations.v1.AllocationService/GetAllocationUsage',
                 request_serializer=allocator_dot_allocations_dot_v1_dot_usage__pb2.GetAllocationUsageRequest.SerializeToString,
@@ -152,8 +157,8 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAllocation(self, request, context):
-        """Removes an allocation, with its instance and its files, from whatever state it is in. It lives
-        on as history. Deleting a deleted one changes nothing.
+        """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
+        from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
         Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -208,6 +213,16 @@ class AllocationServiceServicer:
         that reads too slowly skips states in between, but always gets the last one.
         Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
         Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadArchive(self, request, context):
+        """Streams all that there is of an allocation as a zip archive: each volume as `volumes/….tar`, the log
+        as `log.txt`, and what is known of it as `report.json` and `report.csv`. How much its volumes hold,
+        is said before (`x-volume-bytes`). What is told of volumes at DownloadVolume is so here too.
+        Fails with ALLOCATION_NOT_FOUND, TRANSFERS_EXHAUSTED, TRANSFER_STALLED, ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -297,6 +312,11 @@ def add_AllocationServiceServicer_to_server(servicer, server):
                     servicer.WatchAllocations,
                     request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsRequest.FromString,
                     response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsResponse.SerializeToString,
+            ),
+            'DownloadArchive': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadArchive,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.DownloadArchiveRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'GetAllocationUsage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAllocationUsage,
@@ -612,6 +632,33 @@ class AllocationService:
             '/allocator.allocations.v1.AllocationService/WatchAllocations',
             allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsRequest.SerializeToString,
             allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.WatchAllocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/DownloadArchive',
+            allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.DownloadArchiveRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

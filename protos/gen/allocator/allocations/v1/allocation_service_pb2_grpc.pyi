@@ -58,8 +58,8 @@ class AllocationServiceStub:
     IDLE_TIMEOUT_INVALID, SCHEDULE_INVALID.
     """
     DeleteAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]
-    """Removes an allocation, with its instance and its files, from whatever state it is in. It lives
-    on as history. Deleting a deleted one changes nothing.
+    """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
+    from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
     Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
     """
     StartAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.StartAllocationRequest, _allocation_pb2.Allocation]
@@ -90,6 +90,12 @@ class AllocationServiceStub:
     that reads too slowly skips states in between, but always gets the last one.
     Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
     Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
+    """
+    DownloadArchive: _grpc.UnaryStreamMultiCallable[_allocation_service_pb2.DownloadArchiveRequest, _httpbody_pb2.HttpBody]
+    """Streams all that there is of an allocation as a zip archive: each volume as `volumes/….tar`, the log
+    as `log.txt`, and what is known of it as `report.json` and `report.csv`. How much its volumes hold,
+    is said before (`x-volume-bytes`). What is told of volumes at DownloadVolume is so here too.
+    Fails with ALLOCATION_NOT_FOUND, TRANSFERS_EXHAUSTED, TRANSFER_STALLED, ENGINE_UNAVAILABLE.
     """
     GetAllocationUsage: _grpc.UnaryUnaryMultiCallable[_usage_pb2.GetAllocationUsageRequest, _usage_pb2.AllocationUsage]
     """Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
@@ -134,8 +140,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     IDLE_TIMEOUT_INVALID, SCHEDULE_INVALID.
     """
     DeleteAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
-    """Removes an allocation, with its instance and its files, from whatever state it is in. It lives
-    on as history. Deleting a deleted one changes nothing.
+    """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
+    from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
     Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
     """
     StartAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.StartAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
@@ -166,6 +172,12 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     that reads too slowly skips states in between, but always gets the last one.
     Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
     Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
+    """
+    DownloadArchive: _aio.UnaryStreamMultiCallable[_allocation_service_pb2.DownloadArchiveRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Streams all that there is of an allocation as a zip archive: each volume as `volumes/….tar`, the log
+    as `log.txt`, and what is known of it as `report.json` and `report.csv`. How much its volumes hold,
+    is said before (`x-volume-bytes`). What is told of volumes at DownloadVolume is so here too.
+    Fails with ALLOCATION_NOT_FOUND, TRANSFERS_EXHAUSTED, TRANSFER_STALLED, ENGINE_UNAVAILABLE.
     """
     GetAllocationUsage: _aio.UnaryUnaryMultiCallable[_usage_pb2.GetAllocationUsageRequest, _usage_pb2.AllocationUsage]  # type: ignore[assignment]
     """Tells what an allocation was and for how long: in all, and interval by interval. A removed one is told
@@ -237,8 +249,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.DeleteAllocationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
-        """Removes an allocation, with its instance and its files, from whatever state it is in. It lives
-        on as history. Deleting a deleted one changes nothing.
+        """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
+        from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
         Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
         """
 
@@ -305,6 +317,18 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         that reads too slowly skips states in between, but always gets the last one.
         Over HTTP as server-sent events, or as NDJSON with `Accept: application/x-ndjson`.
         Fails with PARENT_FOREIGN, SERVICE_STOPPING (open it again).
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadArchive(
+        self,
+        request: _allocation_service_pb2.DownloadArchiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Streams all that there is of an allocation as a zip archive: each volume as `volumes/….tar`, the log
+        as `log.txt`, and what is known of it as `report.json` and `report.csv`. How much its volumes hold,
+        is said before (`x-volume-bytes`). What is told of volumes at DownloadVolume is so here too.
+        Fails with ALLOCATION_NOT_FOUND, TRANSFERS_EXHAUSTED, TRANSFER_STALLED, ENGINE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

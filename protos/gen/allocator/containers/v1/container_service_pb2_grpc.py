@@ -6,6 +6,7 @@ import warnings
 from allocator.containers.v1 import container_service_pb2 as allocator_dot_containers_dot_v1_dot_container__service__pb2
 from allocator.containers.v1 import instance_pb2 as allocator_dot_containers_dot_v1_dot_instance__pb2
 from allocator.containers.v1 import log_pb2 as allocator_dot_containers_dot_v1_dot_log__pb2
+from allocator.containers.v1 import volume_pb2 as allocator_dot_containers_dot_v1_dot_volume__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -104,6 +105,31 @@ class ContainerServiceStub:
                 request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.PullImageRequest.SerializeToString,
                 response_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.PullProgress.FromString,
                 _registered_method=True)
+        self.ListVolumes = channel.unary_unary(
+                '/allocator.containers.v1.ContainerService/ListVolumes',
+                request_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ListVolumesRequest.SerializeToString,
+                response_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ListVolumesResponse.FromString,
+                _registered_method=True)
+        self.MeasureVolumes = channel.unary_unary(
+                '/allocator.containers.v1.ContainerService/MeasureVolumes',
+                request_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.MeasureVolumesRequest.SerializeToString,
+                response_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.MeasureVolumesResponse.FromString,
+                _registered_method=True)
+        self.RemoveVolume = channel.unary_unary(
+                '/allocator.containers.v1.ContainerService/RemoveVolume',
+                request_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.RemoveVolumeRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ExportVolume = channel.unary_stream(
+                '/allocator.containers.v1.ContainerService/ExportVolume',
+                request_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ExportVolumeRequest.SerializeToString,
+                response_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ExportVolumeResponse.FromString,
+                _registered_method=True)
+        self.ImportVolume = channel.stream_unary(
+                '/allocator.containers.v1.ContainerService/ImportVolume',
+                request_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeRequest.SerializeToString,
+                response_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeResponse.FromString,
+                _registered_method=True)
         self.GetNode = channel.unary_unary(
                 '/allocator.containers.v1.ContainerService/GetNode',
                 request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.GetNodeRequest.SerializeToString,
@@ -152,8 +178,8 @@ class ContainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveInstance(self, request, context):
-        """Removes every instance of an allocation, up to the named generation, its files and the
-        allocation's volumes. The log stays for its retention. Answers once they are gone.
+        """Removes every instance of an allocation, up to the named generation, and its files; its volumes
+        stay. The log stays for its retention. Answers once they are gone.
         Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -169,8 +195,7 @@ class ContainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInstances(self, request, context):
-        """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
-        their allocation are told as a MISSING one of generation 0.
+        """Asks the engine for every instance that is ours.
         Fails with ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -223,6 +248,47 @@ class ContainerServiceServicer:
     def PullImage(self, request, context):
         """Fetches an image ahead of its use, with progress; ends when it is there.
         Fails with IMAGE_NOT_FOUND, ENGINE_UNAVAILABLE, MACHINE_NOT_RUNNABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVolumes(self, request, context):
+        """Lists every volume that is ours, with its size as it was last measured: each is measured now and
+        then, for at most a twentieth of the time.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MeasureVolumes(self, request, context):
+        """Measures volumes now.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveVolume(self, request, context):
+        """Removes a volume with all that is in it; where there is none, nothing happens.
+        Fails with ENGINE_UNAVAILABLE, also while an instance still has it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportVolume(self, request, context):
+        """Streams what is in a volume as a tar archive, without devices, and without links that lead out.
+        Fails with VOLUME_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportVolume(self, request_iterator, context):
+        """Makes a volume from a tar archive: as a whole, or not at all, also where the process is killed.
+        Fails with VOLUME_IN_USE, VOLUME_TOO_LARGE, ARCHIVE_INVALID, ARCHIVE_UNSAFE, ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,6 +369,31 @@ def add_ContainerServiceServicer_to_server(servicer, server):
                     servicer.PullImage,
                     request_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.PullImageRequest.FromString,
                     response_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.PullProgress.SerializeToString,
+            ),
+            'ListVolumes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVolumes,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ListVolumesRequest.FromString,
+                    response_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ListVolumesResponse.SerializeToString,
+            ),
+            'MeasureVolumes': grpc.unary_unary_rpc_method_handler(
+                    servicer.MeasureVolumes,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.MeasureVolumesRequest.FromString,
+                    response_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.MeasureVolumesResponse.SerializeToString,
+            ),
+            'RemoveVolume': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveVolume,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.RemoveVolumeRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ExportVolume': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportVolume,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ExportVolumeRequest.FromString,
+                    response_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ExportVolumeResponse.SerializeToString,
+            ),
+            'ImportVolume': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportVolume,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeRequest.FromString,
+                    response_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeResponse.SerializeToString,
             ),
             'GetNode': grpc.unary_unary_rpc_method_handler(
                     servicer.GetNode,
@@ -663,6 +754,141 @@ class ContainerService:
             '/allocator.containers.v1.ContainerService/PullImage',
             allocator_dot_containers_dot_v1_dot_container__service__pb2.PullImageRequest.SerializeToString,
             allocator_dot_containers_dot_v1_dot_container__service__pb2.PullProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVolumes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/ListVolumes',
+            allocator_dot_containers_dot_v1_dot_volume__pb2.ListVolumesRequest.SerializeToString,
+            allocator_dot_containers_dot_v1_dot_volume__pb2.ListVolumesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MeasureVolumes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/MeasureVolumes',
+            allocator_dot_containers_dot_v1_dot_volume__pb2.MeasureVolumesRequest.SerializeToString,
+            allocator_dot_containers_dot_v1_dot_volume__pb2.MeasureVolumesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/RemoveVolume',
+            allocator_dot_containers_dot_v1_dot_volume__pb2.RemoveVolumeRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/ExportVolume',
+            allocator_dot_containers_dot_v1_dot_volume__pb2.ExportVolumeRequest.SerializeToString,
+            allocator_dot_containers_dot_v1_dot_volume__pb2.ExportVolumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportVolume(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/allocator.containers.v1.ContainerService/ImportVolume',
+            allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeRequest.SerializeToString,
+            allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

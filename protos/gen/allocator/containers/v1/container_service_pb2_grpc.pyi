@@ -6,6 +6,7 @@ isort:skip_file
 from allocator.containers.v1 import container_service_pb2 as _container_service_pb2
 from allocator.containers.v1 import instance_pb2 as _instance_pb2
 from allocator.containers.v1 import log_pb2 as _log_pb2
+from allocator.containers.v1 import volume_pb2 as _volume_pb2
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
@@ -58,8 +59,8 @@ class ContainerServiceStub:
     Fails with GENERATION_STALE, INSTANCE_NOT_FOUND, ENGINE_UNAVAILABLE.
     """
     RemoveInstance: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.RemoveInstanceRequest, _empty_pb2.Empty]
-    """Removes every instance of an allocation, up to the named generation, its files and the
-    allocation's volumes. The log stays for its retention. Answers once they are gone.
+    """Removes every instance of an allocation, up to the named generation, and its files; its volumes
+    stay. The log stays for its retention. Answers once they are gone.
     Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
     """
     GetInstance: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.GetInstanceRequest, _instance_pb2.Instance]
@@ -67,8 +68,7 @@ class ContainerServiceStub:
     Fails with ENGINE_UNAVAILABLE.
     """
     ListInstances: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.ListInstancesRequest, _container_service_pb2.ListInstancesResponse]
-    """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
-    their allocation are told as a MISSING one of generation 0.
+    """Asks the engine for every instance that is ours.
     Fails with ENGINE_UNAVAILABLE.
     """
     WatchInstances: _grpc.UnaryStreamMultiCallable[_container_service_pb2.WatchInstancesRequest, _container_service_pb2.InstanceEvent]
@@ -97,6 +97,27 @@ class ContainerServiceStub:
     PullImage: _grpc.UnaryStreamMultiCallable[_container_service_pb2.PullImageRequest, _container_service_pb2.PullProgress]
     """Fetches an image ahead of its use, with progress; ends when it is there.
     Fails with IMAGE_NOT_FOUND, ENGINE_UNAVAILABLE, MACHINE_NOT_RUNNABLE.
+    """
+    ListVolumes: _grpc.UnaryUnaryMultiCallable[_volume_pb2.ListVolumesRequest, _volume_pb2.ListVolumesResponse]
+    """Lists every volume that is ours, with its size as it was last measured: each is measured now and
+    then, for at most a twentieth of the time.
+    Fails with ENGINE_UNAVAILABLE.
+    """
+    MeasureVolumes: _grpc.UnaryUnaryMultiCallable[_volume_pb2.MeasureVolumesRequest, _volume_pb2.MeasureVolumesResponse]
+    """Measures volumes now.
+    Fails with ENGINE_UNAVAILABLE.
+    """
+    RemoveVolume: _grpc.UnaryUnaryMultiCallable[_volume_pb2.RemoveVolumeRequest, _empty_pb2.Empty]
+    """Removes a volume with all that is in it; where there is none, nothing happens.
+    Fails with ENGINE_UNAVAILABLE, also while an instance still has it.
+    """
+    ExportVolume: _grpc.UnaryStreamMultiCallable[_volume_pb2.ExportVolumeRequest, _volume_pb2.ExportVolumeResponse]
+    """Streams what is in a volume as a tar archive, without devices, and without links that lead out.
+    Fails with VOLUME_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
+    ImportVolume: _grpc.StreamUnaryMultiCallable[_volume_pb2.ImportVolumeRequest, _volume_pb2.ImportVolumeResponse]
+    """Makes a volume from a tar archive: as a whole, or not at all, also where the process is killed.
+    Fails with VOLUME_IN_USE, VOLUME_TOO_LARGE, ARCHIVE_INVALID, ARCHIVE_UNSAFE, ENGINE_UNAVAILABLE.
     """
     GetNode: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.GetNodeRequest, _instance_pb2.Node]
     """Tells what this node is and has.
@@ -130,8 +151,8 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     Fails with GENERATION_STALE, INSTANCE_NOT_FOUND, ENGINE_UNAVAILABLE.
     """
     RemoveInstance: _aio.UnaryUnaryMultiCallable[_container_service_pb2.RemoveInstanceRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes every instance of an allocation, up to the named generation, its files and the
-    allocation's volumes. The log stays for its retention. Answers once they are gone.
+    """Removes every instance of an allocation, up to the named generation, and its files; its volumes
+    stay. The log stays for its retention. Answers once they are gone.
     Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
     """
     GetInstance: _aio.UnaryUnaryMultiCallable[_container_service_pb2.GetInstanceRequest, _instance_pb2.Instance]  # type: ignore[assignment]
@@ -139,8 +160,7 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     Fails with ENGINE_UNAVAILABLE.
     """
     ListInstances: _aio.UnaryUnaryMultiCallable[_container_service_pb2.ListInstancesRequest, _container_service_pb2.ListInstancesResponse]  # type: ignore[assignment]
-    """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
-    their allocation are told as a MISSING one of generation 0.
+    """Asks the engine for every instance that is ours.
     Fails with ENGINE_UNAVAILABLE.
     """
     WatchInstances: _aio.UnaryStreamMultiCallable[_container_service_pb2.WatchInstancesRequest, _container_service_pb2.InstanceEvent]  # type: ignore[assignment]
@@ -169,6 +189,27 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     PullImage: _aio.UnaryStreamMultiCallable[_container_service_pb2.PullImageRequest, _container_service_pb2.PullProgress]  # type: ignore[assignment]
     """Fetches an image ahead of its use, with progress; ends when it is there.
     Fails with IMAGE_NOT_FOUND, ENGINE_UNAVAILABLE, MACHINE_NOT_RUNNABLE.
+    """
+    ListVolumes: _aio.UnaryUnaryMultiCallable[_volume_pb2.ListVolumesRequest, _volume_pb2.ListVolumesResponse]  # type: ignore[assignment]
+    """Lists every volume that is ours, with its size as it was last measured: each is measured now and
+    then, for at most a twentieth of the time.
+    Fails with ENGINE_UNAVAILABLE.
+    """
+    MeasureVolumes: _aio.UnaryUnaryMultiCallable[_volume_pb2.MeasureVolumesRequest, _volume_pb2.MeasureVolumesResponse]  # type: ignore[assignment]
+    """Measures volumes now.
+    Fails with ENGINE_UNAVAILABLE.
+    """
+    RemoveVolume: _aio.UnaryUnaryMultiCallable[_volume_pb2.RemoveVolumeRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Removes a volume with all that is in it; where there is none, nothing happens.
+    Fails with ENGINE_UNAVAILABLE, also while an instance still has it.
+    """
+    ExportVolume: _aio.UnaryStreamMultiCallable[_volume_pb2.ExportVolumeRequest, _volume_pb2.ExportVolumeResponse]  # type: ignore[assignment]
+    """Streams what is in a volume as a tar archive, without devices, and without links that lead out.
+    Fails with VOLUME_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
+    ImportVolume: _aio.StreamUnaryMultiCallable[_volume_pb2.ImportVolumeRequest, _volume_pb2.ImportVolumeResponse]  # type: ignore[assignment]
+    """Makes a volume from a tar archive: as a whole, or not at all, also where the process is killed.
+    Fails with VOLUME_IN_USE, VOLUME_TOO_LARGE, ARCHIVE_INVALID, ARCHIVE_UNSAFE, ENGINE_UNAVAILABLE.
     """
     GetNode: _aio.UnaryUnaryMultiCallable[_container_service_pb2.GetNodeRequest, _instance_pb2.Node]  # type: ignore[assignment]
     """Tells what this node is and has.
@@ -229,8 +270,8 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _container_service_pb2.RemoveInstanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes every instance of an allocation, up to the named generation, its files and the
-        allocation's volumes. The log stays for its retention. Answers once they are gone.
+        """Removes every instance of an allocation, up to the named generation, and its files; its volumes
+        stay. The log stays for its retention. Answers once they are gone.
         Fails with GENERATION_STALE, ENGINE_UNAVAILABLE.
         """
 
@@ -250,8 +291,7 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _container_service_pb2.ListInstancesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_container_service_pb2.ListInstancesResponse, _abc.Awaitable[_container_service_pb2.ListInstancesResponse]]:
-        """Asks the engine for every instance that is ours. Volumes that have outlasted what is known of
-        their allocation are told as a MISSING one of generation 0.
+        """Asks the engine for every instance that is ours.
         Fails with ENGINE_UNAVAILABLE.
         """
 
@@ -316,6 +356,57 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_container_service_pb2.PullProgress], _abc.AsyncIterator[_container_service_pb2.PullProgress]]:
         """Fetches an image ahead of its use, with progress; ends when it is there.
         Fails with IMAGE_NOT_FOUND, ENGINE_UNAVAILABLE, MACHINE_NOT_RUNNABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListVolumes(
+        self,
+        request: _volume_pb2.ListVolumesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_volume_pb2.ListVolumesResponse, _abc.Awaitable[_volume_pb2.ListVolumesResponse]]:
+        """Lists every volume that is ours, with its size as it was last measured: each is measured now and
+        then, for at most a twentieth of the time.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def MeasureVolumes(
+        self,
+        request: _volume_pb2.MeasureVolumesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_volume_pb2.MeasureVolumesResponse, _abc.Awaitable[_volume_pb2.MeasureVolumesResponse]]:
+        """Measures volumes now.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveVolume(
+        self,
+        request: _volume_pb2.RemoveVolumeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Removes a volume with all that is in it; where there is none, nothing happens.
+        Fails with ENGINE_UNAVAILABLE, also while an instance still has it.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportVolume(
+        self,
+        request: _volume_pb2.ExportVolumeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_volume_pb2.ExportVolumeResponse], _abc.AsyncIterator[_volume_pb2.ExportVolumeResponse]]:
+        """Streams what is in a volume as a tar archive, without devices, and without links that lead out.
+        Fails with VOLUME_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportVolume(
+        self,
+        request_iterator: _MaybeAsyncIterator[_volume_pb2.ImportVolumeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_volume_pb2.ImportVolumeResponse, _abc.Awaitable[_volume_pb2.ImportVolumeResponse]]:
+        """Makes a volume from a tar archive: as a whole, or not at all, also where the process is killed.
+        Fails with VOLUME_IN_USE, VOLUME_TOO_LARGE, ARCHIVE_INVALID, ARCHIVE_UNSAFE, ENGINE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

@@ -141,19 +141,25 @@ class Volume(message.Message):
 
     PATH_FIELD_NUMBER: builtins.int
     SIZE_MIB_FIELD_NUMBER: builtins.int
+    VOLUME_FIELD_NUMBER: builtins.int
     path: builtins.str
     """Where the program finds it: absolute, none in another."""
     size_mib: builtins.int
-    """How much room was asked for, in MiB. A runtime without quotas only writes it down."""
+    """How much it may hold, in MiB. A runtime without quotas only writes it down."""
+    volume: builtins.str
+    """The id of the volume, the last part of `volumes/{volume}`; empty for the one that is named for its
+    allocation and its place, `7f3k2m9q-v1`.
+    """
     def __init__(
         self,
         *,
         path: builtins.str = ...,
         size_mib: builtins.int = ...,
+        volume: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["path", b"path", "size_mib", b"size_mib"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["path", b"path", "size_mib", b"size_mib", "volume", b"volume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,6 +394,10 @@ class Instance(message.Message):
         """It could not be made, or its probe did not answer in time; `reason` says why."""
         UNHEALTHY: Instance._State.ValueType  # 9
         """The program runs, but its check does not answer any more, or it is paused; `reason` says which."""
+        AWAY: Instance._State.ValueType  # 10
+        """The node that it was on does not answer, or it is on its way to another one: what is so is not
+        known since `away_time`. Once it is, it runs with a higher incarnation, has ended, or is as before.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """What is so."""
@@ -412,6 +422,10 @@ class Instance(message.Message):
     """It could not be made, or its probe did not answer in time; `reason` says why."""
     UNHEALTHY: Instance.State.ValueType  # 9
     """The program runs, but its check does not answer any more, or it is paused; `reason` says which."""
+    AWAY: Instance.State.ValueType  # 10
+    """The node that it was on does not answer, or it is on its way to another one: what is so is not
+    known since `away_time`. Once it is, it runs with a higher incarnation, has ended, or is as before.
+    """
 
     ALLOCATION_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
@@ -432,6 +446,8 @@ class Instance(message.Message):
     NODE_FIELD_NUMBER: builtins.int
     OBSERVE_TIME_FIELD_NUMBER: builtins.int
     ENDED_WITH_HOST_FIELD_NUMBER: builtins.int
+    HOST_FIELD_NUMBER: builtins.int
+    AWAY_TIME_FIELD_NUMBER: builtins.int
     allocation: builtins.str
     """Whose it is: `allocations/{allocation}`."""
     generation: builtins.int
@@ -464,6 +480,10 @@ class Instance(message.Message):
     """True where the program is EXITED because its host or engine was restarted: it has not ended by
     itself, and nobody asked for it.
     """
+    host: builtins.str
+    """Where its published ports are reached; empty where that is the `public_host` of the node that
+    GetNode tells.
+    """
     @builtins.property
     def start_time(self) -> timestamp_pb2.Timestamp:
         """When the program was last started."""
@@ -479,6 +499,10 @@ class Instance(message.Message):
     @builtins.property
     def observe_time(self) -> timestamp_pb2.Timestamp:
         """When the runtime was asked."""
+
+    @builtins.property
+    def away_time(self) -> timestamp_pb2.Timestamp:
+        """When its node was last heard of, where it is AWAY."""
 
     def __init__(
         self,
@@ -502,10 +526,12 @@ class Instance(message.Message):
         node: builtins.str = ...,
         observe_time: timestamp_pb2.Timestamp | None = ...,
         ended_with_host: builtins.bool = ...,
+        host: builtins.str = ...,
+        away_time: timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "finish_time", b"finish_time", "observe_time", b"observe_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_exit_code", b"_exit_code", "away_time", b"away_time", "exit_code", b"exit_code", "finish_time", b"finish_time", "observe_time", b"observe_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_exit_code", b"_exit_code", "allocation", b"allocation", "ended_with_host", b"ended_with_host", "exit_code", b"exit_code", "finish_time", b"finish_time", "generation", b"generation", "image", b"image", "incarnation", b"incarnation", "instance_name", b"instance_name", "message", b"message", "node", b"node", "observe_time", b"observe_time", "out_of_memory", b"out_of_memory", "ports", b"ports", "progress", b"progress", "reason", b"reason", "runtime", b"runtime", "start_time", b"start_time", "state", b"state", "stop_requested", b"stop_requested"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_exit_code", b"_exit_code", "allocation", b"allocation", "away_time", b"away_time", "ended_with_host", b"ended_with_host", "exit_code", b"exit_code", "finish_time", b"finish_time", "generation", b"generation", "host", b"host", "image", b"image", "incarnation", b"incarnation", "instance_name", b"instance_name", "message", b"message", "node", b"node", "observe_time", b"observe_time", "out_of_memory", b"out_of_memory", "ports", b"ports", "progress", b"progress", "reason", b"reason", "runtime", b"runtime", "start_time", b"start_time", "state", b"state", "stop_requested", b"stop_requested"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
@@ -527,6 +553,7 @@ class Node(message.Message):
     RUNS_COMMANDS_FIELD_NUMBER: builtins.int
     ADMINS_ONLY_FIELD_NUMBER: builtins.int
     ISOLATION_FIELD_NUMBER: builtins.int
+    DISK_BYTES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name."""
     runtime: builtins.str
@@ -547,6 +574,8 @@ class Node(message.Message):
     """Whether only admins may rent there, since instances could read what is not theirs."""
     isolation: builtins.str
     """How far instances are kept from each other and from the host, in words."""
+    disk_bytes: builtins.int
+    """The disk where instances are kept, in bytes, whoever uses it; 0 where that cannot be seen from here."""
     def __init__(
         self,
         *,
@@ -560,9 +589,10 @@ class Node(message.Message):
         runs_commands: builtins.bool = ...,
         admins_only: builtins.bool = ...,
         isolation: builtins.str = ...,
+        disk_bytes: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admins_only", b"admins_only", "cpu_millis", b"cpu_millis", "isolation", b"isolation", "memory_bytes", b"memory_bytes", "name", b"name", "public_host", b"public_host", "runs_commands", b"runs_commands", "runs_images", b"runs_images", "runtime", b"runtime", "runtime_version", b"runtime_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admins_only", b"admins_only", "cpu_millis", b"cpu_millis", "disk_bytes", b"disk_bytes", "isolation", b"isolation", "memory_bytes", b"memory_bytes", "name", b"name", "public_host", b"public_host", "runs_commands", b"runs_commands", "runs_images", b"runs_images", "runtime", b"runtime", "runtime_version", b"runtime_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

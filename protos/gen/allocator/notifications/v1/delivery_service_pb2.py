@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1allocator/notifications/v1/delivery_service.proto\x12\x1a\x61llocator.notifications.v1\x1a allocator/access/v1/access.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xff\x04\n\x0e\x44\x65liverRequest\x12-\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\ndeliveryId\x12&\n\x05\x65mail\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x12\x44\n\x0cphone_number\x18\x07 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00R\x0bphoneNumber\x12\x39\n\x04user\x18\x08 \x01(\tB%\xe2\x41\x01\x01\xbaH\x1er\x19\x32\x17^users/[a-z0-9-]{1,63}$\xd8\x01\x01R\x04user\x12X\n\rlanguage_code\x18\t \x01(\tB3\xe2\x41\x01\x01\xbaH,r\'\x18#2#^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$\xd8\x01\x01R\x0clanguageCode\x12\x61\n\x11verification_code\x18\x03 \x01(\x0b\x32,.allocator.notifications.v1.VerificationCodeB\x04\xe2\x41\x01\x01H\x01R\x10verificationCode\x12U\n\raddress_taken\x18\x04 \x01(\x0b\x32(.allocator.notifications.v1.AddressTakenB\x04\xe2\x41\x01\x01H\x01R\x0c\x61\x64\x64ressTaken\x12[\n\x0f\x61\x64\x64ress_changed\x18\x05 \x01(\x0b\x32*.allocator.notifications.v1.AddressChangedB\x04\xe2\x41\x01\x01H\x01R\x0e\x61\x64\x64ressChangedB\x12\n\trecipient\x12\x05\xbaH\x02\x08\x01\x42\x10\n\x07\x63ontent\x12\x05\xbaH\x02\x08\x01\"\xb4\x02\n\x10VerificationCode\x12)\n\x04\x63ode\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x04\x63ode\x12\x41\n\x08lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x08lifetime\x12\\\n\x07purpose\x18\x03 \x01(\x0e\x32\x34.allocator.notifications.v1.VerificationCode.PurposeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x07purpose\"T\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x0b\n\x07SIGN_UP\x10\x01\x12\x0f\n\x0bNEW_CONTACT\x10\x02\x12\x12\n\x0ePASSWORD_RESET\x10\x03\"\x0e\n\x0c\x41\x64\x64ressTaken\"A\n\x0e\x41\x64\x64ressChanged\x12/\n\x0bnew_address\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfe\x01R\nnewAddress\"\x11\n\x0f\x44\x65liverResponse2\x87\x01\n\x0f\x44\x65liveryService\x12t\n\x07\x44\x65liver\x12*.allocator.notifications.v1.DeliverRequest\x1a+.allocator.notifications.v1.DeliverResponse\"\x10\xaa\xbb\x18\x0c\x08\x06\x12\x08user_svcb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1allocator/notifications/v1/delivery_service.proto\x12\x1a\x61llocator.notifications.v1\x1a allocator/access/v1/access.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\xcf\x05\n\x0e\x44\x65liverRequest\x12-\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\ndeliveryId\x12&\n\x05\x65mail\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x12\x44\n\x0cphone_number\x18\x07 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$H\x00R\x0bphoneNumber\x12\x39\n\x04user\x18\x08 \x01(\tB%\xe2\x41\x01\x01\xbaH\x1er\x19\x32\x17^users/[a-z0-9-]{1,63}$\xd8\x01\x01R\x04user\x12X\n\rlanguage_code\x18\t \x01(\tB3\xe2\x41\x01\x01\xbaH,r\'\x18#2#^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$\xd8\x01\x01R\x0clanguageCode\x12\x61\n\x11verification_code\x18\x03 \x01(\x0b\x32,.allocator.notifications.v1.VerificationCodeB\x04\xe2\x41\x01\x01H\x01R\x10verificationCode\x12U\n\raddress_taken\x18\x04 \x01(\x0b\x32(.allocator.notifications.v1.AddressTakenB\x04\xe2\x41\x01\x01H\x01R\x0c\x61\x64\x64ressTaken\x12[\n\x0f\x61\x64\x64ress_changed\x18\x05 \x01(\x0b\x32*.allocator.notifications.v1.AddressChangedB\x04\xe2\x41\x01\x01H\x01R\x0e\x61\x64\x64ressChanged\x12N\n\ninvitation\x18\n \x01(\x0b\x32&.allocator.notifications.v1.InvitationB\x04\xe2\x41\x01\x01H\x01R\ninvitationB\x12\n\trecipient\x12\x05\xbaH\x02\x08\x01\x42\x10\n\x07\x63ontent\x12\x05\xbaH\x02\x08\x01\"\xb4\x02\n\x10VerificationCode\x12)\n\x04\x63ode\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x04\x63ode\x12\x41\n\x08lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x08lifetime\x12\\\n\x07purpose\x18\x03 \x01(\x0e\x32\x34.allocator.notifications.v1.VerificationCode.PurposeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x07purpose\"T\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x0b\n\x07SIGN_UP\x10\x01\x12\x0f\n\x0bNEW_CONTACT\x10\x02\x12\x12\n\x0ePASSWORD_RESET\x10\x03\"\x0e\n\x0c\x41\x64\x64ressTaken\"A\n\x0e\x41\x64\x64ressChanged\x12/\n\x0bnew_address\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfe\x01R\nnewAddress\"r\n\nInvitation\x12!\n\x04\x63ode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@R\x04\x63ode\x12\x41\n\x08lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x08lifetime\"\x11\n\x0f\x44\x65liverResponse2\x87\x01\n\x0f\x44\x65liveryService\x12t\n\x07\x44\x65liver\x12*.allocator.notifications.v1.DeliverRequest\x1a+.allocator.notifications.v1.DeliverResponse\"\x10\xaa\xbb\x18\x0c\x08\x06\x12\x08user_svcb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERREQUEST'].fields_by_name['address_taken']._serialized_options = b'\342A\001\001'
   _globals['_DELIVERREQUEST'].fields_by_name['address_changed']._loaded_options = None
   _globals['_DELIVERREQUEST'].fields_by_name['address_changed']._serialized_options = b'\342A\001\001'
+  _globals['_DELIVERREQUEST'].fields_by_name['invitation']._loaded_options = None
+  _globals['_DELIVERREQUEST'].fields_by_name['invitation']._serialized_options = b'\342A\001\001'
   _globals['_VERIFICATIONCODE'].fields_by_name['code']._loaded_options = None
   _globals['_VERIFICATIONCODE'].fields_by_name['code']._serialized_options = b'\342A\001\002\272H\016r\0142\n^[0-9]{6}$'
   _globals['_VERIFICATIONCODE'].fields_by_name['lifetime']._loaded_options = None
@@ -63,20 +65,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFICATIONCODE'].fields_by_name['purpose']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_ADDRESSCHANGED'].fields_by_name['new_address']._loaded_options = None
   _globals['_ADDRESSCHANGED'].fields_by_name['new_address']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\376\001'
+  _globals['_INVITATION'].fields_by_name['code']._loaded_options = None
+  _globals['_INVITATION'].fields_by_name['code']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_INVITATION'].fields_by_name['lifetime']._loaded_options = None
+  _globals['_INVITATION'].fields_by_name['lifetime']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_DELIVERYSERVICE'].methods_by_name['Deliver']._loaded_options = None
   _globals['_DELIVERYSERVICE'].methods_by_name['Deliver']._serialized_options = b'\252\273\030\014\010\006\022\010user_svc'
   _globals['_DELIVERREQUEST']._serialized_start=210
-  _globals['_DELIVERREQUEST']._serialized_end=849
-  _globals['_VERIFICATIONCODE']._serialized_start=852
-  _globals['_VERIFICATIONCODE']._serialized_end=1160
-  _globals['_VERIFICATIONCODE_PURPOSE']._serialized_start=1076
-  _globals['_VERIFICATIONCODE_PURPOSE']._serialized_end=1160
-  _globals['_ADDRESSTAKEN']._serialized_start=1162
-  _globals['_ADDRESSTAKEN']._serialized_end=1176
-  _globals['_ADDRESSCHANGED']._serialized_start=1178
-  _globals['_ADDRESSCHANGED']._serialized_end=1243
-  _globals['_DELIVERRESPONSE']._serialized_start=1245
-  _globals['_DELIVERRESPONSE']._serialized_end=1262
-  _globals['_DELIVERYSERVICE']._serialized_start=1265
-  _globals['_DELIVERYSERVICE']._serialized_end=1400
+  _globals['_DELIVERREQUEST']._serialized_end=929
+  _globals['_VERIFICATIONCODE']._serialized_start=932
+  _globals['_VERIFICATIONCODE']._serialized_end=1240
+  _globals['_VERIFICATIONCODE_PURPOSE']._serialized_start=1156
+  _globals['_VERIFICATIONCODE_PURPOSE']._serialized_end=1240
+  _globals['_ADDRESSTAKEN']._serialized_start=1242
+  _globals['_ADDRESSTAKEN']._serialized_end=1256
+  _globals['_ADDRESSCHANGED']._serialized_start=1258
+  _globals['_ADDRESSCHANGED']._serialized_end=1323
+  _globals['_INVITATION']._serialized_start=1325
+  _globals['_INVITATION']._serialized_end=1439
+  _globals['_DELIVERRESPONSE']._serialized_start=1441
+  _globals['_DELIVERRESPONSE']._serialized_end=1458
+  _globals['_DELIVERYSERVICE']._serialized_start=1461
+  _globals['_DELIVERYSERVICE']._serialized_end=1596
 # @@protoc_insertion_point(module_scope)

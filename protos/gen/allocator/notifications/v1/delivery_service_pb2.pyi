@@ -32,6 +32,7 @@ class DeliverRequest(message.Message):
     VERIFICATION_CODE_FIELD_NUMBER: builtins.int
     ADDRESS_TAKEN_FIELD_NUMBER: builtins.int
     ADDRESS_CHANGED_FIELD_NUMBER: builtins.int
+    INVITATION_FIELD_NUMBER: builtins.int
     delivery_id: builtins.str
     """A UUID of the caller's choice, so that a repeated call delivers once."""
     email: builtins.str
@@ -58,6 +59,10 @@ class DeliverRequest(message.Message):
     def address_changed(self) -> AddressChanged:
         """Tells the former address that the account has another one now."""
 
+    @builtins.property
+    def invitation(self) -> Invitation:
+        """An admin invites somebody to sign up."""
+
     def __init__(
         self,
         *,
@@ -69,12 +74,13 @@ class DeliverRequest(message.Message):
         verification_code: VerificationCode | None = ...,
         address_taken: AddressTaken | None = ...,
         address_changed: AddressChanged | None = ...,
+        invitation: Invitation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["address_changed", b"address_changed", "address_taken", b"address_taken", "content", b"content", "email", b"email", "phone_number", b"phone_number", "recipient", b"recipient", "verification_code", b"verification_code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["address_changed", b"address_changed", "address_taken", b"address_taken", "content", b"content", "email", b"email", "invitation", b"invitation", "phone_number", b"phone_number", "recipient", b"recipient", "verification_code", b"verification_code"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["address_changed", b"address_changed", "address_taken", b"address_taken", "content", b"content", "delivery_id", b"delivery_id", "email", b"email", "language_code", b"language_code", "phone_number", b"phone_number", "recipient", b"recipient", "user", b"user", "verification_code", b"verification_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["address_changed", b"address_changed", "address_taken", b"address_taken", "content", b"content", "delivery_id", b"delivery_id", "email", b"email", "invitation", b"invitation", "language_code", b"language_code", "phone_number", b"phone_number", "recipient", b"recipient", "user", b"user", "verification_code", b"verification_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = typing.Literal["verification_code", "address_taken", "address_changed"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = typing.Literal["verification_code", "address_taken", "address_changed", "invitation"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = typing.Literal["content", b"content"]  # noqa: Y015
     _WhichOneofReturnType_recipient: _TypeAlias = typing.Literal["email", "phone_number"]  # noqa: Y015
     _WhichOneofArgType_recipient: _TypeAlias = typing.Literal["recipient", b"recipient"]  # noqa: Y015
@@ -174,6 +180,32 @@ class AddressChanged(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["new_address", b"new_address"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Invitation(message.Message):
+    """Invites somebody to sign up."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: builtins.int
+    LIFETIME_FIELD_NUMBER: builtins.int
+    code: builtins.str
+    """The code of the invitation. Never logged, and erased once delivered."""
+    @builtins.property
+    def lifetime(self) -> duration_pb2.Duration:
+        """How long it can be used; a message that could not be sent by then is not sent at all."""
+
+    def __init__(
+        self,
+        *,
+        code: builtins.str = ...,
+        lifetime: duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "lifetime", b"lifetime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -336,6 +336,68 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The program was started again by itself as often as it may be, and has ended each time."""
     HOST_RESTARTED: _Reason.ValueType  # 338
     """The host or its engine was restarted; the program is started again in its turn."""
+    INSTANCE_NAME_TAKEN: _Reason.ValueType  # 339
+    """Something that is not ours has the name of an instance."""
+    VOLUME_NOT_FOUND: _Reason.ValueType  # 360
+    """There is no such volume, or it is somebody else's."""
+    VOLUME_IN_USE: _Reason.ValueType  # 361
+    """An allocation has the volume."""
+    VOLUME_FULL: _Reason.ValueType  # 362
+    """A volume of the allocation holds more than it may."""
+    VOLUME_TOO_LARGE: _Reason.ValueType  # 363
+    """The archive holds more than the volume may, or than the caller may keep."""
+    ARCHIVE_INVALID: _Reason.ValueType  # 364
+    """The archive is no tar archive, or breaks off."""
+    ARCHIVE_UNSAFE: _Reason.ValueType  # 365
+    """Something in the archive leads out of it, or is no file."""
+    TRANSFERS_EXHAUSTED: _Reason.ValueType  # 366
+    """The caller has as many downloads and uploads at a time as one may."""
+    TRANSFER_STALLED: _Reason.ValueType  # 367
+    """A download or an upload did not move for too long."""
+    VOLUMES_EXCEEDED: _Reason.ValueType  # 368
+    """The caller has as many detached volumes as they may."""
+    VOLUME_ELSEWHERE: _Reason.ValueType  # 369
+    """The volume is on another node than the allocation would be."""
+    VOLUME_NOT_READY: _Reason.ValueType  # 370
+    """The volume is being filled or removed, or is lost."""
+    VOLUME_PATH_UNKNOWN: _Reason.ValueType  # 371
+    """The machine has no volume at that path."""
+    VOLUME_LIMIT_ADMINS_ONLY: _Reason.ValueType  # 372
+    """Only admins change how much a volume may hold."""
+    CAPACITY_EXHAUSTED: _Reason.ValueType  # 300
+    """So much is allocated that there is no room at present."""
+    OTHERS_WAIT: _Reason.ValueType  # 301
+    """There is room, but it is kept for those who have waited for longer."""
+    NEVER_FITS: _Reason.ValueType  # 302
+    """It needs more than there is, or more than the person may ever have: waiting does not help."""
+    QUEUE_FULL: _Reason.ValueType  # 303
+    """As many wait as may."""
+    ALLOCATION_NOT_WAITING: _Reason.ValueType  # 304
+    """The allocation does not wait for room."""
+    ALLOCATION_WAITING: _Reason.ValueType  # 305
+    """The allocation still waits for room."""
+    WAIT_TIMED_OUT: _Reason.ValueType  # 306
+    """It has waited for room for as long as it may."""
+    CANCELLED_BY_ADMIN: _Reason.ValueType  # 307
+    """An admin cancelled it while it waited."""
+    RESOURCE_CLASS_NOT_FOUND: _Reason.ValueType  # 308
+    """There is no such resource class."""
+    RESOURCE_CLASS_EXISTS: _Reason.ValueType  # 309
+    """There is a resource class of that name."""
+    RESOURCE_CLASS_IS_DEFAULT: _Reason.ValueType  # 310
+    """It is the resource class of machines that name none, and there must be one."""
+    NODE_AWAY: _Reason.ValueType  # 380
+    """The node that the instance is on does not answer, or the instance is on its way to another node."""
+    NODE_NOT_FOUND: _Reason.ValueType  # 381
+    """There is no such node."""
+    NODE_DRAINED: _Reason.ValueType  # 382
+    """The node takes no instances: an admin drained it."""
+    NODE_FAILING: _Reason.ValueType  # 383
+    """The node was lost again and again, so it takes no instances any more."""
+    STATS_UNREACHABLE: _Reason.ValueType  # 385
+    """What an instance uses is known to its node alone, whose engine is not reached from here."""
+    NO_NODE_FITS: _Reason.ValueType  # 384
+    """No node of the cluster can take the instance."""
     EXPIRED: _Reason.ValueType  # 320
     """Its time was over."""
     IDLE: _Reason.ValueType  # 321
@@ -354,6 +416,16 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
     MACHINE_USAGE_NOT_YOURS: _Reason.ValueType  # 350
     """Somebody else has published the machine."""
+    INVITATION_REQUIRED: _Reason.ValueType  # 400
+    """People sign up by invitation here."""
+    INVITATION_INVALID: _Reason.ValueType  # 401
+    """The code is that of no invitation with which this address or number can sign up."""
+    INVITATION_NOT_FOUND: _Reason.ValueType  # 402
+    """There is no such invitation."""
+    INVITATION_END_INVALID: _Reason.ValueType  # 403
+    """The end of the invitation is in the past or too far away."""
+    TOO_MANY_INVITATIONS: _Reason.ValueType  # 404
+    """As many invitations are open as may be."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something failed. ErrorInfo.reason carries the name."""
@@ -602,6 +674,68 @@ RESTARTS_EXHAUSTED: Reason.ValueType  # 337
 """The program was started again by itself as often as it may be, and has ended each time."""
 HOST_RESTARTED: Reason.ValueType  # 338
 """The host or its engine was restarted; the program is started again in its turn."""
+INSTANCE_NAME_TAKEN: Reason.ValueType  # 339
+"""Something that is not ours has the name of an instance."""
+VOLUME_NOT_FOUND: Reason.ValueType  # 360
+"""There is no such volume, or it is somebody else's."""
+VOLUME_IN_USE: Reason.ValueType  # 361
+"""An allocation has the volume."""
+VOLUME_FULL: Reason.ValueType  # 362
+"""A volume of the allocation holds more than it may."""
+VOLUME_TOO_LARGE: Reason.ValueType  # 363
+"""The archive holds more than the volume may, or than the caller may keep."""
+ARCHIVE_INVALID: Reason.ValueType  # 364
+"""The archive is no tar archive, or breaks off."""
+ARCHIVE_UNSAFE: Reason.ValueType  # 365
+"""Something in the archive leads out of it, or is no file."""
+TRANSFERS_EXHAUSTED: Reason.ValueType  # 366
+"""The caller has as many downloads and uploads at a time as one may."""
+TRANSFER_STALLED: Reason.ValueType  # 367
+"""A download or an upload did not move for too long."""
+VOLUMES_EXCEEDED: Reason.ValueType  # 368
+"""The caller has as many detached volumes as they may."""
+VOLUME_ELSEWHERE: Reason.ValueType  # 369
+"""The volume is on another node than the allocation would be."""
+VOLUME_NOT_READY: Reason.ValueType  # 370
+"""The volume is being filled or removed, or is lost."""
+VOLUME_PATH_UNKNOWN: Reason.ValueType  # 371
+"""The machine has no volume at that path."""
+VOLUME_LIMIT_ADMINS_ONLY: Reason.ValueType  # 372
+"""Only admins change how much a volume may hold."""
+CAPACITY_EXHAUSTED: Reason.ValueType  # 300
+"""So much is allocated that there is no room at present."""
+OTHERS_WAIT: Reason.ValueType  # 301
+"""There is room, but it is kept for those who have waited for longer."""
+NEVER_FITS: Reason.ValueType  # 302
+"""It needs more than there is, or more than the person may ever have: waiting does not help."""
+QUEUE_FULL: Reason.ValueType  # 303
+"""As many wait as may."""
+ALLOCATION_NOT_WAITING: Reason.ValueType  # 304
+"""The allocation does not wait for room."""
+ALLOCATION_WAITING: Reason.ValueType  # 305
+"""The allocation still waits for room."""
+WAIT_TIMED_OUT: Reason.ValueType  # 306
+"""It has waited for room for as long as it may."""
+CANCELLED_BY_ADMIN: Reason.ValueType  # 307
+"""An admin cancelled it while it waited."""
+RESOURCE_CLASS_NOT_FOUND: Reason.ValueType  # 308
+"""There is no such resource class."""
+RESOURCE_CLASS_EXISTS: Reason.ValueType  # 309
+"""There is a resource class of that name."""
+RESOURCE_CLASS_IS_DEFAULT: Reason.ValueType  # 310
+"""It is the resource class of machines that name none, and there must be one."""
+NODE_AWAY: Reason.ValueType  # 380
+"""The node that the instance is on does not answer, or the instance is on its way to another node."""
+NODE_NOT_FOUND: Reason.ValueType  # 381
+"""There is no such node."""
+NODE_DRAINED: Reason.ValueType  # 382
+"""The node takes no instances: an admin drained it."""
+NODE_FAILING: Reason.ValueType  # 383
+"""The node was lost again and again, so it takes no instances any more."""
+STATS_UNREACHABLE: Reason.ValueType  # 385
+"""What an instance uses is known to its node alone, whose engine is not reached from here."""
+NO_NODE_FITS: Reason.ValueType  # 384
+"""No node of the cluster can take the instance."""
 EXPIRED: Reason.ValueType  # 320
 """Its time was over."""
 IDLE: Reason.ValueType  # 321
@@ -620,6 +754,16 @@ MACHINE_TOO_DIFFERENT: Reason.ValueType  # 327
 """The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
 MACHINE_USAGE_NOT_YOURS: Reason.ValueType  # 350
 """Somebody else has published the machine."""
+INVITATION_REQUIRED: Reason.ValueType  # 400
+"""People sign up by invitation here."""
+INVITATION_INVALID: Reason.ValueType  # 401
+"""The code is that of no invitation with which this address or number can sign up."""
+INVITATION_NOT_FOUND: Reason.ValueType  # 402
+"""There is no such invitation."""
+INVITATION_END_INVALID: Reason.ValueType  # 403
+"""The end of the invitation is in the past or too far away."""
+TOO_MANY_INVITATIONS: Reason.ValueType  # 404
+"""As many invitations are open as may be."""
 
 @typing.final
 class Entry(message.Message):

@@ -58,12 +58,17 @@ class CreateUserRequest(message.Message):
     PASSWORD_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     VERIFY_BY_FIELD_NUMBER: builtins.int
+    INVITATION_CODE_FIELD_NUMBER: builtins.int
     password: builtins.str
     """The password: 10 to 256 characters."""
     request_id: builtins.str
     """A UUID of the caller's choice: the same request sent again with it has no second effect."""
     verify_by: CreateUserRequest.VerifyBy.ValueType
     """Where the one-time code is sent."""
+    invitation_code: builtins.str
+    """The code of an invitation, in capitals or not, with or without its dashes. Needed where people sign up
+    by invitation, and counts for nothing elsewhere.
+    """
     @builtins.property
     def user(self) -> user_pb2.User:
         """The account: e-mail address; phone number, names and language if wished."""
@@ -75,10 +80,11 @@ class CreateUserRequest(message.Message):
         password: builtins.str = ...,
         request_id: builtins.str = ...,
         verify_by: CreateUserRequest.VerifyBy.ValueType = ...,
+        invitation_code: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["password", b"password", "request_id", b"request_id", "user", b"user", "verify_by", b"verify_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["invitation_code", b"invitation_code", "password", b"password", "request_id", b"request_id", "user", b"user", "verify_by", b"verify_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

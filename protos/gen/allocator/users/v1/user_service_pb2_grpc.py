@@ -128,7 +128,8 @@ class UserServiceServicer:
         `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
         Answers the same whether or not there is an account already, so that nobody learns who is here;
         the owner of a taken address or number is told there.
-        Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+        Fails with SIGN_UP_CLOSED, INVITATION_REQUIRED and INVITATION_INVALID (where people sign up by
+        invitation), PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

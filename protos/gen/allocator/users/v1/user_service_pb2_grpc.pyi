@@ -40,7 +40,8 @@ class UserServiceStub:
     `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
     Answers the same whether or not there is an account already, so that nobody learns who is here;
     the owner of a taken address or number is told there.
-    Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+    Fails with SIGN_UP_CLOSED, INVITATION_REQUIRED and INVITATION_INVALID (where people sign up by
+    invitation), PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]
     """Reads one account: one's own, or as an admin anybody's.
@@ -125,7 +126,8 @@ class UserServiceAsyncStub(UserServiceStub):
     `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
     Answers the same whether or not there is an account already, so that nobody learns who is here;
     the owner of a taken address or number is told there.
-    Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+    Fails with SIGN_UP_CLOSED, INVITATION_REQUIRED and INVITATION_INVALID (where people sign up by
+    invitation), PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Reads one account: one's own, or as an admin anybody's.
@@ -213,7 +215,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         `verify_by` says so. The other one belongs to the account once it is verified too (ChangeContact).
         Answers the same whether or not there is an account already, so that nobody learns who is here;
         the owner of a taken address or number is told there.
-        Fails with SIGN_UP_CLOSED, PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
+        Fails with SIGN_UP_CLOSED, INVITATION_REQUIRED and INVITATION_INVALID (where people sign up by
+        invitation), PASSWORD_TOO_WEAK, TOO_MANY_REQUESTS.
         """
 
     @_abc_1.abstractmethod
