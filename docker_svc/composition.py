@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prometheus_client import Gauge
 
+from chassis.clock import Clock
 from chassis.serving import Platform, Service, Store, Task
 from chassis.settings import LoadedSettings
 from docker_svc.adapters.container_runtime.choice import (
@@ -20,9 +21,11 @@ from docker_svc.adapters.log_journal.files import FileLogJournal, JournalLimits
 from docker_svc.adapters.log_source.pump import Pump
 from docker_svc.adapters.log_source.tail import SourceLimits
 from docker_svc.adapters.node_lock.file import FileNodeLock
+from docker_svc.adapters.node_roster.single import SingleNode
 from docker_svc.adapters.readiness.network import NetworkReadiness
 from docker_svc.domain import EngineUnavailable
 from docker_svc.ports.container_runtime import ContainerRuntime
+from docker_svc.ports.node_roster import NodeRoster
 from docker_svc.settings import Settings
 from docker_svc.transport.servicer import ContainerServicer
 from docker_svc.usecases.duty import Duty, Work
@@ -127,6 +130,7 @@ async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> 
         watching=watching,
         clock=clock,
         place=Place(runtime.name, settings.node_name),
+        looks_at_once=settings.probes_at_once,
         report=lambda allocation, error: log.error(
             "instance work failed", allocation=allocation, exc_info=error
         ),
@@ -135,7 +139,13 @@ async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> 
         runtime=runtime, records=records, life=life, watching=watching, clock=clock
     )
     volumes = Volumes(runtime.volumes, clock, measure_seconds=settings.volume_measure_seconds)
-    return Work(instances, Node(runtime, settings.node_name, settings.public_host), logs, volumes)
+    node = Node(
+        runtime,
+        settings.node_name,
+        settings.public_host,
+        open_roster(runtime, settings, folder, clock),
+    )
+    return Work(instances, node, logs, volumes)
 
 
 def journal_limits(settings: Settings) -> JournalLimits:

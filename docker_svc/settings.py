@@ -231,6 +231,14 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
         "forgotten begins again.",
     )
 
+    probes_at_once: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="How many instances that are ready are looked at at a time, whether they still "
+        "answer; a look takes a second at most.",
+    )
+
     @field_validator("container_log_size")
     @classmethod
     def _logs_are_not_turned_over_too_soon(cls, value: str) -> str:

@@ -41,6 +41,12 @@ class ImageNotFound(NotFound):
     reason = "IMAGE_NOT_FOUND"
 
 
+class NameTaken(WrongState):
+    """Something that is not ours has the name of an instance."""
+
+    reason = "INSTANCE_NAME_TAKEN"
+
+
 class PortTaken(Conflict):
     """Something else listens on the port."""
 
@@ -53,8 +59,12 @@ class ProgramNotStarted(WrongState):
     reason = "PROGRAM_NOT_STARTED"
 
 
-class PatternInvalid(Invalid):
-    """The pattern of a log probe cannot be read."""
+class NodeNotFound(NotFound):
+    """There is no such node."""
+
+    reason = "NODE_NOT_FOUND"
+
+
 class NoNodeFits(Exhausted):
     """No node of the cluster can take the instance."""
 
@@ -67,6 +77,8 @@ class StatsUnreachable(WrongState):
     reason = "STATS_UNREACHABLE"
 
 
+class PatternInvalid(Invalid):
+    """The pattern of a log probe cannot be read."""
 
 
 class VolumeNotFound(NotFound):

@@ -11,6 +11,10 @@ STOP_GRACE_SECONDS = 10.0
 """How long a program may take to stop by itself, where its spec does not say."""
 PROBE_TIMEOUT_SECONDS = 60.0
 """How long a program may take to be ready, where its spec does not say."""
+LIVENESS_SECONDS = 10.0
+"""How often it is looked whether a program still answers, where its spec does not say."""
+LIVENESS_FAILURES = 3
+"""How often in a row it must not have answered, where its spec does not say."""
 
 
 class State(Enum):
@@ -24,6 +28,8 @@ class State(Enum):
     EXITED = "EXITED"
     MISSING = "MISSING"
     FAILED = "FAILED"
+    UNHEALTHY = "UNHEALTHY"
+    AWAY = "AWAY"
 
 
 class Protocol(Enum):
@@ -103,16 +109,31 @@ class LogCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Liveness:
+    """How a check goes on while an instance is ready.
+
+    Attributes:
+        period: seconds from one look to the next.
+        failures: how often in a row it must not have answered.
+    """
+
+    period: float = LIVENESS_SECONDS
+    failures: int = LIVENESS_FAILURES
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
-    """How one sees that an instance is ready.
+    """How one sees that an instance is ready, and that it goes on to answer.
 
     Attributes:
         check: how to look; None: ready once it runs.
         timeout: seconds that it may take after its start.
+        liveness: how it goes on then; None for not at all.
     """
 
     check: TcpCheck | HttpCheck | LogCheck | None = None
     timeout: float = PROBE_TIMEOUT_SECONDS
+    liveness: Liveness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +148,6 @@ class Volume:
 
     path: str
     size_mib: int
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceSpec:
-    """What an instance shall be.
-
-    Attributes:
-        image: the container image; empty for a process.
-        command: the program and its arguments; empty for the image's own.
-        environment: its variables, secrets included: never logged, and not shown by repr.
-        ports: what is published; the first is the main one.
-        limits: what it may use.
-        probe: how one sees that it is ready.
-        stop_grace: seconds that it may take to stop by itself.
-        run_as: the user in its container; empty for the image's own.
-        stop_signal: what asks it to end; None for the image's own, or SIGTERM.
-        volumes: the folders of its allocation, always in the same order.
-    """
-
-    limits: Limits
-    image: str = ""
     volume: str = ""
 
 
@@ -170,6 +170,27 @@ class HeldVolume:
     volume: str
     size_bytes: int = 0
     measure_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """What an instance shall be.
+
+    Attributes:
+        image: the container image; empty for a process.
+        command: the program and its arguments; empty for the image's own.
+        environment: its variables, secrets included: never logged, and not shown by repr.
+        ports: what is published; the first is the main one.
+        limits: what it may use.
+        probe: how one sees that it is ready.
+        stop_grace: seconds that it may take to stop by itself.
+        run_as: the user in its container; empty for the image's own.
+        stop_signal: what asks it to end; None for the image's own, or SIGTERM.
+        volumes: the folders of its allocation, always in the same order.
+    """
+
+    limits: Limits
+    image: str = ""
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: tuple[PublishedPort, ...] = ()
@@ -196,8 +217,14 @@ class Standing:
         out_of_memory: whether the last end was for lack of memory.
         image: what it was made from; empty for a process.
         ports: as they are published.
+        paused: whether somebody has paused it at the engine; it runs then.
         address: where its own ports can be reached without going through the published ones; empty
             where nothing such is known.
+        node: the name of the node that it is on; empty where there is only one.
+        host: where its published ports are reached; empty where the node's settings say so.
+        away: whether its node does not answer, or it is on its way to another one: `running` and the
+            rest is what was last known.
+        away_time: when its node was last heard of; None unless it is away.
     """
 
     key: InstanceKey
@@ -210,7 +237,12 @@ class Standing:
     out_of_memory: bool = False
     image: str = ""
     ports: tuple[PublishedPort, ...] = ()
+    paused: bool = False
     address: str = ""
+    node: str = ""
+    host: str = ""
+    away: bool = False
+    away_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +278,13 @@ class Instance:
     exit_code: int | None = None
     out_of_memory: bool = False
     stop_requested: bool = False
+    ended_with_host: bool = False
     reason: str = ""
     message: str = ""
     progress: str = ""
     ports: tuple[PublishedPort, ...] = ()
+    host: str = ""
+    away_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +321,7 @@ class Capacity:
         runs_commands: whether machines that have only a command can.
         admins_only: whether instances could read what is not theirs, and nobody declared all trusted.
         isolation: how far instances are kept apart, in words.
+        host: what people are shown for published ports; empty where the settings say so.
     """
 
     runtime_version: str
@@ -295,3 +331,4 @@ class Capacity:
     runs_commands: bool
     admins_only: bool
     isolation: str
+    host: str = ""

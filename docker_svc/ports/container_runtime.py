@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from docker_svc.domain import (
@@ -25,18 +25,26 @@ class InstanceChanged:
 
     Attributes:
         key: which one.
-        change: `started`, `ended` (by itself, by a stop, or for lack of memory) or `removed`.
+        change: `started`, `ended` (by itself, by a stop, or for lack of memory), `removed`, `paused` or
+            `unpaused`.
     """
 
     key: InstanceKey
-    change: Literal["started", "ended", "removed"]
+    change: Literal["started", "ended", "removed", "paused", "unpaused"]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineAvailable:
-    """Whether the engine answers now. Where it does, changes may have been missed: list again."""
+    """Whether the engine answers now. Where it does, changes may have been missed: list again.
+
+    Attributes:
+        available: whether it does.
+        session: tells one time from its start to its end from every other: what ran in another one has
+            ended with it. Empty where that is not known.
+    """
 
     available: bool
+    session: str = field(default="", compare=False)
 
 
 RuntimeEvent = InstanceChanged | EngineAvailable
@@ -61,6 +69,11 @@ class ContainerRuntime(Protocol):
         """`docker` or `process`."""
         ...
 
+    @property
+    def volumes(self) -> RuntimeVolumes:
+        """What it keeps for allocations."""
+        ...
+
     async def check(self, spec: InstanceSpec) -> None:
         """Looks whether a spec could run here, as far as that is cheap to see.
 
@@ -69,11 +82,6 @@ class ContainerRuntime(Protocol):
             PortTaken: something listens on one of its ports.
         """
         ...
-    @property
-    def volumes(self) -> RuntimeVolumes:
-        """What it keeps for allocations."""
-        ...
-
 
     async def ensure(
         self, key: InstanceKey, spec: InstanceSpec, progress: Callable[[Progress], None]

@@ -55,3 +55,9 @@ class InstanceLogs(Protocol):
     ) -> None:
         """Returns once a line of that incarnation matches the regular expression."""
         ...
+
+    async def matched_again(
+        self, allocation: str, generation: int, incarnation: int, pattern: str
+    ) -> bool:
+        """Whether a line of that incarnation matches, among those since this was last asked."""
+        ...

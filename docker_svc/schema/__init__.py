@@ -1,4 +1,4 @@
 """Tables and migrations of docker_svc."""
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision."""

@@ -20,4 +20,7 @@ instances = sa.Table(
     sa.Column("stop_requested", sa.Boolean, nullable=False),
     sa.Column("reason", sa.String(64), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("session", sa.String(128), nullable=False, server_default=""),
+    sa.Column("with_host", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("unanswered", sa.Boolean, nullable=False, server_default=sa.false()),
 )

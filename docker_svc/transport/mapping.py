@@ -16,6 +16,7 @@ from docker_svc.domain import (
     InstanceKey,
     InstanceSpec,
     Limits,
+    Liveness,
     LogCheck,
     Probe,
     Progress,
@@ -77,7 +78,13 @@ def _probe(spec: instance_pb2.InstanceSpec) -> Probe:
             check = HttpCheck(probe.http.port, probe.http.path)
         case "log_pattern":
             check = LogCheck(probe.log_pattern)
-    return Probe(check, timeout if timeout > 0 else PROBE_TIMEOUT_SECONDS)
+    liveness = _liveness(probe.liveness) if probe.HasField("liveness") else None
+    return Probe(check, timeout if timeout > 0 else PROBE_TIMEOUT_SECONDS, liveness)
+
+
+def _liveness(liveness: instance_pb2.Liveness) -> Liveness:
+    period = liveness.period.ToTimedelta().total_seconds()
+    return Liveness(period or LIVENESS_SECONDS, liveness.failures or LIVENESS_FAILURES)
 
 
 def instance_to_wire(instance: Instance) -> instance_pb2.Instance:
@@ -95,6 +102,7 @@ def instance_to_wire(instance: Instance) -> instance_pb2.Instance:
         exit_code=instance.exit_code,
         out_of_memory=instance.out_of_memory,
         stop_requested=instance.stop_requested,
+        ended_with_host=instance.ended_with_host,
         reason=reason_pb2.Reason.Value(instance.reason)
         if instance.reason
         else reason_pb2.REASON_UNSPECIFIED,

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from chassis.clock import Clock
-from chassis.faults import FieldViolation, Unavailable
+from chassis.faults import Unavailable
 from docker_svc.domain import (
     EngineUnavailable,
-    GenerationStale,
     Instance,
     InstanceKey,
-    InstanceNotFound,
     InstanceSpec,
     LogCheck,
-    PatternInvalid,
     Standing,
     State,
     Usage,
@@ -27,6 +23,7 @@ from docker_svc.domain import (
 from docker_svc.ports.container_runtime import ContainerRuntime, EngineAvailable, InstanceChanged
 from docker_svc.ports.instance_records import InstanceRecord, InstanceRecords, Wanted
 from docker_svc.usecases.life import Life, Work, spec_of
+from docker_svc.usecases.refusals import check_readable, not_found, stale
 from docker_svc.usecases.tracked import Tracked
 from docker_svc.usecases.watching import Told, Watching
 
@@ -86,12 +83,12 @@ class Instances:
             NotRunnable, PortTaken, EngineUnavailable, PatternInvalid: nothing was begun.
         """
         if isinstance(spec.probe.check, LogCheck):
-            _readable(spec.probe.check.pattern)
+            check_readable(spec.probe.check.pattern)
         async with self._locked(key.allocation) as tracked:
             record = await self._fenced(tracked, key)
             if record is not None and record.key == key:
                 if record.wanted in (Wanted.REMOVED, Wanted.GONE):
-                    raise _stale(key)
+                    raise stale(key)
                 if tracked is not None and (tracked.is_busy or tracked.standing is not None):
                     return self._life.shown(tracked)
             await self._available()
@@ -123,8 +120,8 @@ class Instances:
             await self._life.interrupt(tracked)
             standing = await self._refreshed(tracked)
             if standing is None:
-                raise _not_found(key)
-            if standing.running:
+                raise not_found(key)
+            if standing.running and not standing.away:
                 return self._life.shown(tracked)
             spec = spec_of(tracked)
             await self._runtime.check(spec)
@@ -152,7 +149,7 @@ class Instances:
             await self._life.interrupt(tracked)
             standing = await self._refreshed(tracked)
             if standing is None and not was_making:
-                raise _not_found(key)
+                raise not_found(key)
             tracked.change(wanted=Wanted.STOPPED)
             if standing is None or not standing.running:
                 await self._keep(tracked)
@@ -176,7 +173,7 @@ class Instances:
             await self._life.interrupt(tracked)
             standing = await self._refreshed(tracked)
             if standing is None:
-                raise _not_found(key)
+                raise not_found(key)
             if tracked.record.incarnation != incarnation:
                 return self._life.shown(tracked)
             tracked.change(wanted=Wanted.RUNNING, stop_requested=False, reason="", message="")
@@ -269,17 +266,21 @@ class Instances:
 
     async def run(self) -> None:
         """Follows the runtime, and takes over what a former process left; until it is cancelled."""
+        rounds = asyncio.create_task(self._life.rounds.run(), name="docker_svc.rounds")
         try:
             async with aclosing(self._runtime.events()) as events:
                 async for event in events:
                     match event:
                         case EngineAvailable(available):
                             if available:
+                                self._life.session = event.session
                                 await self._take_over()
                             self._watching.tell_available(available=available)
                         case InstanceChanged(key, change):
-                            await self._changed(key, ended=change != "started")
+                            await self._changed(key, ended=change in ("ended", "removed"))
         finally:
+            rounds.cancel()
+            await asyncio.wait([rounds])
             for tracked in list(self._tracked.values()):
                 await self._life.interrupt(tracked)
             await self._life.settle()
@@ -399,15 +400,15 @@ class Instances:
         async with self._locked(key.allocation) as tracked:
             record = await self._fenced(tracked, key)
             if record is None or record.key != key or tracked is None:
-                raise _not_found(key)
+                raise not_found(key)
             if record.wanted in (Wanted.REMOVED, Wanted.GONE):
-                raise _stale(key)
+                raise stale(key)
             yield tracked
 
     async def _fenced(self, tracked: Tracked | None, key: InstanceKey) -> InstanceRecord | None:
         record = tracked.record if tracked else await self._records.get(key.allocation)
         if record is not None and record.key.generation > key.generation:
-            raise _stale(key)
+            raise stale(key)
         return record
 
     async def _available(self) -> None:
@@ -416,35 +417,9 @@ class Instances:
 
     async def _keep(self, tracked: Tracked) -> None:
         if not await self._records.put(tracked.record):
-            raise _stale(tracked.record.key)
+            raise stale(tracked.record.key)
 
     def _orphan(self, standing: Standing) -> Instance:
         tracked = Tracked(InstanceRecord(standing.key, None, Wanted.RUNNING))
         tracked.count(standing)
         return self._life.shown(tracked)
-
-
-def _readable(pattern: str) -> None:
-    try:
-        re.compile(pattern, re.ASCII)
-    except re.error as error:
-        raise PatternInvalid(
-            f"The pattern of the log probe cannot be read: {error}.",
-            fields=[FieldViolation("spec.probe.log_pattern", str(error))],
-        ) from error
-
-
-def _stale(key: InstanceKey) -> GenerationStale:
-    return GenerationStale(
-        f"A newer instance of {key.allocation} than {key.generation} is known, or it was removed. "
-        "Read the allocation again.",
-        allocation=key.allocation,
-        generation=str(key.generation),
-    )
-
-
-def _not_found(key: InstanceKey) -> InstanceNotFound:
-    return InstanceNotFound(
-        f"There is no instance {key.generation} of {key.allocation}; ask for it to be made.",
-        allocation=key.allocation,
-    )

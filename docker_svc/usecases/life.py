@@ -14,6 +14,7 @@ from docker_svc.ports.container_runtime import ContainerRuntime
 from docker_svc.ports.instance_records import InstanceRecords, Wanted
 from docker_svc.ports.readiness import InstanceLogs
 from docker_svc.usecases.probing import Probing
+from docker_svc.usecases.rounds import Rounds
 from docker_svc.usecases.tracked import Tracked
 from docker_svc.usecases.watching import Watching
 
@@ -56,6 +57,7 @@ class Life:
         clock: Clock,
         place: Place,
         report: Callable[[str, BaseException], None],
+        looks_at_once: int = 32,
     ) -> None:
         """Keeps its parts.
 
@@ -68,6 +70,7 @@ class Life:
             clock: the time.
             place: where instances run.
             report: told of what nobody expected, with the name of the allocation.
+            looks_at_once: how many ready instances are looked at at a time.
         """
         self._runtime = runtime
         self._records = records
@@ -78,6 +81,8 @@ class Life:
         self._place = place
         self._report = report
         self._aside: set[asyncio.Task[None]] = set()
+        self.rounds = Rounds(probing, clock, self._turned, looks_at_once)
+        self.session = ""
 
     # ------------------------------------------------------------------ work
 
@@ -194,11 +199,17 @@ class Life:
 
         async def work() -> None:
             was_ready = tracked.record.ready and tracked.record.run == standing.run
-            if standing.running and not was_ready and not tracked.record.reason:
+            former = tracked.record
+            is_known = standing.running and not standing.away
+            if is_known and not was_ready and not tracked.record.reason:
                 await self._running(tracked, standing)
                 return
-            tracked.count(standing)
+            self._count(tracked, standing)
             self.tell(tracked)
+            if was_ready and standing.running:
+                self.rounds.attend(tracked)
+            if tracked.record != former:
+                self.beside(tracked.record.key.allocation, self._records.put(tracked.record))
             await self._read_log(tracked, running=standing.running)
 
         return work
@@ -238,14 +249,39 @@ class Life:
             tracked.change(reason="", message="")
             self.begin(tracked, self.resume(tracked, standing))
             return
-        tracked.count(standing)
+        noted = self._count(tracked, standing)
+        allocation = tracked.record.key.allocation
+        if standing.away:
+            if before is None or not before.away:
+                # Whatever is probed would not answer; it is told again once it is known.
+                _cancel(tracked)
+                self.tell(tracked)
+            return
+        if before is not None and before.away and standing.running:
+            self.begin(tracked, self.resume(tracked, standing))
+            return
         if before is not None and before.running and not standing.running:
             _cancel(tracked)
             tracked.change(ready=False)
             self.tell(tracked)
-            allocation = tracked.record.key.allocation
             self.beside(allocation, self._records.put(tracked.record))
             self.beside(allocation, self._read_log(tracked, running=False))
+            return
+        if before is not None and before.paused is not standing.paused:
+            self.tell(tracked)
+        if noted:
+            self.beside(allocation, self._records.put(tracked.record))
+
+    def _turned(self, tracked: Tracked, answers: bool) -> None:
+        """An instance that is ready does not answer any more, or answers again."""
+        tracked.change(unanswered=not answers)
+        self.tell(tracked)
+        self.beside(tracked.record.key.allocation, self._records.put(tracked.record))
+
+    def _count(self, tracked: Tracked, standing: Standing) -> bool:
+        """Takes what the runtime says; whether the record has changed by it."""
+        counted = tracked.count(standing)
+        return tracked.note_session(self.session) or counted
 
     def tell(self, tracked: Tracked) -> Instance:
         """Tells watchers of an instance as it is now."""
@@ -274,7 +310,7 @@ class Life:
                 self.tell(tracked)
                 return
             standing = again
-        tracked.count(standing)
+        self._count(tracked, standing)
         # One that ended before anybody looked is not stopped on request.
         tracked.moving, tracked.progress, tracked.restarting = None, "", 0
         incarnation = tracked.record.incarnation
@@ -288,6 +324,7 @@ class Life:
         if await self._probing.until_ready(spec.probe, standing, incarnation):
             tracked.change(ready=True)
             self.tell(tracked)
+            self.rounds.attend(tracked)
             self.beside(allocation, self._records.put(tracked.record))
             return
         tracked.change(
@@ -301,7 +338,7 @@ class Life:
         await self._ended(tracked, await self._runtime.stop(tracked.record.key, spec.stop_grace))
 
     async def _ended(self, tracked: Tracked, standing: Standing) -> None:
-        tracked.count(standing)
+        self._count(tracked, standing)
         tracked.change(ready=False)
         tracked.moving, tracked.progress = None, ""
         await self._records.put(tracked.record)
@@ -317,7 +354,7 @@ class Life:
             return
         if standing.running:
             standing = await self._runtime.stop(key, grace)
-        tracked.count(standing)
+        self._count(tracked, standing)
         if standing.run:
             await self._read_log(tracked, running=False)
             if not await self._logs.drained(key.allocation, _LOG_PATIENCE_SECONDS):

@@ -258,6 +258,27 @@ class Logs:
                     await topic.more()
             raise _stopping()
 
+    async def matched_again(
+        self, allocation: str, generation: int, incarnation: int, pattern: str
+    ) -> bool:
+        """Whether a run has written a line that matches since this, or `matches`, was last asked."""
+        run = Run(generation, incarnation)
+        key = (allocation, run, pattern)
+        with self._topics.following(allocation) as topic:
+            cursor, found = self._probes.get(key, 1), False
+            while not found:
+                before = cursor
+                found, cursor = await self._hop(
+                    lambda before=before: self._journal.search(  # type: ignore[misc]
+                        allocation, before, run, pattern, max_bytes=self._limits.read_bytes
+                    )
+                )
+                if cursor == before:
+                    break
+            # What else is there by now was written before somebody asks again.
+            self._remember(key, max(cursor, topic.last + 1) if found else cursor)
+        return found
+
     def _remember(self, key: tuple[str, Run, str], seen_to: int) -> None:
         self._probes[key] = seen_to
         self._probes.move_to_end(key)

@@ -58,6 +58,32 @@ class Probing:
                 task.cancel()
             await asyncio.wait({looking, limit})
 
+    async def answers(
+        self, probe: Probe, standing: Standing, incarnation: int, seconds: float
+    ) -> bool:
+        """Whether a ready instance still answers; with a log check, whether a line has matched again.
+
+        Args:
+            probe: how to look.
+            standing: of the instance.
+            incarnation: of its run.
+            seconds: how long looking may take.
+        """
+        check = probe.check
+        if check is None:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                if isinstance(check, LogCheck):
+                    key = standing.key
+                    return await self._logs.matched_again(
+                        key.allocation, key.generation, incarnation, check.pattern
+                    )
+                targets = self._runtime.targets(standing, check.port)
+                return await self._readiness.answers(check, targets)
+        except TimeoutError:
+            return False
+
     async def _look(
         self, check: TcpCheck | HttpCheck | LogCheck, standing: Standing, incarnation: int
     ) -> None:

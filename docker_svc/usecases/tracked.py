@@ -53,6 +53,7 @@ class Tracked:
         stop_requested: bool | None = None,
         reason: str | None = None,
         message: str | None = None,
+        unanswered: bool | None = None,
     ) -> None:
         """Changes the record; the caller keeps it."""
         record = self.record
@@ -63,6 +64,7 @@ class Tracked:
             stop_requested=record.stop_requested if stop_requested is None else stop_requested,
             reason=record.reason if reason is None else reason,
             message=record.message if message is None else message,
+            unanswered=record.unanswered if unanswered is None else unanswered,
         )
 
     def count(self, standing: Standing) -> bool:
@@ -75,9 +77,34 @@ class Tracked:
         if not standing.run or standing.run == self.record.run:
             return False
         self.record = replace(
-            self.record, run=standing.run, incarnation=self.record.incarnation + 1, ready=False
+            self.record,
+            run=standing.run,
+            incarnation=self.record.incarnation + 1,
+            ready=False,
+            session="",
+            with_host=False,
+            unanswered=False,
         )
         return True
+
+    def note_session(self, session: str) -> bool:
+        """Notes in which session of the engine the program runs, or that it has ended with one.
+
+        Args:
+            session: the present one; empty where that is not known.
+
+        Returns:
+            Whether the record is different now.
+        """
+        record, standing = self.record, self.standing
+        if standing is None or not standing.run:
+            return False
+        if standing.running:
+            self.record = replace(record, session=session, with_host=False)
+        elif record.session:
+            ended = bool(session) and session != record.session and not record.stop_requested
+            self.record = replace(record, session="", with_host=ended)
+        return self.record != record
 
     @property
     def state(self) -> State:
@@ -89,17 +116,40 @@ class Tracked:
             return State.FAILED
         if standing is None or not standing.run:
             return State.MISSING
+        if standing.away:
+            return State.AWAY
         if not standing.running:
             return State.EXITED
-        return State.READY if self.record.ready else State.RUNNING
+        if standing.paused:
+            return State.UNHEALTHY
+        if not self.record.ready:
+            return State.RUNNING
+        return State.UNHEALTHY if self.record.unanswered else State.READY
+
+    def _why(self, state: State) -> tuple[str, str]:
+        """Why it is FAILED or UNHEALTHY: the reason, and the same in a sentence."""
+        record = self.record
+        if state is not State.UNHEALTHY:
+            return (record.reason, record.message) if self.moving is None else ("", "")
+        if self.standing is not None and self.standing.paused:
+            return (
+                "INSTANCE_PAUSED",
+                "Somebody has paused it at the engine; restart it, or ask them to unpause it.",
+            )
+        return (
+            "PROBE_UNANSWERED",
+            "It runs, but does not answer its probe any more; read its last lines, and restart it if "
+            "it does not answer again by itself.",
+        )
 
     def shown(self, runtime: str, node: str, now: datetime) -> Instance:
         """As others are told."""
         record, standing = self.record, self.standing
-        spec = record.spec
+        spec, state = record.spec, self.state
+        reason, message = self._why(state)
         shown = Instance(
             key=record.key,
-            state=self.state,
+            state=state,
             runtime=runtime,
             node=node,
             observe_time=now,
@@ -107,8 +157,9 @@ class Tracked:
             image=spec.image if spec else "",
             ports=spec.ports if spec else (),
             stop_requested=record.stop_requested,
-            reason=record.reason if self.moving is None else "",
-            message=record.message if self.moving is None else "",
+            ended_with_host=record.with_host and state is State.EXITED,
+            reason=reason,
+            message=message,
             progress=self.progress if self.moving is not None else "",
         )
         if standing is None:
@@ -122,4 +173,7 @@ class Tracked:
             finish_time=standing.finish_time,
             exit_code=standing.exit_code,
             out_of_memory=standing.out_of_memory,
+            node=standing.node or node,
+            host=standing.host,
+            away_time=standing.away_time,
         )

@@ -45,6 +45,7 @@ from docker_svc.domain import (
     InstanceKey,
     InstanceNotFound,
     InstanceSpec,
+    NameTaken,
     NotRunnable,
     Progress,
     Protocol,
@@ -59,6 +60,7 @@ _SHORT = 15.0
 _LONG = 120.0
 _ATTEMPTS = 4
 _STARTS_AT_ONCE = 8
+_GOING = frozenset({"removing", "dead"})
 
 
 class DockerRuntime:
@@ -81,9 +83,9 @@ class DockerRuntime:
         self._policy = policy
         self._networks = SharedNetworks(self._docker, policy, subnets)
         self._volumes = NamedVolumes(self._docker, policy)
+        self.volumes = CarriedVolumes(self._docker, policy)
         # Whether the engine's network is ours; then ports and containers are looked at directly.
         self._is_local = self._url.startswith("unix://") and not probe_host
-        self.volumes = CarriedVolumes(self._docker, policy)
         self._probe_host = probe_host or answers_at(policy.bind_address)
         self._ids: dict[InstanceKey, str] = {}
         # More at a time only makes each one slower: a start keeps a core busy.
@@ -166,7 +168,9 @@ class DockerRuntime:
             raise error from gone
         labels = shown["Config"]["Labels"] or {}
         if labels.get(LABEL_INSTALLATION) != self._policy.installation or key_of(labels) != key:
-            raise start_fault(error) from error
+            raise NameTaken(
+                f"Another container has the name {name}; one with another name is made.", name=name
+            ) from error
         standing = self._noted(key, shown)
         return standing if standing.run else await self._begin(key, shown["Id"])
 
@@ -358,6 +362,9 @@ class DockerRuntime:
         if labels.get(LABEL_INSTALLATION) != self._policy.installation or key_of(labels) != key:
             # A stranger's, under a name like ours.
             raise DockerError(404, "no such container of this installation")
+        if shown["State"].get("Status") in _GOING:
+            # Whoever removes it by force kills it first: that is no end by itself.
+            raise DockerError(404, "no such container: it is being removed")
         self._ids[key] = shown["Id"]
         return standing_of(key, shown)
 

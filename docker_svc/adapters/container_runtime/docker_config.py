@@ -232,6 +232,7 @@ def standing_of(key: InstanceKey, shown: dict[str, Any]) -> Standing:
         finish_time=finished if ended else None,
         exit_code=state["ExitCode"] if ended else None,
         out_of_memory=ended and bool(state["OOMKilled"]),
+        paused=running and bool(state.get("Paused")),
         image=shown["Config"]["Image"],
         ports=tuple(
             PublishedPort(int(number), int(binding["HostPort"]), Protocol(protocol))

@@ -15,6 +15,7 @@ import aiohttp
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
+from docker_svc.adapters.container_runtime.boot import boot_id
 from docker_svc.adapters.container_runtime.docker_config import LABEL_INSTALLATION, key_of
 from docker_svc.adapters.container_runtime.docker_engine import asked, image_fault
 from docker_svc.domain import EngineUnavailable, Progress, Usage
@@ -26,10 +27,12 @@ _PING_SECONDS = 10.0
 _SHORT = 15.0
 _PULL_SILENCE = 300.0
 _USAGE_SECONDS = 1.9
-_CHANGES: dict[str, Literal["started", "ended", "removed"]] = {
+_CHANGES: dict[str, Literal["started", "ended", "removed", "paused", "unpaused"]] = {
     "start": "started",
     "die": "ended",
     "destroy": "removed",
+    "pause": "paused",
+    "unpause": "unpaused",
 }
 
 
@@ -41,6 +44,7 @@ async def engine_events(docker: Docker, installation: str) -> AsyncGenerator[Run
         try:
             async with asked(_PING_SECONDS):
                 await docker.version()
+                session = await _session(docker)
             answers = True
         except (EngineUnavailable, DockerError):
             answers = False
@@ -51,7 +55,7 @@ async def engine_events(docker: Docker, installation: str) -> AsyncGenerator[Run
             stream = _one_connection(docker, installation, since)
             # Told again after each reconnection, since some changes may have been missed.
             available = True
-            yield EngineAvailable(available=True)
+            yield EngineAvailable(available=True, session=session)
             async with contextlib.aclosing(stream):
                 async for event in stream:
                     yield event
@@ -60,6 +64,19 @@ async def engine_events(docker: Docker, installation: str) -> AsyncGenerator[Run
             yield EngineAvailable(available=False)
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def _session(docker: Docker) -> str:
+    """Tells one time from the engine's start to its end from every other.
+
+    An engine makes its default bridge anew at each start. One without a bridge is told from others by
+    the boot of this host alone.
+    """
+    try:
+        bridge = await docker._query_json("networks/bridge")  # noqa: SLF001 - its show() knows ids only
+    except DockerError:
+        return boot_id()
+    return f"{bridge['Id'][:32]} {bridge['Created']}"[:128]
 
 
 async def _one_connection(

@@ -8,6 +8,7 @@ from docker_svc.domain import (
     HttpCheck,
     InstanceSpec,
     Limits,
+    Liveness,
     LogCheck,
     Probe,
     Protocol,
@@ -29,6 +30,9 @@ def spec_to_json(spec: InstanceSpec) -> dict[str, Any]:
         "limits": [spec.limits.cpu_millis, spec.limits.memory_bytes, spec.limits.pids],
         "check": None if check is None else _check_to_json(check),
         "probe_timeout": spec.probe.timeout,
+        "liveness": [spec.probe.liveness.period, spec.probe.liveness.failures]
+        if spec.probe.liveness
+        else None,
         "stop_grace": spec.stop_grace,
         "run_as": spec.run_as,
         "stop_signal": None if spec.stop_signal is None else spec.stop_signal.value,
@@ -49,7 +53,11 @@ def spec_from_json(value: dict[str, Any]) -> InstanceSpec:
         command=tuple(value["command"]),
         environment=value["environment"],
         ports=tuple(PublishedPort(c, h, Protocol(p)) for c, h, p in value["ports"]),
-        probe=Probe(_check_from_json(value["check"]), value["probe_timeout"]),
+        probe=Probe(
+            _check_from_json(value["check"]),
+            value["probe_timeout"],
+            Liveness(*liveness) if (liveness := value.get("liveness")) else None,
+        ),
         stop_grace=value["stop_grace"],
         run_as=value["run_as"],
         volumes=tuple(Volume(*volume) for volume in value.get("volumes", ())),

@@ -44,6 +44,9 @@ _PUT = upsert(
         "stop_requested",
         "reason",
         "message",
+        "session",
+        "with_host",
+        "unanswered",
     ],
 )
 
@@ -79,6 +82,9 @@ class SqlInstanceRecords:
             "stop_requested": record.stop_requested,
             "reason": record.reason,
             "message": record.message,
+            "session": record.session,
+            "with_host": record.with_host,
+            "unanswered": record.unanswered,
         }
 
         def work(connection: sa.Connection) -> bool:
@@ -119,6 +125,9 @@ class SqlInstanceRecords:
             stop_requested=row["stop_requested"],
             reason=row["reason"],
             message=row["message"],
+            session=row["session"],
+            with_host=row["with_host"],
+            unanswered=row["unanswered"],
         )
         if sealed is None:
             return record
