@@ -27,7 +27,12 @@ from docker_svc.domain import (
     Usage,
     Volume,
 )
-from docker_svc.domain.instance import PROBE_TIMEOUT_SECONDS, STOP_GRACE_SECONDS
+from docker_svc.domain.instance import (
+    LIVENESS_FAILURES,
+    LIVENESS_SECONDS,
+    PROBE_TIMEOUT_SECONDS,
+    STOP_GRACE_SECONDS,
+)
 from docker_svc.usecases.watching import Available, ListAgain, SignOfLife, Told
 
 _PROTOCOLS = {
