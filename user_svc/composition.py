@@ -21,6 +21,7 @@ from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
 from user_svc.adapters.authenticator.pyotp import PyotpAuthenticator
 from user_svc.adapters.code_delivery.grpc import GrpcCodeDelivery
+from user_svc.adapters.invitation_store.sql import SqlInvitationStore
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
 from user_svc.adapters.session_store.sql import SqlSessionStore
@@ -33,6 +34,7 @@ from user_svc.schema.tables import LEASES, OUTBOX
 from user_svc.settings import Settings
 from user_svc.transport.cookies import RefreshCookies
 from user_svc.transport.factor_servicers import AccessTokenServicer, TotpServicer
+from user_svc.transport.invitation_servicer import InvitationServicer, invitation_records
 from user_svc.transport.key_document import key_document
 from user_svc.transport.mapping import user_records
 from user_svc.transport.session_mapping import new_place_records
@@ -44,13 +46,14 @@ from user_svc.usecases.accounts import Accounts
 from user_svc.usecases.codes import CodeRules, Codes
 from user_svc.usecases.contacts import Contacts
 from user_svc.usecases.first_admin import FirstAdmin
+from user_svc.usecases.invitations import Invitations
 from user_svc.usecases.leaving import Leaving
 from user_svc.usecases.letters import LetterDispatch
 from user_svc.usecases.log_in import LogIn, SessionRules
 from user_svc.usecases.password_proof import PasswordProof
 from user_svc.usecases.password_reset import PasswordReset
 from user_svc.usecases.second_factor import SecondFactor
-from user_svc.usecases.sign_up import SignUp, SignUpRules
+from user_svc.usecases.sign_up import Mode, SignUp, SignUpRules
 from user_svc.usecases.sweeping import Sweeping
 from user_svc.usecases.trust_feed import FeedPace, TrustFeed
 
@@ -90,6 +93,7 @@ async def compose(platform: Platform) -> Service:
     tokens = SqlAccessTokenStore(database)
     totps = SqlTotpStore(database, vault)
     letters = SqlLetterStore(database, vault)
+    invitation_store = SqlInvitationStore(database, vault, invitation_records, leadership.wake)
     trust_store = SqlTrustStore(database, vault)
 
     # passwords, tokens, limits
@@ -138,10 +142,14 @@ async def compose(platform: Platform) -> Service:
     sign_up = SignUp(
         accounts,
         codes,
+        invitation_store,
         hasher=hasher,
         limiter=limits.limiter,
         rules=_sign_up_rules(settings),
         clock=clock,
+    )
+    invitations = Invitations(
+        invitation_store, most=settings.invitations, clock=clock, letter_waits=leadership.wake
     )
     proof = PasswordProof(hasher, limits.failures, session_rules.account_delays)
     second_factor = SecondFactor(
@@ -232,6 +240,9 @@ async def compose(platform: Platform) -> Service:
             ),
             "allocator.users.v1.SessionService": SessionServicer(log_in, cookies),
             "allocator.users.v1.AccessTokenService": AccessTokenServicer(access_tokens),
+            "allocator.users.v1.InvitationService": InvitationServicer(
+                invitations, Mode(settings.sign_up), clock
+            ),
             "allocator.users.v1.TotpService": TotpServicer(second_factor),
             "allocator.access.v1.TrustService": TrustServicer(feed, access_tokens),
         },
@@ -241,7 +252,10 @@ async def compose(platform: Platform) -> Service:
                 leadership,
                 Task("user_svc.relay", relay.run),
                 Task("user_svc.letters", dispatch.run),
-                Task("user_svc.sweeping", Sweeping(sessions, tokens, feed.sweep, clock).run),
+                Task(
+                    "user_svc.sweeping",
+                    Sweeping(sessions, tokens, invitation_store, feed.sweep, clock).run,
+                ),
             ),
             Task("user_svc.trust", feed.run),
             *(Task("user_svc.limits", watch) for watch in limits.watches),
@@ -317,7 +331,7 @@ def _code_rules(settings: Settings) -> CodeRules:
 
 def _sign_up_rules(settings: Settings) -> SignUpRules:
     return SignUpRules(
-        is_open=settings.sign_up == "open",
+        mode=Mode(settings.sign_up),
         address_burst=settings.sign_ups_at_once,
         address_refill=timedelta(seconds=settings.sign_up_pause_seconds),
         contact_burst=settings.sign_up_mails_at_once,

@@ -18,8 +18,16 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_USER_"):
         description="Where accounts are kept, mysql://user:password@host/name; by default a file in "
         "the data folder.",
     )
-    sign_up: Literal["open", "closed"] = Field(
-        default="open", description="Whether people can sign up by themselves."
+    sign_up: Literal["open", "invite", "closed"] = Field(
+        default="open",
+        description="Who can sign up: open for everybody, invite for who has the code of an invitation by "
+        "an admin, closed for nobody.",
+    )
+    invitations: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="How many invitations can be open at once.",
     )
     first_admin: Literal["auto", "yes", "no"] = Field(
         default="auto",

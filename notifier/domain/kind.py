@@ -39,6 +39,7 @@ class LetterKind(Enum):
     CODE_PASSWORD_RESET = "CODE_PASSWORD_RESET"  # noqa: S105 - the name of a kind
     ADDRESS_TAKEN = "ADDRESS_TAKEN"
     ADDRESS_CHANGED = "ADDRESS_CHANGED"
+    INVITATION = "INVITATION"
     DIGEST = "DIGEST"
 
 

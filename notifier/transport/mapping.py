@@ -7,6 +7,7 @@ from datetime import timedelta
 from allocator.notifications.v1 import delivery_service_pb2
 
 from notifier.domain.delivery import Channel
+from notifier.domain.spoken import Span, Value
 from notifier.usecases.posting import Letter
 
 _USEFUL_WITHOUT_END = timedelta(days=1)
@@ -25,17 +26,26 @@ def letter_of(request: delivery_service_pb2.DeliverRequest) -> Letter:
     else:
         channel, destination = Channel.EMAIL, request.email
     lifetime = _USEFUL_WITHOUT_END
+    path = ""
+    values: dict[str, Value] = {}
     match request.WhichOneof("content"):
         case "verification_code":
-            code = request.verification_code
-            lifetime = code.lifetime.ToTimedelta()
-            kind = _CODES.get(code.purpose, "CODE_SIGN_UP")
-            values = {"code": code.code, "minutes": _minutes(lifetime)}
+            verification = request.verification_code
+            lifetime = verification.lifetime.ToTimedelta()
+            kind = _CODES.get(verification.purpose, "CODE_SIGN_UP")
+            values = {"code": verification.code, "minutes": _minutes(lifetime)}
         case "address_changed":
             kind = "ADDRESS_CHANGED"
             values = {"new_address": request.address_changed.new_address}
+        case "invitation":
+            lifetime = request.invitation.lifetime.ToTimedelta()
+            code = request.invitation.code
+            kind = "INVITATION"
+            values = {"code": code, "left": Span(lifetime)}
+            # Behind the #, so that no server on the way writes it down.
+            path = f"/signup#invitation={code}"
         case _:
-            kind, values = "ADDRESS_TAKEN", {}
+            kind = "ADDRESS_TAKEN"
     return Letter(
         id=request.delivery_id,
         channel=channel,
@@ -45,6 +55,7 @@ def letter_of(request: delivery_service_pb2.DeliverRequest) -> Letter:
         lifetime=lifetime,
         user=request.user,
         language=request.language_code,
+        path=path,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from chassis.clock import Clock
 from notifier.domain.delivery import Channel, Content, Delivery
+from notifier.domain.spoken import Value
 from notifier.domain.wording import Words
 from notifier.ports import Templates
 from notifier.usecases.accepting import Accepting
@@ -25,16 +26,18 @@ class Letter:
         lifetime: for how long it is of use.
         user: whom it is for, `users/…`; empty where that is nobody yet.
         language: BCP 47; empty for English.
+        path: where the matter is in the web console; empty for nowhere.
     """
 
     id: str
     channel: Channel
     destination: str
     kind: str
-    values: Mapping[str, str] = field(repr=False)
+    values: Mapping[str, Value] = field(repr=False)
     lifetime: timedelta
     user: str = ""
     language: str = ""
+    path: str = field(default="", repr=False)
 
 
 class Posting:
@@ -58,7 +61,7 @@ class Posting:
         Raises:
             DeliveryQueueFull: as many wait as may.
         """
-        words = self._templates.render(letter.kind, letter.language, letter.values)
+        words = self._templates.render(letter.kind, letter.language, letter.values, letter.path)
         now = self._clock.now()
         await self._accepting.accept(
             Delivery(

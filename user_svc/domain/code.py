@@ -66,6 +66,7 @@ class LetterKind(Enum):
     VERIFICATION_CODE = "VERIFICATION_CODE"
     ADDRESS_TAKEN = "ADDRESS_TAKEN"
     ADDRESS_CHANGED = "ADDRESS_CHANGED"
+    INVITATION = "INVITATION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ class Letter:
         delivery_id: a UUID, so that handing it over twice delivers once.
         to: whom it is for.
         expire_time: from then on it need not be delivered.
-        digits: the code, for a letter that carries one; sealed at rest and never logged.
+        digits: the code, for a letter that carries one, of an invitation also letters; sealed at rest
+            and never logged.
         purpose: what that code is for.
         new_contact: for a letter to the former contact: the new one, masked.
     """
@@ -142,6 +144,11 @@ def address_changed_letter(
     expires = now + lifetime
     kind = LetterKind.ADDRESS_CHANGED
     return Letter(str(uuid.uuid4()), to, kind, expires, new_contact=new.masked)
+
+
+def invitation_letter(to: Addressee, code: str, expire_time: datetime) -> Letter:
+    """Brings somebody the code of an invitation."""
+    return Letter(str(uuid.uuid4()), to, LetterKind.INVITATION, expire_time, code)
 
 
 def _digest(salt: bytes, digits: str) -> bytes:

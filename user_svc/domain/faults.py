@@ -27,6 +27,36 @@ class SignUpClosed(Forbidden):
     reason = "SIGN_UP_CLOSED"
 
 
+class InvitationRequired(Forbidden):
+    """People sign up by invitation, and none was given."""
+
+    reason = "INVITATION_REQUIRED"
+
+
+class InvitationInvalid(Forbidden):
+    """The code is that of no invitation with which this contact can sign up."""
+
+    reason = "INVITATION_INVALID"
+
+
+class InvitationNotFound(NotFound):
+    """There is no such invitation."""
+
+    reason = "INVITATION_NOT_FOUND"
+
+
+class InvitationEndInvalid(Invalid):
+    """The end of the invitation is in the past or too far away."""
+
+    reason = "INVITATION_END_INVALID"
+
+
+class TooManyInvitations(Exhausted):
+    """As many invitations are open as may be."""
+
+    reason = "TOO_MANY_INVITATIONS"
+
+
 class PasswordTooWeak(Invalid):
     """The password is too easy to guess."""
 

@@ -30,6 +30,11 @@ def access_token_name(token_id: str) -> str:
     return f"accessTokens/{token_id}"
 
 
+def invitation_name(invitation_id: str) -> str:
+    """The resource name of an invitation, `invitations/{id}`."""
+    return f"invitations/{invitation_id}"
+
+
 def id_of(name: str) -> str:
     """The identifier in a resource name of two segments; empty where there is none."""
     return name.partition("/")[2]

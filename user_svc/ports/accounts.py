@@ -11,6 +11,7 @@ from chassis.listing import Condition, Once
 from user_svc.domain.account import Account, Fact
 from user_svc.domain.code import Code, Letter, Purpose
 from user_svc.domain.contact import Contact
+from user_svc.domain.invitation import Use
 from user_svc.domain.trust import Revocation
 
 
@@ -57,6 +58,7 @@ class Change:
             with it where the person is no active admin after the change.
         sessions: which sessions end.
         once: the request that asks for it; the same one is carried out once.
+        use: of the invitation that is needed for it.
         keeps_an_admin: True to refuse the change where nobody active would be an admin after it.
     """
 
@@ -68,6 +70,7 @@ class Change:
     revocation: Revocation | None = None
     sessions: SessionsEnded | None = None
     once: Once | None = None
+    use: Use | None = None
     keeps_an_admin: bool = False
 
 
@@ -99,6 +102,7 @@ class AccountStore(Protocol):
 
         Raises:
             AlreadyDone: the request of the change was carried out before.
+            InvitationInvalid: nobody can sign up with its invitation any more, or this contact cannot.
             AddressTaken: another account claims the address, also where that account is being
                 stored by somebody else at this moment.
             PhoneTaken: the same for the phone number.
@@ -142,6 +146,7 @@ class AccountStore(Protocol):
 
         Raises:
             AlreadyDone: the request of the change was carried out before.
+            InvitationInvalid: as in `add`.
             AccountChanged: the stored version is not the one before the new one.
             LastAdmin: nobody active would be an admin.
             AddressTaken, PhoneTaken: another account claims the contact.
@@ -189,11 +194,14 @@ class AccountStore(Protocol):
                 done.
         """
 
-    async def send(self, letter: Letter, once: Once | None, now: datetime) -> None:
+    async def send(
+        self, letter: Letter, once: Once | None, now: datetime, use: Use | None = None
+    ) -> None:
         """Stores a letter that goes with no change.
 
         Raises:
             AlreadyDone: the request was carried out before.
+            InvitationInvalid: as in `add`.
         """
 
 

@@ -1,4 +1,4 @@
 """The tables of user_svc and their migrations."""
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision."""

@@ -86,3 +86,30 @@ LETTERS = Table(
     Column("attempts", Integer(), nullable=False),
     Index("letters_by_due_time", "due_time"),
 )
+
+INVITATIONS = Table(
+    "invitations",
+    METADATA,
+    Column("id", String(12), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    # Who has made it: it goes with that account.
+    Column("user_id", String(12), nullable=False),
+    Column("title", String(100), nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("max_uses", Integer(), nullable=False),
+    Column("use_count", Integer(), nullable=False),
+    Column("create_time", Instant(), nullable=False),
+    Column("expire_time", Instant(), nullable=False),
+    Index("invitations_by_time", "create_time", "id"),
+    Index("invitations_by_expire_time", "expire_time"),
+    Index("invitations_by_user", "user_id"),
+)
+
+# Which contacts have used an invitation: the same one again is no further use.
+INVITATION_USES = Table(
+    "invitation_uses",
+    METADATA,
+    Column("invitation_id", String(12), primary_key=True),
+    # A digest: it tells nobody which contact it is.
+    Column("contact_mark", String(64), primary_key=True),
+)

@@ -66,6 +66,7 @@ class UserServicer:
             family_name=request.user.family_name,
             language_code=request.user.language_code,
             verify_by=ContactKind.PHONE if by_phone else ContactKind.EMAIL,
+            invitation_code=request.invitation_code,
         )
         await self._sign_up.register(person, call.address, request.request_id)
         return user_service_pb2.CreateUserResponse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 
 from chassis.clock import Clock
 from chassis.limits import RateLimiter
@@ -12,7 +13,15 @@ from chassis.listing import Once
 from user_svc.domain.account import DEFAULT_LANGUAGE, Account, Fact, FactKind, State
 from user_svc.domain.code import Addressee, Purpose, new_code
 from user_svc.domain.contact import Contact, ContactKind
-from user_svc.domain.faults import AccountChanged, CodeWrong, SignUpClosed, TooManyRequests
+from user_svc.domain.faults import (
+    AccountChanged,
+    CodeWrong,
+    InvitationInvalid,
+    InvitationRequired,
+    SignUpClosed,
+    TooManyRequests,
+)
+from user_svc.domain.invitation import Use, digest_of
 from user_svc.domain.names import new_id
 from user_svc.domain.password import check_strength, normalised
 from user_svc.ports.accounts import (
@@ -23,6 +32,7 @@ from user_svc.ports.accounts import (
     PasswordHasher,
     PhoneTaken,
 )
+from user_svc.ports.invitations import InvitationStore
 from user_svc.usecases.codes import NOBODY, Codes
 
 _TRIES = 4
@@ -35,6 +45,7 @@ class NewPerson:
 
     Attributes:
         verify_by: what they are to show to be theirs first.
+        invitation_code: as they have written it; may be empty.
     """
 
     email: str
@@ -44,6 +55,7 @@ class NewPerson:
     family_name: str = ""
     language_code: str = ""
     verify_by: ContactKind = ContactKind.EMAIL
+    invitation_code: str = field(default="", repr=False)
 
     @property
     def first_contact(self) -> Contact:
@@ -52,19 +64,27 @@ class NewPerson:
         return Contact(self.verify_by, self.phone_number if by_phone else self.email)
 
 
+class Mode(Enum):
+    """Who can sign up."""
+
+    OPEN = "open"
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True)
 class SignUpRules:
     """How people sign up.
 
     Attributes:
-        is_open: whether they can at all.
+        mode: who can.
         address_burst, address_refill: sign-ups from one network address: so many at once, then one
             more each time.
         contact_burst, contact_refill: sign-ups with one e-mail address or phone number, whether or not
             it has an account: each sends a message to it.
     """
 
-    is_open: bool
+    mode: Mode
     address_burst: int
     address_refill: timedelta
     contact_burst: int
@@ -82,12 +102,16 @@ class SignUp:
     new password and a new code. So whoever signs up with somebody else's address first gains nothing
     by it. And it claims nothing but the contact that its code goes to: the other one may be anybody's,
     so it neither keeps anybody out nor tells whose it is.
+
+    Where an invitation is needed, each contact that signs up with it is a use of it, whether or not there
+    is an account; the same contact again is none.
     """
 
     def __init__(
         self,
         accounts: AccountStore,
         codes: Codes,
+        invitations: InvitationStore,
         *,
         hasher: PasswordHasher,
         limiter: RateLimiter,
@@ -97,6 +121,7 @@ class SignUp:
         """Takes what it needs."""
         self._accounts = accounts
         self._codes = codes
+        self._invitations = invitations
         self._hasher = hasher
         self._limiter = limiter
         self._rules = rules
@@ -112,12 +137,16 @@ class SignUp:
 
         Raises:
             SignUpClosed: nobody can sign up here.
+            InvitationRequired: people sign up by invitation.
+            InvitationInvalid: not by this one, or not with this contact.
             PasswordTooWeak: the password is too easy to guess.
             TooManyRequests: from this network address, or with this e-mail address or phone number.
             Overloaded: too many passwords are being hashed.
         """
-        if not self._rules.is_open:
+        if self._rules.mode is Mode.CLOSED:
             raise SignUpClosed("Nobody can sign up here; ask an admin for an account.")
+        if self._rules.mode is Mode.INVITE and not person.invitation_code.strip():
+            raise InvitationRequired("People sign up by invitation here; ask an admin for one.")
         check_strength(person.password, person.email)
         contact = person.first_contact
         await self._limit(
@@ -126,6 +155,15 @@ class SignUp:
         await self._limit(
             f"sign-up of {contact.key}", self._rules.contact_burst, self._rules.contact_refill
         )
+        use = None
+        if self._rules.mode is Mode.INVITE:
+            use = Use(digest_of(person.invitation_code), contact)
+            # A first look, before a message goes out and a password is hashed.
+            if not await self._invitations.can_be_used(use, self._clock.now()):
+                raise InvitationInvalid(
+                    "There is no invitation with this code that you can sign up with: it has ended, was "
+                    "used, or is for another address."
+                )
         # A code goes out now, so the next one has to wait, whoever asks for it.
         await self._codes.take_turn(contact)
         password_hash = await self._hasher.hash(normalised(person.password))
@@ -143,7 +181,7 @@ class SignUp:
         )
         for _ in range(_TRIES):
             try:
-                await self._register(person, password_hash, once)
+                await self._register(person, password_hash, once, use)
             except AlreadyDone:
                 return
             except (AddressTaken, PhoneTaken, AccountChanged):
@@ -204,7 +242,9 @@ class SignUp:
                 retry_after=wait,
             )
 
-    async def _register(self, person: NewPerson, password_hash: str, once: Once | None) -> None:
+    async def _register(
+        self, person: NewPerson, password_hash: str, once: Once | None, use: Use | None
+    ) -> None:
         now = self._clock.now()
         contact = person.first_contact
         account = Account(
@@ -226,11 +266,15 @@ class SignUp:
         known = await self._accounts.by_contact(contact)
         if known is None:
             fact = Fact(FactKind.REGISTERED, account)
-            await self._accounts.add(Change(account, [fact], code=code, letter=letter, once=once))
+            await self._accounts.add(
+                Change(account, [fact], code=code, letter=letter, once=once, use=use)
+            )
         elif known.verified or known.state is State.DISABLED:
             owner = Addressee(known.contact(contact.kind), known.name, known.language_code)
-            await self._accounts.send(self._codes.taken(owner), once, now)
+            await self._accounts.send(self._codes.taken(owner), once, now, use)
         else:
             again = known.started_over(account, now)
             fact = Fact(FactKind.UPDATED, again)
-            await self._accounts.save(Change(again, [fact], code=code, letter=letter, once=once))
+            await self._accounts.save(
+                Change(again, [fact], code=code, letter=letter, once=once, use=use)
+            )

@@ -19,6 +19,7 @@ from user_svc.adapters.access_token_store.sql import SqlAccessTokenStore
 from user_svc.adapters.account_store.sql import SqlAccountStore
 from user_svc.adapters.admin_file.disk import DiskAdminFile
 from user_svc.adapters.authenticator.pyotp import PyotpAuthenticator
+from user_svc.adapters.invitation_store.sql import SqlInvitationStore
 from user_svc.adapters.letter_store.sql import SqlLetterStore
 from user_svc.adapters.password_hasher.argon2 import Argon2PasswordHasher
 from user_svc.adapters.session_store.sql import SqlSessionStore
@@ -29,6 +30,7 @@ from user_svc.domain.account import Account
 from user_svc.domain.code import Letter
 from user_svc.domain.contact import email as by_email
 from user_svc.domain.trust import KeyPlan
+from user_svc.transport.invitation_servicer import invitation_records
 from user_svc.transport.mapping import user_records
 from user_svc.transport.session_mapping import new_place_records
 from user_svc.usecases.access_tokens import AccessTokenRules, AccessTokens
@@ -36,12 +38,13 @@ from user_svc.usecases.accounts import Accounts
 from user_svc.usecases.codes import CodeRules, Codes
 from user_svc.usecases.contacts import Contacts
 from user_svc.usecases.first_admin import FirstAdmin
+from user_svc.usecases.invitations import Invitations
 from user_svc.usecases.leaving import Leaving
 from user_svc.usecases.log_in import LogIn, Pair, SessionRules
 from user_svc.usecases.password_proof import PasswordProof
 from user_svc.usecases.password_reset import PasswordReset
 from user_svc.usecases.second_factor import SecondFactor
-from user_svc.usecases.sign_up import NewPerson, SignUp, SignUpRules
+from user_svc.usecases.sign_up import Mode, NewPerson, SignUp, SignUpRules
 from user_svc.usecases.trust_feed import FeedPace, TrustFeed
 
 PASSWORD = "a fine long password"
@@ -66,6 +69,8 @@ class World:
     admin_file: DiskAdminFile
     feed: TrustFeed
     sign_up: SignUp
+    invitation_store: SqlInvitationStore
+    invitations: Invitations
     log_in: LogIn
     keeping: Accounts
     reset: PasswordReset
@@ -122,12 +127,16 @@ def as_caller():  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """A world with nobody in it."""
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A world with nobody in it; everybody can sign up unless a parameter says who."""
     clock = ManualClock()
     database = await open_database(f"sqlite:///{tmp_path}/users.sqlite3", "user_svc.schema", clock)
     vault = Vault(b"k" * 32)
     woken: list[str] = []
+    mode = getattr(request, "param", Mode.OPEN)
+    invitation_store = SqlInvitationStore(
+        database, vault, invitation_records, lambda: woken.append("relay")
+    )
     failures: list[Fault] = []
     stopping = asyncio.Event()
     accounts = SqlAccountStore(database, vault, user_records, lambda: woken.append("relay"))
@@ -220,13 +229,18 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         signer=signer,
         admin_file=admin_file,
         feed=feed,
+        invitation_store=invitation_store,
+        invitations=Invitations(
+            invitation_store, most=5, clock=clock, letter_waits=lambda: woken.append("letters")
+        ),
         sign_up=SignUp(
             accounts,
             codes,
+            invitation_store,
             hasher=hasher,
             limiter=limiter,
             rules=SignUpRules(
-                is_open=True,
+                mode=mode,
                 address_burst=10,
                 address_refill=timedelta(minutes=1),
                 contact_burst=3,

@@ -36,6 +36,7 @@ from user_svc.adapters.account_store.rows import (
     first_in,
 )
 from user_svc.adapters.account_store.selection import listed
+from user_svc.adapters.invitation_store.sql import use_invitation
 from user_svc.adapters.letter_store.sql import put_letter
 from user_svc.adapters.session_store.sql import end_sessions
 from user_svc.adapters.trust_store.sql import put_revocation
@@ -43,6 +44,7 @@ from user_svc.domain.account import Account, Fact, FactKind
 from user_svc.domain.code import MAX_ATTEMPTS, Code, Letter, Purpose
 from user_svc.domain.contact import Contact, ContactKind, email_key
 from user_svc.domain.faults import AccountChanged, LastAdmin
+from user_svc.domain.invitation import Use
 from user_svc.domain.trust import Revocation
 from user_svc.ports.accounts import AddressTaken, AlreadyDone, Change, PhoneTaken, Removal
 from user_svc.schema.tables import CODES, DELETED_USERS, LETTERS, METADATA, ONCE, OUTBOX, USERS
@@ -132,7 +134,7 @@ class SqlAccountStore:
         """Stores a new account with all that goes with it.
 
         Raises:
-            AlreadyDone, AddressTaken, PhoneTaken, AccountChanged: nothing is stored.
+            AlreadyDone, InvitationInvalid, AddressTaken, PhoneTaken, AccountChanged: nothing is stored.
         """
         records = self._records(change)
 
@@ -141,6 +143,7 @@ class SqlAccountStore:
             now = account.update_time
             if recall(connection, ONCE, change.once, now) is not None:
                 raise AlreadyDone
+            use_invitation(connection, change.use, now)
             if connection.execute(_DELETED, {"by_id": account.id}).first() is not None:
                 raise AccountChanged("An account of this name has ended.")
             try:
@@ -195,7 +198,8 @@ class SqlAccountStore:
         """Applies a change.
 
         Raises:
-            AlreadyDone, AccountChanged, LastAdmin, AddressTaken, PhoneTaken: nothing is stored.
+            AlreadyDone, InvitationInvalid, AccountChanged, LastAdmin, AddressTaken, PhoneTaken: nothing
+                is stored.
         """
         records = self._records(change)
         await self._database.write(lambda connection: self._save(connection, change, records))
@@ -289,16 +293,20 @@ class SqlAccountStore:
             self._published()
         return fits
 
-    async def send(self, letter: Letter, once: Once | None, now: datetime) -> None:
+    async def send(
+        self, letter: Letter, once: Once | None, now: datetime, use: Use | None = None
+    ) -> None:
         """Stores a letter that goes with no change.
 
         Raises:
             AlreadyDone: the request was carried out before.
+            InvitationInvalid: nobody can sign up with the invitation.
         """
 
         def work(connection: Connection) -> None:
             if recall(connection, ONCE, once, now) is not None:
                 raise AlreadyDone
+            use_invitation(connection, use, now)
             put_letter(connection, self._vault, letter, now)
             remember(connection, ONCE, once, {}, now)
 
@@ -308,6 +316,7 @@ class SqlAccountStore:
         account = change.account
         if recall(connection, ONCE, change.once, account.update_time) is not None:
             raise AlreadyDone
+        use_invitation(connection, change.use, account.update_time)
         if change.keeps_an_admin:
             _keep_an_admin(connection, account.id)
         keys = {"by_id": account.id, "was_version": account.version - 1}

@@ -60,4 +60,9 @@ class GrpcCodeDelivery:
                 request.address_taken.SetInParent()
             case LetterKind.ADDRESS_CHANGED:
                 request.address_changed.new_address = letter.new_contact
+            case LetterKind.INVITATION:
+                lifetime = duration_pb2.Duration()
+                lifetime.FromTimedelta(letter.expire_time - now)
+                request.invitation.code = letter.digits
+                request.invitation.lifetime.CopyFrom(lifetime)
         await ask(self._stub.Deliver, request, timeout=self._timeout_seconds)

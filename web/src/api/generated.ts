@@ -33,6 +33,12 @@ export type DownloadVolumeRequestCompression = "COMPRESSION_UNSPECIFIED" | "GZIP
 /** The transport protocol. */
 export type EndpointProtocol = "PROTOCOL_UNSPECIFIED" | "TCP" | "UDP";
 
+/** Whether it takes instances. */
+export type NodeAvailability = "AVAILABILITY_UNSPECIFIED" | "ACTIVE" | "DRAINED";
+
+/** Whether it can be asked. */
+export type NodeState = "STATE_UNSPECIFIED" | "READY" | "DOWN" | "UNKNOWN";
+
 /** What can happen. */
 export type ScheduledActionAction = "ACTION_UNSPECIFIED" | "START" | "STOP";
 
@@ -315,6 +321,12 @@ export type DayOfWeek =
   | "SATURDAY"
   | "SUNDAY";
 
+/** Which node takes instances again. */
+export interface ActivateNodeRequest {
+  /** Its name: `nodes/{node}`. */
+  name: string;
+}
+
 /** One person's lease of a machine. */
 export interface Allocation {
   /** The resource name, `allocations/{allocation}`, set by the server and never changed. */
@@ -436,6 +448,12 @@ export interface AllocationVolume {
   volume: string;
 }
 
+/** Asks to take an allocation out of the queue. */
+export interface CancelAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+}
+
 /** Asks to rent a machine. */
 export interface CreateAllocationRequest {
   /** The allocation: the machine, its variables, and a display name and labels if wished. */
@@ -454,6 +472,19 @@ export interface CreateAllocationRequest {
   maxWait?: string;
 }
 
+/** Asks to define a resource class. */
+export interface CreateResourceClassRequest {
+  /** The class, without its name. */
+  resourceClass?: ResourceClass;
+  /** The last part of its name: a letter, then up to 30 letters, digits and dashes; all in lower case. */
+  resourceClassId: string;
+  /**
+   * A UUID of the caller's choice: the same request sent again with it within 24 hours gets the
+   * first answer and has no second effect.
+   */
+  requestId: string;
+}
+
 /** Asks to remove an allocation. */
 export interface DeleteAllocationRequest {
   /** `allocations/{allocation}`. */
@@ -465,6 +496,14 @@ export interface DeleteAllocationRequest {
    * default.
    */
   keepVolumes: boolean;
+}
+
+/** Asks to remove a resource class. */
+export interface DeleteResourceClassRequest {
+  /** `resourceClasses/{resource_class}`. */
+  name: string;
+  /** The etag that it was read with; empty to delete whatever is there. */
+  etag: string;
 }
 
 /** Asks to remove a volume. */
@@ -503,6 +542,14 @@ export interface DownloadVolumeRequest {
   compression: DownloadVolumeRequestCompression;
 }
 
+/** Which node takes no more instances. */
+export interface DrainNodeRequest {
+  /** Its name: `nodes/{node}`. */
+  name: string;
+  /** Why, for those who are told; 200 characters at most. */
+  reason: string;
+}
+
 /** Where one port of the machine is reached. */
 export interface Endpoint {
   /** The host name or address. */
@@ -517,6 +564,34 @@ export interface Endpoint {
   title: string;
   /** The scheme with which a browser or a client opens it; empty where there is none. */
   scheme: string;
+}
+
+/** Asks what would come of renting a machine. */
+export interface EstimateAllocationRequest {
+  /** `machines/{machine}`. */
+  machine: string;
+}
+
+/** What would come of renting a machine. */
+export interface EstimateAllocationResponse {
+  /** Whether it would be admitted at once. */
+  canRunNow: boolean;
+  /** Whether it can run at all, once others, or other things of the caller's, have gone. */
+  canEverRun: boolean;
+  /** The limits that say no; none where it can run now. */
+  obstacles: Obstacle[];
+  /** What an hour in state READY costs; unset where that is nothing. */
+  pricePerHour?: Money;
+  /** The resource class that it would have; empty where it has none here. */
+  resourceClass: string;
+  /** What it would take of the quota. */
+  needs?: QuotaAmounts;
+  /** What the caller may have, and has. */
+  quota?: Quota;
+  /** What is left of the quota before it; -1 for no limit. */
+  left?: QuotaAmounts;
+  /** Where it would stand in the queue, where it cannot run now and may wait. */
+  queue?: QueuePlace;
 }
 
 /** Asks for an allocation. */
@@ -547,6 +622,24 @@ export interface GetMachineUsageRequest {
   startTime?: string;
   /** Until when, without this instant; unset until now. */
   endTime?: string;
+}
+
+/** Which node to read. */
+export interface GetNodeRequest {
+  /** Its name: `nodes/{node}`. */
+  name: string;
+}
+
+/** Asks for a quota. */
+export interface GetQuotaRequest {
+  /** `users/{user}/quota`; `users/me` stands for the caller. */
+  name: string;
+}
+
+/** Asks for a resource class. */
+export interface GetResourceClassRequest {
+  /** `resourceClasses/{resource_class}`. */
+  name: string;
 }
 
 /** Asks for a volume. */
@@ -631,6 +724,38 @@ export interface ListAllocationsResponse {
   nextPageToken: string;
 }
 
+/** Which nodes to list. */
+export interface ListNodesRequest {
+  /** How many at most; 50 by default, 1000 at most. */
+  pageSize: number;
+  /** `next_page_token` of the page before. */
+  pageToken: string;
+}
+
+/** A page of nodes. */
+export interface ListNodesResponse {
+  /** The nodes, by name. */
+  nodes: Node[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Asks for a page of resource classes. */
+export interface ListResourceClassesRequest {
+  /** How many at most: 50 by default, 1000 at most. */
+  pageSize: number;
+  /** The token of the page before, for the next one. */
+  pageToken: string;
+}
+
+/** A page of resource classes. */
+export interface ListResourceClassesResponse {
+  /** The resource classes. */
+  resourceClasses: ResourceClass[];
+  /** For the next page; empty at the end. */
+  nextPageToken: string;
+}
+
 /** Asks for a page of volumes. */
 export interface ListVolumesRequest {
   /** Whose: empty or `users/me` for the caller's; `users/{user}` or `users/-` (all) for admins. */
@@ -664,6 +789,49 @@ export interface MachineUsage {
   allocationCount: number;
 }
 
+/**
+ * A host that instances run on. With the runtimes `docker` and `process` there is one; with `swarm` each
+ * node of the cluster is one.
+ */
+export interface Node {
+  /** Its name: `nodes/{node}`. */
+  name: string;
+  /** What runs instances there: `docker`, `process`, `swarm`. */
+  runtime: string;
+  /** Its host name, as its engine says. */
+  displayName: string;
+  /** The host name or address that people are shown for ports there. */
+  host: string;
+  /** Whether it can be asked. */
+  state: NodeState;
+  /** Since when it is in that state. */
+  stateTime?: string;
+  /** Whether it takes instances. */
+  availability: NodeAvailability;
+  /** Why it is DOWN or DRAINED. */
+  stateReason?: StateReason;
+  /** Processor, in thousandths of a core. */
+  cpuMillis: number;
+  /** Memory, in bytes. */
+  memoryBytes: string;
+  /** How many allocations have their instance there. */
+  allocations: number;
+  /** How often it was lost of late, within the window after which a lost node counts as well again. */
+  failures: number;
+  /** When anything was last heard of it. */
+  observedTime?: string;
+}
+
+/** A limit that says no. */
+export interface Obstacle {
+  /** The reason, from the closed list: that with which CreateAllocation would fail. */
+  reason: Reason;
+  /** The same in a sentence, with what to do. */
+  message: string;
+  /** Whether waiting does not help. */
+  lasts: boolean;
+}
+
 /** What happens to an allocation by itself. */
 export interface PlannedChange {
   /** When. */
@@ -672,6 +840,14 @@ export interface PlannedChange {
   desiredState: DesiredState;
   /** Why: EXPIRED, IDLE or SCHEDULED, and a sentence. */
   reason?: StateReason;
+}
+
+/** Asks to put an allocation at a position of the queue. */
+export interface PrioritizeAllocationRequest {
+  /** `allocations/{allocation}`. */
+  name: string;
+  /** From 1: the next one; a larger one than there are is the last. 1 by default. */
+  position: number;
 }
 
 /** The place of an allocation in the queue for room. */
@@ -691,6 +867,40 @@ export interface QueuePlace {
   waitingFor?: StateReason;
 }
 
+/** What a person may have allocated at once, and what they have. */
+export interface Quota {
+  /** The resource name, `users/{user}/quota`. */
+  name: string;
+  /**
+   * What an admin has set for this person. A field that is unset is by the person's role, as the settings
+   * of the installation say; -1 is no limit.
+   */
+  overrides?: QuotaAmounts;
+  /** What the person may have at once; -1 for no limit. */
+  limits?: QuotaAmounts;
+  /**
+   * What the person has: instances and disk of all that is not deleted, processor and memory of all that
+   * is not stopped either. What waits counts as if it ran.
+   */
+  used?: QuotaAmounts;
+  /** Changes with every change of the overrides; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** When the overrides last changed; unset if they never did. */
+  updateTime?: string;
+}
+
+/** Amounts of what is limited. */
+export interface QuotaAmounts {
+  /** How many allocations. */
+  instances?: number;
+  /** Processor, in thousandths of a core. */
+  cpuMillis?: number;
+  /** Memory, in bytes; a string in JSON. */
+  memoryBytes?: string;
+  /** Disk of resource classes and volumes, in bytes; a string in JSON. */
+  diskBytes?: string;
+}
+
 /** Asks to make the instance of an allocation anew. */
 export interface RecreateAllocationRequest {
   /** `allocations/{allocation}`. */
@@ -702,6 +912,30 @@ export interface RecreateAllocationRequest {
    * first answer and has no second effect.
    */
   requestId: string;
+}
+
+/** How much of the host an instance may use. Machines name one. */
+export interface ResourceClass {
+  /** The resource name, `resourceClasses/{resource_class}`; machines and allocations name the last part. */
+  name: string;
+  /** What people read, at most 80 characters. */
+  title: string;
+  /** Processor, in thousandths of a core. */
+  cpuMillis: number;
+  /** Memory, in bytes, from 6 MiB; a string in JSON. */
+  memoryBytes: string;
+  /** Processes and threads. */
+  pids: number;
+  /** Disk beside the volumes, in bytes; a string in JSON. It is counted at admission. */
+  diskBytes: string;
+  /** Whether it is that of machines that name none. One of them is; it ceases when another becomes it. */
+  isDefault: boolean;
+  /** Changes with every change; send it back with an update to be told of a lost race. */
+  etag: string;
+  /** When it was defined. */
+  createTime?: string;
+  /** When it last changed. */
+  updateTime?: string;
 }
 
 /** Asks to restart an allocation. */
@@ -781,6 +1015,29 @@ export interface UpdateAllocationRequest {
   /**
    * The fields to change: `display_name`, `labels`, `restart_policy`, `resource_class`, `expire_time`,
    * `expire_action`, `idle_policy`, `schedule`. Without it, those that are not empty.
+   */
+  updateMask?: string;
+}
+
+/** Asks to change a quota. */
+export interface UpdateQuotaRequest {
+  /** The name, the overrides, and the etag that they were read with. */
+  quota?: Quota;
+  /**
+   * The fields to change: `overrides.instances`, `overrides.cpu_millis`, `overrides.memory_bytes`,
+   * `overrides.disk_bytes`, or `overrides` for all four. One that is named and unset is by the person's
+   * role again. Without a mask, those that are set.
+   */
+  updateMask?: string;
+}
+
+/** Asks to change a resource class. */
+export interface UpdateResourceClassRequest {
+  /** The class: its name, the fields to change, and the etag that it was read with. */
+  resourceClass?: ResourceClass;
+  /**
+   * The fields to change: `title`, `cpu_millis`, `memory_bytes`, `pids`, `disk_bytes`, `is_default`.
+   * Without it, those that are not empty.
    */
   updateMask?: string;
 }
@@ -2923,9 +3180,10 @@ export const SHAPES = {
 };
 
 /**
- * Rents a machine. Answers at once, with its address, in PROVISIONING; WatchAllocations or
- * GetAllocation tell when it is READY.
- * Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
+ * Rents a machine: everything that it needs is taken as one, or nothing is. Answers at once, with its
+ * address, in PROVISIONING; WatchAllocations or GetAllocation tell when it is READY. Where there is no
+ * room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
+ * Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
  * VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
  * RUNTIME_ADMINS_ONLY.
  */
@@ -2995,6 +3253,28 @@ export const recreateAllocation: Unary<RecreateAllocationRequest, Allocation> =
   unary("POST", "/v1/{name=allocations/*}:recreate", "*");
 
 /**
+ * Tells what would come of renting a machine now; nothing is taken.
+ * Fails with MACHINE_NOT_FOUND, ENGINE_UNAVAILABLE.
+ */
+export const estimateAllocation: Unary<EstimateAllocationRequest, EstimateAllocationResponse> =
+  unary("POST", "/v1/allocations:estimate", "*");
+
+/**
+ * Takes a PENDING allocation out of the queue. One that never ran is DELETED; one that was stopped
+ * before is STOPPED again, with its files and its address.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
+ */
+export const cancelAllocation: Unary<CancelAllocationRequest, Allocation> =
+  unary("POST", "/v1/{name=allocations/*}:cancel", "*");
+
+/**
+ * Puts a PENDING allocation at a position of the queue.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
+ */
+export const prioritizeAllocation: Unary<PrioritizeAllocationRequest, Allocation> =
+  unary("POST", "/v1/{name=allocations/*}:prioritize", "*");
+
+/**
  * Tells all that is known about the instance behind an allocation, asked of the engine now.
  * Fails with ALLOCATION_NOT_FOUND, ENGINE_UNAVAILABLE.
  */
@@ -3042,6 +3322,86 @@ export const getMachineUsage: Unary<GetMachineUsageRequest, MachineUsage> =
  */
 export const downloadUsageReport: Download<DownloadUsageReportRequest> =
   download("GET", "/v1/allocations:downloadUsageReport");
+
+/**
+ * Reads one node.
+ * Fails with NODE_NOT_FOUND.
+ */
+export const getNode: Unary<GetNodeRequest, Node> = unary("GET", "/v1/{name=nodes/*}");
+
+/**
+ * Lists the nodes, by name. While the engine that knows them does not answer, as they were last seen,
+ * with the state UNKNOWN.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listNodes: Unary<ListNodesRequest, ListNodesResponse> = unary("GET", "/v1/nodes");
+
+/**
+ * Has a node take no more instances. Those that it has move to other nodes, where there are any and
+ * their files are not there; each ends first, and is away for a moment. On the only node they go on, and
+ * nothing new is admitted. The owners are told. Draining a drained node changes its reason.
+ * Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+ */
+export const drainNode: Unary<DrainNodeRequest, Node> =
+  unary("POST", "/v1/{name=nodes/*}:drain", "*");
+
+/**
+ * Has a node take instances again, and forgets how often it was lost. What has moved away stays where
+ * it is.
+ * Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+ */
+export const activateNode: Unary<ActivateNodeRequest, Node> =
+  unary("POST", "/v1/{name=nodes/*}:activate", "*");
+
+/**
+ * Reads what a person may have and has: one's own, or as an admin anybody's.
+ * Fails with PARENT_FOREIGN.
+ */
+export const getQuota: Unary<GetQuotaRequest, Quota> = unary("GET", "/v1/{name=users/*/quota}");
+
+/**
+ * Sets what one person may have, instead of what their role may. What they have already stays, also
+ * where it is more.
+ * Fails with ETAG_STALE, FIELD_NOT_UPDATABLE.
+ */
+export const updateQuota: Unary<UpdateQuotaRequest, Quota> =
+  unary("PATCH", "/v1/{quota.name=users/*/quota}", "quota");
+
+/**
+ * Reads one resource class.
+ * Fails with RESOURCE_CLASS_NOT_FOUND.
+ */
+export const getResourceClass: Unary<GetResourceClassRequest, ResourceClass> =
+  unary("GET", "/v1/{name=resourceClasses/*}");
+
+/**
+ * Lists the resource classes, the smallest first: by memory, then processor, then name.
+ * Fails with PAGE_TOKEN_INVALID.
+ */
+export const listResourceClasses: Unary<ListResourceClassesRequest, ListResourceClassesResponse> =
+  unary("GET", "/v1/resourceClasses");
+
+/**
+ * Defines a resource class.
+ * Fails with RESOURCE_CLASS_EXISTS, REQUEST_ID_REUSED.
+ */
+export const createResourceClass: Unary<CreateResourceClassRequest, ResourceClass> =
+  unary("POST", "/v1/resourceClasses", "resourceClass");
+
+/**
+ * Changes the title, the amounts, and whether it is the default one. Only what is rented from now on is
+ * of the new amounts.
+ * Fails with RESOURCE_CLASS_NOT_FOUND, RESOURCE_CLASS_IS_DEFAULT, ETAG_STALE, FIELD_NOT_UPDATABLE.
+ */
+export const updateResourceClass: Unary<UpdateResourceClassRequest, ResourceClass> =
+  unary("PATCH", "/v1/{resource_class.name=resourceClasses/*}", "resourceClass");
+
+/**
+ * Removes a resource class. What was rented runs on; machines that name it cannot be rented any more.
+ * Fails with RESOURCE_CLASS_NOT_FOUND, RESOURCE_CLASS_IS_DEFAULT, ETAG_STALE.
+ */
+export const deleteResourceClass: Unary<DeleteResourceClassRequest, Record<string, never>> =
+  unary("DELETE", "/v1/{name=resourceClasses/*}");
 
 /**
  * Lists the caller's volumes, newest first; with `parent=users/-`, an admin lists everybody's.
