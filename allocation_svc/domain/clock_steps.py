@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from allocation_svc.domain.allocation import Allocation
-from allocation_svc.domain.step import Rules, deadline_of
+from allocation_svc.domain.decision import decide
+from allocation_svc.domain.step import Observation, Rules, Step, deadline_of
 
 _SLACK = timedelta(seconds=1)
 
@@ -52,3 +53,27 @@ def with_true_deadline(
     if longest is not None:
         deadline = min(deadline, longest + timedelta(seconds=rules.restarts.longest) + _SLACK)
     return allocation if deadline == allocation.deadline else replace(allocation, deadline=deadline)
+
+
+def decide_by_any_clock(
+    allocation: Allocation,
+    seen: Observation,
+    now: datetime,
+    rules: Rules,
+    steps: Sequence[ClockStep] = (),
+) -> Step:
+    """The next step, as `decide` names it, whatever was done to the clock.
+
+    Args:
+        allocation: as it is kept.
+        seen: what is known of its instance and of the engine.
+        now: the present.
+        rules: how long and how often.
+        steps: how the clock was set forward, as far as that was seen; oldest first.
+    """
+    known = with_true_deadline(allocation, now, steps, rules)
+    step = decide(known, seen, now, rules)
+    if known is allocation or step.after is not None:
+        return step
+    # Kept, so that it comes nearer.
+    return replace(step, after=known)

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
-from allocation_svc.domain.clock_steps import with_true_deadline
-from allocation_svc.domain.decision import decide
+from allocation_svc.domain.clock_steps import decide_by_any_clock
 from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.step import Act, Rules, Step
 from allocation_svc.ports.allocation_store import AllocationStore
@@ -166,8 +165,7 @@ class Reconciler:
         seen = self._steps.observation(name, done)
         if seen.instance is not None and seen.instance.ended_with_host:
             seen = replace(seen, turn=self._turns.has_turn(name))
-        known = with_true_deadline(allocation, now, self._clock_watch.steps, self._rules)
-        return decide(known, seen, now, self._rules)
+        return decide_by_any_clock(allocation, seen, now, self._rules, self._clock_watch.steps)
 
     def _rest(self, allocation: Allocation, step: Step) -> None:
         if not allocation.is_moving:

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation, Desired, State
-from allocation_svc.domain.decision import decide
+from allocation_svc.domain.clock_steps import decide_by_any_clock
+from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning
 from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.step import Act, Observation, Step
 from tests.unit.allocation_svc.examples import NOW, RULES, an_allocation
 
-RUNS = (InstanceState.RUNNING, InstanceState.READY)
+RUNS = (InstanceState.RUNNING, InstanceState.READY, InstanceState.UNHEALTHY)
 
 
 @dataclass
@@ -37,6 +38,7 @@ class ModelEngine:
     restarting: bool = False
     starts: int = 0
     refusals: tuple[str, ...] = ()
+    ended_with_host: bool = False
 
     def instance(self, now: datetime) -> Instance:
         """As it is told."""
@@ -47,6 +49,7 @@ class ModelEngine:
             self.incarnation,
             exit_code=self.exit_code,
             stop_requested=self.stop_requested,
+            ended_with_host=self.ended_with_host,
             reason=self.reason,
             observe_time=now,
         )
@@ -99,6 +102,7 @@ class ModelEngine:
         """Another state."""
         self.state, self.generation, self.incarnation = state, generation, incarnation
         self.stop_requested, self.reason, self.exit_code = stop, reason, exit_code
+        self.ended_with_host = False
 
     def go_on(self) -> bool:
         """What happens by itself; False if nothing does."""
@@ -135,7 +139,7 @@ class World:
             self.done,
             0.0 if self.engine_answers else 60.0,
         )
-        step = decide(self.allocation, observation, self.now, RULES)
+        step = decide_by_any_clock(self.allocation, observation, self.now, RULES)
         self.done = None
         if step.after is not None:
             self.allocation = replace(
@@ -169,6 +173,8 @@ ACTIONS = st.sampled_from(
     [
         "start", "stop", "restart", "delete", "step", "step", "step", "killed", "go on", "go on",
         "exits", "vanishes", "engine away", "engine back", "sweep", "time", "probe fails", "by hand",
+        "ends well", "falls silent", "falls silent", "is paused", "answers", "host restarts", "moment",
+        "clock goes back", "clock goes on",
     ]
 )  # fmt: skip
 REFUSALS = st.lists(
@@ -216,18 +222,62 @@ def act(world: World, action: str) -> None:
             world.seen = engine.instance(world.now)
         case "by hand" if engine.state is InstanceState.EXITED:
             engine.run()
+        case _:
+            happen(world, action)
 
 
-def a_world(refusals: list[str]) -> World:
+def happen(world: World, action: str) -> None:
+    """One thing happens to the program, its host or the clock."""
+    engine = world.engine
+    match action:
+        case "ends well" if engine.state in RUNS:
+            engine.become(InstanceState.EXITED, engine.generation, engine.incarnation, exit_code=0)
+            world.seen = engine.instance(world.now)
+        case "falls silent" | "is paused" if engine.state is InstanceState.READY:
+            reason = "INSTANCE_PAUSED" if action == "is paused" else "PROBE_UNANSWERED"
+            engine.become(
+                InstanceState.UNHEALTHY, engine.generation, engine.incarnation, reason=reason
+            )
+            world.seen = engine.instance(world.now)
+        case "answers" if engine.state is InstanceState.UNHEALTHY:
+            engine.become(InstanceState.READY, engine.generation, engine.incarnation)
+            world.seen = engine.instance(world.now)
+        case "host restarts" if engine.state in RUNS:
+            engine.become(
+                InstanceState.EXITED, engine.generation, engine.incarnation, exit_code=137
+            )
+            engine.ended_with_host = True
+            world.seen = engine.instance(world.now)
+        case "moment":
+            world.now += timedelta(seconds=1)
+        case "clock goes back":
+            world.now -= timedelta(days=1)
+        case "clock goes on":
+            world.now += timedelta(days=1)
+
+
+def a_world(
+    refusals: list[str],
+    policy: RestartPolicy = RestartPolicy.NEVER,
+    *,
+    restart_unhealthy: bool = False,
+) -> World:
     """A new allocation on an engine that will refuse some attempts."""
-    allocation = an_allocation()
+    allocation = an_allocation(restart_policy=policy, restart_unhealthy=restart_unhealthy)
     return World(allocation, ModelEngine(allocation.name, refusals=tuple(refusals)))
 
 
 @settings(max_examples=400, deadline=None)
-@given(actions=st.lists(ACTIONS, max_size=40), refusals=REFUSALS)
-def test_it_comes_to_rest_where_its_owner_wants_it(actions: list[str], refusals: list[str]) -> None:
-    world = a_world(refusals)
+@given(
+    actions=st.lists(ACTIONS, max_size=40),
+    refusals=REFUSALS,
+    policy=st.sampled_from(RestartPolicy),
+    restart_unhealthy=st.booleans(),
+)
+def test_it_comes_to_rest_where_its_owner_wants_it(
+    actions: list[str], refusals: list[str], policy: RestartPolicy, restart_unhealthy: bool
+) -> None:
+    world = a_world(refusals, policy, restart_unhealthy=restart_unhealthy)
     for action in actions:
         act(world, action)
     world.settle()
@@ -240,8 +290,11 @@ def test_it_comes_to_rest_where_its_owner_wants_it(actions: list[str], refusals:
             assert allocation.state is State.STOPPED
             assert engine.state not in RUNS
         case Desired.RUNNING:
-            assert allocation.state in (State.READY, State.FAILED)
-            if allocation.state is State.READY:
+            assert allocation.state in (State.READY, State.FAILED, State.UNHEALTHY)
+            if allocation.state is State.UNHEALTHY:
+                assert engine.state is InstanceState.UNHEALTHY
+                assert engine.reason == "INSTANCE_PAUSED" or not restart_unhealthy
+            elif allocation.state is State.READY:
                 assert engine.state is InstanceState.READY
                 assert engine.generation == allocation.generation
                 assert engine.incarnation > allocation.after_incarnation
@@ -250,18 +303,24 @@ def test_it_comes_to_rest_where_its_owner_wants_it(actions: list[str], refusals:
                 assert engine.state is not InstanceState.READY
     assert not allocation.asked
     assert not allocation.is_moving
+    assert allocation.restarts.planned is None
 
 
 @settings(max_examples=200, deadline=None)
-@given(actions=st.lists(ACTIONS, max_size=30), refusals=REFUSALS)
+@given(
+    actions=st.lists(ACTIONS, max_size=30),
+    refusals=REFUSALS,
+    policy=st.sampled_from(RestartPolicy),
+)
 def test_a_start_or_a_delete_always_gets_there_in_the_end(
-    actions: list[str], refusals: list[str]
+    actions: list[str], refusals: list[str], policy: RestartPolicy
 ) -> None:
-    world = a_world(refusals)
+    world = a_world(refusals, policy)
     for action in actions:
         act(world, action)
     world.settle()
     world.engine.refusals = ()
+    act(world, "answers")
     if world.allocation.desired is not Desired.DELETED:
         act(world, "start")
         world.settle()
