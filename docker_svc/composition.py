@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
@@ -24,18 +25,24 @@ from docker_svc.adapters.node_lock.file import FileNodeLock
 from docker_svc.adapters.node_roster.single import SingleNode
 from docker_svc.adapters.readiness.network import NetworkReadiness
 from docker_svc.domain import EngineUnavailable
+from docker_svc.ports.activity_meter import ActivityMeter
 from docker_svc.ports.container_runtime import ContainerRuntime
 from docker_svc.ports.node_roster import NodeRoster
 from docker_svc.settings import Settings
 from docker_svc.transport.servicer import ContainerServicer
+from docker_svc.usecases.activity import ActivityWatch
 from docker_svc.usecases.duty import Duty, Work
+from docker_svc.usecases.followers import Followers
 from docker_svc.usecases.instances import Instances
 from docker_svc.usecases.life import Life, Place
 from docker_svc.usecases.logs import LogLimits, Logs
 from docker_svc.usecases.node import Node
 from docker_svc.usecases.probing import Probing
-from docker_svc.usecases.watching import Watching
 from docker_svc.usecases.volumes import Volumes
+from docker_svc.usecases.watching import Watching
+
+if TYPE_CHECKING:
+    from docker_svc.adapters.container_runtime.swarm import SwarmRuntime
 
 PUBLISHES: tuple[str, ...] = ()
 """The nouns of the topics that it publishes to."""
@@ -145,7 +152,11 @@ async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> 
         settings.public_host,
         open_roster(runtime, settings, folder, clock),
     )
-    return Work(instances, node, logs, volumes)
+    followers = Followers(clock)
+    meter = open_meter(choice.runtime, settings, runtime, folder)
+    exits.push_async_callback(meter.close)
+    activity = ActivityWatch(instances.running, followers.last, meter, clock)
+    return Work(instances, node, logs, volumes, activity, followers)
 
 
 def journal_limits(settings: Settings) -> JournalLimits:
@@ -194,11 +205,19 @@ def _indented(text: str) -> str:
     return textwrap.fill(text, 90, initial_indent=" " * 16, subsequent_indent=" " * 16)
 
 
-async def open_runtime(
-    choice: RuntimeChoice, settings: Settings, platform: Platform, folder: Path
-) -> ContainerRuntime:
-    """Opens the runtime that was chosen; the other one's driver is not imported."""
-    if choice.runtime == "docker":
+def open_roster(
+    runtime: ContainerRuntime, settings: Settings, folder: Path, clock: Clock
+) -> NodeRoster:
+    """The nodes: this one, or those of the runtime's cluster."""
+    if runtime.name == "swarm":
+        from docker_svc.adapters.container_runtime.swarm import SwarmRuntime
+        from docker_svc.adapters.node_roster.swarm import SwarmNodes
+
+        assert isinstance(runtime, SwarmRuntime)
+        return SwarmNodes(runtime.view, clock)
+    return SingleNode(runtime, folder, settings.node_name, settings.public_host, clock)
+
+
 def open_swarm(installation: str, settings: Settings) -> SwarmRuntime:
     """Opens the runtime of a Swarm."""
     from docker_svc.adapters.container_runtime.docker_config import ContainerPolicy
@@ -225,6 +244,31 @@ def open_swarm(installation: str, settings: Settings) -> SwarmRuntime:
     )
 
 
+def open_meter(
+    runtime_name: str, settings: Settings, runtime: ContainerRuntime, folder: Path
+) -> ActivityMeter:
+    """Opens what counts the use of instances; the driver of another runtime is not imported."""
+    match runtime_name:
+        case "docker":
+            from docker_svc.adapters.activity_meter.docker import DockerActivityMeter
+
+            # With a host for probes this is not the engine's host, whose processes could be looked at.
+            return DockerActivityMeter(looks_itself=not settings.probe_host)
+        case "process":
+            from docker_svc.adapters.activity_meter.process import ProcessActivityMeter
+
+            return ProcessActivityMeter(folder.resolve() / "instances")
+        case _:
+            from docker_svc.adapters.activity_meter.samples import SampledActivityMeter
+
+            return SampledActivityMeter(runtime)
+
+
+async def open_runtime(
+    choice: RuntimeChoice, settings: Settings, platform: Platform, folder: Path
+) -> ContainerRuntime:
+    """Opens the runtime that was chosen; the other one's driver is not imported."""
+    if choice.runtime == "docker":
         from docker_svc.adapters.container_runtime.docker import DockerRuntime
         from docker_svc.adapters.container_runtime.docker_config import ContainerPolicy
 
@@ -238,6 +282,8 @@ def open_swarm(installation: str, settings: Settings) -> SwarmRuntime:
             settings.subnet_list(),
             probe_host=settings.probe_host,
         )
+    if choice.runtime == "swarm":
+        return open_swarm(choice.installation, settings)
     from docker_svc.adapters.container_runtime.process import (
         ProcessPolicy,
         open_process_runtime,

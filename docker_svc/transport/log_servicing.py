@@ -39,6 +39,6 @@ class LogServicing:
     ) -> AsyncIterator[bytes]:
         """A log, from a cursor on: the bytes of the journal, which are those of the contract."""
         del call
-        with self._duty.working() as work:
+        with self._duty.working() as work, work.followers.following(request.allocation):
             async for entry in work.logs.follow(request.allocation, request.cursor):
                 yield entry.payload

@@ -47,6 +47,16 @@ def key_from_wire(allocation: str, generation: int) -> InstanceKey:
     return InstanceKey(allocation, generation)
 
 
+def limits_from_wire(
+    request: service_pb2.StartInstanceRequest | service_pb2.RestartInstanceRequest,
+) -> Limits | None:
+    """What an instance may use from its next start on; None where the request does not say."""
+    if not request.HasField("limits"):
+        return None
+    limits = request.limits
+    return Limits(limits.cpu_millis, limits.memory_bytes, limits.pids)
+
+
 def spec_from_wire(spec: instance_pb2.InstanceSpec) -> InstanceSpec:
     """What an instance shall be."""
     return InstanceSpec(

@@ -11,12 +11,14 @@ from allocator.containers.v1 import container_service_pb2 as service_pb2
 from allocator.containers.v1 import instance_pb2
 from google.protobuf.empty_pb2 import Empty
 
-from chassis.faults import Unavailable, Unimplemented
+from chassis.faults import Unavailable
 from chassis.rpc import Call
+from docker_svc.transport.activity_servicing import ActivityServicing
 from docker_svc.transport.log_servicing import LogServicing
 from docker_svc.transport.mapping import (
     instance_to_wire,
     key_from_wire,
+    limits_from_wire,
     node_to_wire,
     progress_to_wire,
     spec_from_wire,
@@ -35,7 +37,7 @@ class _Stopping(Unavailable):
     reason = "SERVICE_STOPPING"
 
 
-class ContainerServicer(LogServicing, VolumeServicing):
+class ContainerServicer(ActivityServicing, LogServicing, VolumeServicing):
     """Serves `ContainerService`."""
 
     def __init__(self, duty: Duty, draining: asyncio.Event) -> None:
@@ -60,7 +62,7 @@ class ContainerServicer(LogServicing, VolumeServicing):
         del call
         key = key_from_wire(request.allocation, request.generation)
         with self._duty.working() as work:
-            return instance_to_wire(await work.instances.start(key))
+            return instance_to_wire(await work.instances.start(key, limits_from_wire(request)))
 
     async def StopInstance(
         self, request: service_pb2.StopInstanceRequest, call: Call
@@ -83,7 +85,9 @@ class ContainerServicer(LogServicing, VolumeServicing):
         del call
         key = key_from_wire(request.allocation, request.generation)
         with self._duty.working() as work:
-            return instance_to_wire(await work.instances.restart(key, request.incarnation))
+            return instance_to_wire(
+                await work.instances.restart(key, request.incarnation, limits_from_wire(request))
+            )
 
     async def RemoveInstance(self, request: service_pb2.RemoveInstanceRequest, call: Call) -> Empty:
         """Removes the instances of an allocation."""
@@ -129,12 +133,6 @@ class ContainerServicer(LogServicing, VolumeServicing):
             async with aclosing(self._until_draining(usages)) as following:
                 async for usage in following:
                     yield usage_to_wire(usage)
-
-    async def GetActivity(
-        self, request: service_pb2.GetActivityRequest, call: Call
-    ) -> service_pb2.GetActivityResponse:
-        """When instances were last in use."""
-        raise Unimplemented("Instances are not watched yet.")
 
     async def PullImage(
         self, request: service_pb2.PullImageRequest, call: Call

@@ -11,6 +11,8 @@ from typing import Protocol
 from chassis.clock import Clock
 from chassis.faults import Unavailable
 from docker_svc.ports.node_lock import NodeLock
+from docker_svc.usecases.activity import ActivityWatch
+from docker_svc.usecases.followers import Followers
 from docker_svc.usecases.instances import Instances
 from docker_svc.usecases.logs import Logs
 from docker_svc.usecases.node import Node
@@ -44,6 +46,8 @@ class Work:
     node: Node
     logs: Logs
     volumes: Volumes
+    activity: ActivityWatch
+    followers: Followers
 
 
 class Duty:

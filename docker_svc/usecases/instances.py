@@ -15,6 +15,7 @@ from docker_svc.domain import (
     Instance,
     InstanceKey,
     InstanceSpec,
+    Limits,
     LogCheck,
     Standing,
     State,
@@ -107,8 +108,12 @@ class Instances:
             self._life.begin(fresh, self._life.make(fresh, tracked if older else None))
             return self._life.tell(fresh)
 
-    async def start(self, key: InstanceKey) -> Instance:
+    async def start(self, key: InstanceKey, limits: Limits | None = None) -> Instance:
         """Starts an instance that has ended; a running one is left alone.
+
+        Args:
+            key: which.
+            limits: what it may use from now on; None for as much as before.
 
         Raises:
             GenerationStale, InstanceNotFound, PortTaken, EngineUnavailable: nothing was begun.
@@ -123,8 +128,8 @@ class Instances:
                 raise not_found(key)
             if standing.running and not standing.away:
                 return self._life.shown(tracked)
-            spec = spec_of(tracked)
-            await self._runtime.check(spec)
+            tracked.limit(limits)
+            await self._runtime.check(spec_of(tracked))
             tracked.change(wanted=Wanted.RUNNING, stop_requested=False, reason="", message="")
             tracked.moving = State.CREATING
             await self._keep(tracked)
@@ -160,8 +165,15 @@ class Instances:
             self._life.begin(tracked, self._life.stop(tracked, grace))
             return self._life.tell(tracked)
 
-    async def restart(self, key: InstanceKey, incarnation: int) -> Instance:
+    async def restart(
+        self, key: InstanceKey, incarnation: int, limits: Limits | None = None
+    ) -> Instance:
         """Stops and starts an instance, if its incarnation is still the named one.
+
+        Args:
+            key: which.
+            incarnation: the one that shall end.
+            limits: what it may use from then on; None for as much as before.
 
         Raises:
             GenerationStale, InstanceNotFound, EngineUnavailable: nothing was begun.
@@ -176,6 +188,7 @@ class Instances:
                 raise not_found(key)
             if tracked.record.incarnation != incarnation:
                 return self._life.shown(tracked)
+            tracked.limit(limits)
             tracked.change(wanted=Wanted.RUNNING, stop_requested=False, reason="", message="")
             tracked.moving = State.STOPPING
             tracked.restarting = incarnation
@@ -256,11 +269,18 @@ class Instances:
         Raises:
             EngineUnavailable: the engine does not answer.
         """
-        tracked = self._tracked.get(allocation)
-        if tracked is not None and tracked.standing is not None and tracked.standing.running:
-            async with aclosing(self._runtime.stats(tracked.record.key)) as usages:
+        running = self.running(allocation)
+        if running is not None:
+            async with aclosing(self._runtime.stats(running[0].key)) as usages:
                 async for usage in usages:
                     yield usage
+
+    def running(self, allocation: str) -> tuple[Standing, InstanceSpec] | None:
+        """What the runtime last said of an instance, and its spec; None where it does not run."""
+        tracked = self._tracked.get(allocation)
+        if tracked is None or tracked.standing is None or not tracked.standing.running:
+            return None
+        return None if tracked.record.spec is None else (tracked.standing, tracked.record.spec)
 
     # ------------------------------------------------------------------ by itself
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from docker_svc.domain import Instance, Standing, State
+from docker_svc.domain import Instance, Limits, Standing, State
 from docker_svc.ports.instance_records import InstanceRecord, Wanted
 
 
@@ -66,6 +66,12 @@ class Tracked:
             message=record.message if message is None else message,
             unanswered=record.unanswered if unanswered is None else unanswered,
         )
+
+    def limit(self, limits: Limits | None) -> None:
+        """Changes what its next run may use; the caller keeps the record. None changes nothing."""
+        spec = self.record.spec
+        if limits is not None and spec is not None:
+            self.record = replace(self.record, spec=replace(spec, limits=limits))
 
     def count(self, standing: Standing) -> bool:
         """Takes what the runtime says, and counts a start that was not counted yet.

@@ -30,6 +30,7 @@ from docker_svc.adapters.container_runtime.docker_engine import (
     to_its_end,
     told,
 )
+from docker_svc.adapters.container_runtime.docker_limits import fit_limits
 from docker_svc.adapters.container_runtime.docker_networks import SharedNetworks
 from docker_svc.adapters.container_runtime.docker_streams import (
     container_usage,
@@ -175,11 +176,11 @@ class DockerRuntime:
         return standing if standing.run else await self._begin(key, shown["Id"])
 
     async def start(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
-        """Starts an ended container."""
-        del spec  # the engine keeps it
+        """Starts an ended container, with the limits of the spec; the engine keeps all else."""
 
         async def begin() -> Standing:
             async with self._starting, asked(_LONG):
+                await fit_limits(self._docker, self._name(key), spec.limits)
                 await self._docker.containers.container(self._name(key)).start()
             return await self._shown(key)
 

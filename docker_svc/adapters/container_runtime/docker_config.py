@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from docker_svc.adapters.container_runtime.docker_limits import limits_config
 from docker_svc.domain import (
     InstanceKey,
     InstanceSpec,
@@ -103,11 +104,7 @@ class ContainerPolicy:
                 "CapDrop": ["ALL"],
                 "CapAdd": list(CAPABILITIES),
                 "SecurityOpt": ["no-new-privileges"],
-                "PidsLimit": spec.limits.pids,
-                "Memory": spec.limits.memory_bytes,
-                # The same number: no swap beyond the memory.
-                "MemorySwap": spec.limits.memory_bytes,
-                "NanoCpus": spec.limits.cpu_millis * 1_000_000,
+                **limits_config(spec.limits),
                 "LogConfig": {
                     "Type": "json-file",
                     "Config": {

@@ -134,6 +134,7 @@ class ProcessRuntime:
         if standing.running:
             return standing
         check_ports(self._policy.bind_address, spec)
+        folder.limit_memory(spec.limits.memory_bytes)
         return await self._begin(key, folder, spec)
 
     async def _begin(self, key: InstanceKey, folder: ProcessFolder, spec: InstanceSpec) -> Standing:

@@ -122,6 +122,12 @@ class ProcessFolder:
         """The user of the instance; 0 for the allocator's own."""
         return int((self._read("instance.json") or {}).get("uid", 0))
 
+    def limit_memory(self, memory_bytes: int) -> None:
+        """Writes another limit down, for who asks what is used."""
+        told = self._read("instance.json")
+        if told is not None and told.get("memory_bytes") != memory_bytes:
+            write_whole(str(self.path / "instance.json"), {**told, "memory_bytes": memory_bytes})
+
     def memory_limit(self) -> int:
         """The most memory that the instance may use, in bytes."""
         return int((self._read("instance.json") or {}).get("memory_bytes", 0))

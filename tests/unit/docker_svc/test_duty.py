@@ -87,7 +87,9 @@ class Replica:
         if self.breaks:
             raise self.breaks
         instances, volumes = cast("Any", self.instances), cast("Any", self.volumes)
-        return Work(instances, cast("Any", None), cast("Any", self.logs), volumes)
+        return Work(
+            instances, cast("Any", None), cast("Any", self.logs), volumes, *[cast("Any", None)] * 2
+        )
 
     def start(self) -> asyncio.Task[None]:
         async def life() -> None:

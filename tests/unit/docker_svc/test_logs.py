@@ -23,6 +23,7 @@ from docker_svc.adapters.node_lock.file import FileNodeLock
 from docker_svc.ports.logs import LogEntry, LogNotFound, LogSource, ServiceStopping
 from docker_svc.transport.log_servicing import LogServicing
 from docker_svc.usecases.duty import Duty, NotOnDuty, Work
+from docker_svc.usecases.followers import Followers
 from docker_svc.usecases.logs import LogLimits, Logs
 
 MINE = "allocations/abcd2345"
@@ -81,7 +82,8 @@ async def on_duty(folder: Path, logs: Logs) -> Duty:
     """A replica that works with these logs, and has nothing else."""
 
     async def begin(_exits: AsyncExitStack) -> Work:
-        return Work(cast("Any", None), cast("Any", None), logs, cast("Any", None))
+        nobody = cast("Any", None)
+        return Work(nobody, nobody, logs, nobody, nobody, Followers(SystemClock()))
 
     duty = Duty(
         FileNodeLock(folder / "node.lock", "one"),

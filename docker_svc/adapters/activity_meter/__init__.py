@@ -1,0 +1,1 @@
+"""Adapters that measure what shows that instances are in use."""

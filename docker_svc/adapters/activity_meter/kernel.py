@@ -1,0 +1,79 @@
+"""What the kernel tells of network and processor, in the files of /proc and of control groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+_OPEN = frozenset({"01", "06"})
+"""ESTABLISHED and TIME_WAIT: open, or closed by this side within the last minute."""
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def network_bytes(pid: int) -> int | None:
+    """The bytes that came and went in the network of a process, without its loopback."""
+    try:
+        lines = Path(f"/proc/{pid}/net/dev").read_text("ascii").splitlines()[2:]
+    except (OSError, UnicodeDecodeError):
+        return None
+    total = 0
+    for line in lines:
+        name, _, numbers = line.partition(":")
+        if name.strip() != "lo":
+            fields = numbers.split()
+            total += int(fields[0]) + int(fields[8])
+    return total
+
+
+def open_connections(pid: int | str = "self") -> Counter[int] | None:
+    """How many TCP connections are open at each local port, in the network of a process."""
+    found: Counter[int] = Counter()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{name}").read_text("ascii").splitlines()[1:]
+        except FileNotFoundError:
+            if name == "tcp":
+                return None
+            continue  # a host without IPv6
+        except (OSError, UnicodeDecodeError):
+            return None
+        for line in lines:
+            fields = line.split(None, 4)
+            if fields[3] in _OPEN:
+                found[int(fields[1].rpartition(":")[2], 16)] += 1
+    return found
+
+
+def group_cpu_seconds(pid: int, container: str) -> float | None:
+    """The processor time of the control group of a container; None where it cannot be seen from here.
+
+    Args:
+        pid: its first process, by the engine's word.
+        container: its id: a process of that number here may be another one.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if container not in path:
+            continue
+        try:
+            if not controllers:
+                told = (_GROUPS / path.lstrip("/") / "cpu.stat").read_text("ascii")
+                return int(told.split("usage_usec ", 1)[1].split(None, 1)[0]) / 1e6
+            if "cpuacct" in controllers.split(","):
+                usage = _GROUPS / controllers / path.lstrip("/") / "cpuacct.usage"
+                return int(usage.read_text("ascii")) / 1e9
+        except (OSError, IndexError, ValueError):
+            continue
+    return None
+
+
+def is_of(pid: int, container: str) -> bool:
+    """Whether a process here is of a container."""
+    try:
+        return container in Path(f"/proc/{pid}/cgroup").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
