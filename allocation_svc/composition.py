@@ -10,9 +10,15 @@ from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
 from allocation_svc.adapters.catalogue.grpc import GrpcCatalogue
 from allocation_svc.adapters.engine.grpc import GrpcEngine
 from allocation_svc.adapters.machine_versions.grpc import GrpcMachineVersions
+from allocation_svc.adapters.quota_store.sql import SqlQuotaStore
+from allocation_svc.adapters.resource_class_store.sql import SqlResourceClassStore
+from allocation_svc.adapters.node_store.sql import SqlNodeStore
 from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserver
 from allocation_svc.adapters.usage_store.sql import SqlUsageStore
+from allocation_svc.adapters.waiting_room.sql import SqlWaitingRoom
+from allocation_svc.adapters.wallet_reservations.granting import GrantingWalletReservations
 from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.node import NodeRules
 from allocation_svc.schema.tables import LEASES, OUTBOX
 from allocation_svc.settings import Settings
 from allocation_svc.transport.consumer import (
@@ -23,13 +29,23 @@ from allocation_svc.transport.consumer import (
     PeopleConsumer,
 )
 from allocation_svc.transport.mapping import records_of
+from allocation_svc.transport.node_servicer import NodeServicer, node_records
+from allocation_svc.transport.quota_servicer import QuotaServicer
+from allocation_svc.transport.resource_class_servicer import ResourceClassServicer
 from allocation_svc.transport.servicer import AllocationServicer
 from allocation_svc.usecases.admission import Admission
+from allocation_svc.usecases.allowances import Allowances
 from allocation_svc.usecases.departures import Departures
 from allocation_svc.usecases.engine_watch import EngineWatch
+from allocation_svc.usecases.estimation import Estimation
 from allocation_svc.usecases.lifecycle import Lifecycle
+from allocation_svc.usecases.queue import Places, Queueing, Turns
+from allocation_svc.usecases.quotas import Quotas
+from allocation_svc.usecases.nodes import Nodes
 from allocation_svc.usecases.reading import Reading
 from allocation_svc.usecases.reconciliation import Reconciler
+from allocation_svc.usecases.resource_classes import ResourceClasses
+from allocation_svc.usecases.starting import Starting
 from allocation_svc.usecases.steps import Steps
 from allocation_svc.usecases.usage import UsageReading
 from allocation_svc.usecases.watching import Elsewhere, Feed, Watching
@@ -38,7 +54,7 @@ from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
 from chassis.sql.leases import SqlLeases
 
-PUBLISHES: tuple[str, ...] = ("allocations",)
+PUBLISHES: tuple[str, ...] = ("allocations", "nodes")
 """The nouns of the topics that it publishes to."""
 
 
@@ -95,7 +111,24 @@ async def compose(platform: Platform) -> Service:
         platform.draining,
         grace_seconds=settings.engine_away_seconds,
     )
-    steps = Steps(store, engine, watch, secrets=platform.vault, clock=clock, observer=observer)
+    allowances = Allowances(
+        watch,
+        settings.role_quotas,
+        settings.overcommit,
+        queue_limit=settings.queue_limit,
+        max_wait_seconds=settings.max_wait_seconds,
+    )
+    wallets = GrantingWalletReservations()
+    starting = Starting(store, allowances, wallets, clock)
+    steps = Steps(
+        store,
+        engine,
+        watch,
+        secrets=platform.vault,
+        clock=clock,
+        observer=observer,
+        starting=starting,
+    )
     reconciler = Reconciler(
         store,
         engine,
@@ -110,6 +143,16 @@ async def compose(platform: Platform) -> Service:
         boot_starts=settings.boot_starts,
     )
     watch.listen(reconciler)
+    nodes = Nodes(
+        SqlNodeStore(database, clock, node_records),
+        store,
+        engine,
+        watch,
+        clock=clock,
+        observer=observer,
+        rules=NodeRules(settings.node_failures, settings.node_failure_window_seconds),
+        seconds=settings.node_seconds,
+    )
 
     def work_on(names: Sequence[str]) -> None:
         for name in names:
@@ -120,12 +163,32 @@ async def compose(platform: Platform) -> Service:
     def kick(allocation: Allocation) -> None:
         leadership.wake(allocation.name)
 
+    waiting_room = SqlWaitingRoom(database, clock)
+    turns = Turns(
+        store,
+        waiting_room,
+        watch,
+        allowances,
+        wallets,
+        clock=clock,
+        observer=observer,
+        rules=settings.rules,
+        kick=kick,
+    )
+    leadership.on_wake(turns.wake)
+    places = Places(store, waiting_room, feed, clock)
+    feed.on_change(turns.changed)
+    feed.on_change(places.changed)
+
     async def end_feed() -> None:
         await platform.draining.wait()
         feed.end()
         await asyncio.Event().wait()
 
     # What it is asked
+    class_store = SqlResourceClassStore(database, clock)
+    classes = ResourceClasses(class_store, clock)
+    await classes.seed(settings.resource_classes, settings.default_class)
     admission = Admission(
         store,
         catalogue,
@@ -133,43 +196,65 @@ async def compose(platform: Platform) -> Service:
         secret_box=platform.vault,
         clock=clock,
         kick=kick,
-        classes=settings.resource_classes,
-        default_class=settings.default_class,
-        quota=settings.quota,
+        classes=class_store,
+        allowances=allowances,
+        wallets=wallets,
         provisioning_seconds=settings.provisioning_seconds,
     )
     servicer = AllocationServicer(
         admission,
-        Lifecycle(store, watch, clock, kick),
-        Reading(store, engine, watch),
-        Watching(store, feed, clock),
+        Lifecycle(store, watch, clock, kick, starting),
+        Reading(store, engine, watch, places.shown),
+        Watching(store, feed, clock, places.shown),
         versions,
+        estimation=Estimation(
+            admission,
+            catalogue,
+            watch,
+            waiting_room,
+            allowances=allowances,
+            ports=settings.ports,
+        ),
+        queueing=Queueing(store, waiting_room, wallets, clock, kick),
         usage=UsageReading(SqlUsageStore(database), store, catalogue, clock),
     )
     departures = Departures(store, clock, kick)
-    people = PeopleConsumer(departures)
     tasks = [
         *led(
             leadership,
             Task("allocation_svc.relay", relay.run),
             Task("allocation_svc.reconciler", reconciler.run),
+            Task("allocation_svc.nodes", nodes.run),
+            Task("allocation_svc.turns", turns.run),
         ),
         Task("allocation_svc.engine_watch", watch.run),
         Task("allocation_svc.machine_versions", versions.run),
         Task("allocation_svc.feed", end_feed),
+        Task("allocation_svc.places", places.run),
         Task(
             "allocation_svc.people",
-            lambda: platform.bus.consume(PEOPLE, PEOPLE_TOPICS, people),
+            lambda: platform.bus.consume(PEOPLE, PEOPLE_TOPICS, PeopleConsumer(departures)),
         ),
         Task("allocation_svc.departures", departures.run),
     ]
     if leases is not None:
         # There may be other replicas, whose changes the watchers of this one shall see.
-        changes = ChangeConsumer(Elsewhere(store, feed))
-        tasks.append(Task("allocation_svc.changes", lambda: platform.bus.tail(TOPICS, changes)))
+        tasks.append(
+            Task(
+                "allocation_svc.changes",
+                lambda: platform.bus.tail(TOPICS, ChangeConsumer(Elsewhere(store, feed))),
+            )
+        )
     return Service(
         name="allocation_svc",
-        servicers={"allocator.allocations.v1.AllocationService": servicer},
+        servicers={
+            "allocator.allocations.v1.AllocationService": servicer,
+            "allocator.allocations.v1.QuotaService": QuotaServicer(
+                Quotas(SqlQuotaStore(database, clock), allowances)
+            ),
+            "allocator.allocations.v1.NodeService": NodeServicer(nodes),
+            "allocator.allocations.v1.ResourceClassService": ResourceClassServicer(classes),
+        },
         tasks=tasks,
         checks={
             "engine": lambda: None if watch.answers else "the container engine does not answer"

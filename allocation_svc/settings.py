@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from allocation_svc.domain.capacity import AMOUNTS, Bounds, Overcommit
 from allocation_svc.domain.crashes import RestartRules
-from allocation_svc.domain.instance import Limits
+from allocation_svc.domain.quota import EVERYBODY, RoleQuotas
+from allocation_svc.domain.resource_class import Size
 from allocation_svc.domain.step import Rules
 from chassis.settings import ServiceSettings
 
 _MIB = 1 << 20
 _CLASS_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_GIB = 1 << 30
 _CLASSES = {
-    "nano": {"cpu_millis": 250, "memory_bytes": 128 * _MIB, "pids": 64},
-    "small": {"cpu_millis": 500, "memory_bytes": 512 * _MIB, "pids": 128},
-    "medium": {"cpu_millis": 1000, "memory_bytes": 1024 * _MIB, "pids": 256},
-    "large": {"cpu_millis": 2000, "memory_bytes": 4096 * _MIB, "pids": 512},
+    "nano": {"cpu_millis": 250, "memory_bytes": 128 * _MIB, "pids": 64, "disk_bytes": _GIB // 2},
+    "small": {"cpu_millis": 500, "memory_bytes": 512 * _MIB, "pids": 128, "disk_bytes": _GIB},
+    "medium": {"cpu_millis": 1000, "memory_bytes": _GIB, "pids": 256, "disk_bytes": 2 * _GIB},
+    "large": {"cpu_millis": 2000, "memory_bytes": 4 * _GIB, "pids": 512, "disk_bytes": 4 * _GIB},
+}
+_QUOTAS = {
+    "PERSON": {"cpu_millis": 20_000, "memory_bytes": 40 * _GIB, "disk_bytes": 200 * _GIB},
+    "ADMIN": {},
 }
 
 
@@ -44,15 +53,53 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
     quota: int = Field(
         default=10,
         ge=0,
-        description="How many allocations a person may have; admins have no limit.",
+        description="How many allocations a person may have, if `quotas` does not say it; admins "
+        "have no limit.",
     )
-    resource_classes: dict[str, Limits] = Field(
-        default_factory=lambda: {name: Limits(**limits) for name, limits in _CLASSES.items()},
-        description='What each resource class may use, as JSON: {"small": {"cpu_millis": 500, '
-        '"memory_bytes": 536870912, "pids": 128}}. Those that are left out keep their defaults.',
+    quotas: dict[str, Bounds] = Field(
+        default_factory=lambda: {name: Bounds(**bounds) for name, bounds in _QUOTAS.items()},
+        description='What each role may have at once, as JSON: {"PERSON": {"instances": 10, '
+        '"cpu_millis": 20000, "memory_bytes": 42949672960, "disk_bytes": 214748364800}, "ADMIN": {}}. '
+        "PERSON is everybody; what is left out of a role has no limit; a role that is left out keeps its "
+        "default. Who has several roles may have the most of each. An admin can set it for one person.",
+    )
+    resource_classes: dict[str, Size] = Field(
+        default_factory=lambda: {name: Size(**size) for name, size in _CLASSES.items()},
+        description='The resource classes of the first start, as JSON: {"small": {"cpu_millis": 500, '
+        '"memory_bytes": 536870912, "pids": 128, "disk_bytes": 1073741824}}. Those that are left out '
+        "keep their defaults. Later, admins define them.",
     )
     default_class: str = Field(
-        default="small", description="The resource class of machines that name none."
+        default="small",
+        description="The resource class of machines that name none, at the first start; later, admins "
+        "choose it.",
+    )
+    capacity_cpu_overcommit: float = Field(
+        default=4.0,
+        ge=0,
+        description="How much processor is given away, as a multiple of what the node has; 0 for no "
+        "limit. 4: programs wait most of the time.",
+    )
+    capacity_memory_overcommit: float = Field(
+        default=1.0,
+        ge=0,
+        description="How much memory is given away, as a multiple of what the node has; 0 for no limit. "
+        "1: memory that is not there ends programs.",
+    )
+    capacity_disk_overcommit: float = Field(
+        default=1.0,
+        ge=0,
+        description="How much disk is given away, as a multiple of what the node has; 0 for no limit.",
+    )
+    max_wait_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        description="How long a request waits for room at most, and if it does not say how long, seconds.",
+    )
+    queue_limit: int = Field(
+        default=1000,
+        ge=0,
+        description="How many requests may wait for room; 0: none waits.",
     )
     provisioning_seconds: float = Field(
         default=600.0,
@@ -84,6 +131,25 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         gt=0,
         description="How often all instances are compared with all allocations, seconds; events "
         "are faster, this finds what they missed.",
+    )
+    node_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        le=600,
+        description="How often the nodes are looked at, seconds: a lost one is told of so late.",
+    )
+    node_failures: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="How often a node may be lost within the window before it is taken out: it is drained, "
+        "with its reason, unless it is the only one that answers.",
+    )
+    node_failure_window_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        le=30 * 86_400,
+        description="For how long a lost node counts, seconds.",
     )
     orphan_grace_seconds: float = Field(
         default=60.0,
@@ -146,12 +212,41 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
 
     @field_validator("resource_classes")
     @classmethod
-    def _classes_are_possible(cls, value: dict[str, Limits]) -> dict[str, Limits]:
-        """Refuses limits with which nothing runs."""
-        for name, limits in value.items():
-            if limits.cpu_millis < 1 or limits.memory_bytes < 6 * _MIB or limits.pids < 1:
+    def _classes_are_possible(cls, value: dict[str, Size]) -> dict[str, Size]:
+        """Refuses sizes with which nothing runs."""
+        for name, size in value.items():
+            if size.cpu_millis < 1 or size.memory_bytes < 6 * _MIB or size.pids < 1:
                 raise ValueError(f"{name!r}: cpu_millis, pids from 1 and memory_bytes from 6 MiB")
+            if size.disk_bytes < 0:
+                raise ValueError(f"{name!r}: disk_bytes from 0")
         return value
+
+    @field_validator("quotas", mode="before")
+    @classmethod
+    def _quotas_from_json(cls, value: object) -> object:
+        """Reads the JSON form in which the environment carries it."""
+        if isinstance(value, str):
+            value = json.loads(value or "{}")
+        if not isinstance(value, dict):
+            raise ValueError("give a JSON object of roles")  # noqa: TRY004 - pydantic reports it
+        return {**_QUOTAS, **value}
+
+    @field_validator("quotas")
+    @classmethod
+    def _quotas_are_possible(cls, value: dict[str, Bounds]) -> dict[str, Bounds]:
+        """Refuses what is no limit."""
+        for role, bounds in value.items():
+            for name in AMOUNTS:
+                if (getattr(bounds, name) or 0) < 0:
+                    raise ValueError(f"{role}: {name} from 0; leave it out for no limit")
+        return value
+
+    @model_validator(mode="after")
+    def _default_class_is_defined(self) -> Self:
+        """Refuses a default class that is not there."""
+        if self.default_class not in self.resource_classes:
+            raise ValueError(f"default_class: {self.default_class!r} is none of resource_classes")
+        return self
 
     @field_validator("port_range")
     @classmethod
@@ -163,6 +258,23 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         if not 1 <= int(first) <= int(last) <= 65535:
             raise ValueError("ports are 1 to 65535, the first not above the last")
         return value
+
+    @property
+    def role_quotas(self) -> RoleQuotas:
+        """What each role may have."""
+        everybody = self.quotas[EVERYBODY]
+        if everybody.instances is None:
+            everybody = replace(everybody, instances=self.quota)
+        return RoleQuotas({**self.quotas, EVERYBODY: everybody})
+
+    @property
+    def overcommit(self) -> Overcommit:
+        """How much of a node is given away."""
+        return Overcommit(
+            self.capacity_cpu_overcommit,
+            self.capacity_memory_overcommit,
+            self.capacity_disk_overcommit,
+        )
 
     @property
     def ports(self) -> range:

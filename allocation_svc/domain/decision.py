@@ -19,6 +19,7 @@ from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.step import REST, Act, Observation, Rules, Step, deadline_of, fact_of
 from allocation_svc.domain.towards_rest import TowardsDeleted, TowardsStopped
+from allocation_svc.domain.towards_room import TowardsRoom
 from allocation_svc.domain.towards_running import TowardsRunning
 
 
@@ -36,6 +37,9 @@ def decide(
     rules = rules or Rules()
     if allocation.state is State.DELETED:
         return REST
+    if allocation.state is State.PENDING:
+        # It has nothing at the engine, or nothing that runs.
+        return TowardsRoom(allocation, None, seen.done, now, rules).step()
     if not seen.engine_answers:
         return _without_engine(allocation, seen, now, rules)
     if allocation.state is State.UNKNOWN:
@@ -58,7 +62,7 @@ def decide(
 
 def _without_engine(allocation: Allocation, seen: Observation, now: datetime, rules: Rules) -> Step:
     # FAILED says more than UNKNOWN, and DELETING stays true: it goes on when the engine is back.
-    if allocation.state in (State.UNKNOWN, State.FAILED, State.DELETING, State.PENDING):
+    if allocation.state in (State.UNKNOWN, State.FAILED, State.DELETING):
         return REST
     if seen.away_seconds < rules.away:
         return Step(look_again=now + timedelta(seconds=rules.away - seen.away_seconds))

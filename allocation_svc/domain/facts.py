@@ -18,3 +18,5 @@ class Fact(Enum):
     DELETED = "AllocationDeleted"
     UNHEALTHY = "AllocationUnhealthy"
     RESTARTED = "AllocationRestarted"
+    QUEUED = "AllocationQueued"
+    ADMITTED = "AllocationAdmitted"

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from chassis.faults import Exhausted, Forbidden, Invalid, NotFound, Unavailable, WrongState
+from allocation_svc.domain.capacity import IN_WORDS
+from chassis.faults import (
+    AlreadyExists,
+    Exhausted,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unavailable,
+    WrongState,
+)
 
 
 class AllocationNotFound(NotFound):
@@ -94,15 +103,33 @@ class VariableInvalid(Invalid):
 
 
 class QuotaExceeded(Exhausted):
-    """The person has as many allocations as they may."""
+    """The person has as much as they may."""
 
     reason = "QUOTA_EXCEEDED"
 
-    def __init__(self, limit: int) -> None:
-        """Says how many that is."""
+    def __init__(self, limit: int, amount: str = "instances", used: int | None = None) -> None:
+        """Says how much that is.
+
+        Args:
+            limit: what they may have.
+            amount: of what, as in `capacity.AMOUNTS`.
+            used: what they have; None for all that they may.
+        """
+        has = limit if used is None else used
+        what = IN_WORDS[amount]
+        if amount == "instances":
+            message = f"You have {has} allocations, as many as you may"
+            if has < limit:
+                message = f"You may have {limit} allocations"
+        else:
+            message = f"You use {has} of the {limit} {amount} of {what} that you may"
         super().__init__(
-            f"You have {limit} allocations, as many as you may; remove one, or ask an admin for more.",
+            f"{message}; stop or remove one, or ask an admin for more."
+            if amount in ("cpu_millis", "memory_bytes")
+            else f"{message}; remove one, or ask an admin for more.",
             limit=str(limit),
+            used=str(has),
+            resource=amount,
         )
 
 
@@ -139,3 +166,157 @@ class EngineUnavailable(Unavailable):
     """The engine does not answer."""
 
     reason = "ENGINE_UNAVAILABLE"
+
+
+class CapacityExhausted(Exhausted):
+    """So much is allocated that there is no room."""
+
+    reason = "CAPACITY_EXHAUSTED"
+
+    def __init__(self, amount: str, retry_after: float = 60.0) -> None:
+        """Says of what, as in `capacity.AMOUNTS`, and when to try again, in seconds."""
+        super().__init__(
+            f"There is not enough {IN_WORDS[amount]} left at present; try again later, or ask to wait "
+            "for your turn.",
+            retry_after=retry_after,
+            resource=amount,
+        )
+
+
+class OthersWait(Exhausted):
+    """There may be room, but others have waited for it for longer."""
+
+    reason = "OTHERS_WAIT"
+
+    def __init__(self, retry_after: float = 60.0) -> None:
+        """Says when to try again, in seconds."""
+        super().__init__(
+            "Others wait for room, and what becomes free is theirs; try again later, or ask to wait for "
+            "your turn.",
+            retry_after=retry_after,
+        )
+
+
+class NeverFits(WrongState):
+    """It needs more than there is, or than its owner may ever have."""
+
+    reason = "NEVER_FITS"
+
+    def __init__(self, amount: str, needed: int, limit: int, whose: str) -> None:
+        """Names the limit.
+
+        Args:
+            amount: of what, as in `capacity.AMOUNTS`.
+            needed: by the machine.
+            limit: that says no.
+            whose: limit that is: `quota`, `capacity`, `ports`.
+        """
+        of_whom = {
+            "quota": "you may have",
+            "capacity": "this installation has",
+            "ports": "this installation leases",
+        }[whose]
+        what = "ports" if whose == "ports" else f"{amount} of {IN_WORDS[amount]}"
+        super().__init__(
+            f"It needs {needed} {what}, but {of_whom} {limit}, so waiting does not help; choose a "
+            "smaller machine, or ask an admin.",
+            resource=amount,
+            needed=str(needed),
+            limit=str(limit),
+            whose=whose,
+        )
+
+
+class QueueFull(Exhausted):
+    """As many wait as may."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, length: int) -> None:
+        """Says how many that is."""
+        super().__init__(
+            f"There is no room, and {length} wait for it already; try again later.",
+            retry_after=300,
+            length=str(length),
+        )
+
+
+NO_ROOM = (CapacityExhausted, OthersWait, PortsExhausted, StockExhausted)
+"""What is worth waiting for: it passes when others have gone."""
+
+
+class AllocationNotWaiting(WrongState):
+    """The allocation does not wait for room."""
+
+    reason = "ALLOCATION_NOT_WAITING"
+
+    def __init__(self, name: str, state: str) -> None:
+        """Names the allocation and its state."""
+        super().__init__(
+            f"The allocation {name!r} is {state}, so it waits for nothing; stop it or remove it.",
+            allocation=name,
+            state=state,
+        )
+
+
+class AllocationWaiting(WrongState):
+    """The allocation still waits for room."""
+
+    reason = "ALLOCATION_WAITING"
+
+    def __init__(self, name: str) -> None:
+        """Names the allocation."""
+        super().__init__(
+            f"The allocation {name!r} still waits for room, so there is nothing to stop; cancel it, or "
+            "wait until it is admitted.",
+            allocation=name,
+        )
+
+
+class NodeNotFound(NotFound):
+    """There is no such node."""
+
+    reason = "NODE_NOT_FOUND"
+
+
+class NodeDrained(Unavailable):
+    """The only node takes no instances."""
+
+    reason = "NODE_DRAINED"
+
+
+class ResourceClassNotFound(NotFound):
+    """There is no such resource class."""
+
+    reason = "RESOURCE_CLASS_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        """Names it."""
+        super().__init__(f"There is no resource class {name!r}; list them.", resource_class=name)
+
+
+class ResourceClassExists(AlreadyExists):
+    """There is a resource class of that name."""
+
+    reason = "RESOURCE_CLASS_EXISTS"
+
+    def __init__(self, name: str) -> None:
+        """Names it."""
+        super().__init__(
+            f"There is a resource class {name!r} already; update it, or choose another name.",
+            resource_class=name,
+        )
+
+
+class ResourceClassIsDefault(WrongState):
+    """It is the default one, and there must be one."""
+
+    reason = "RESOURCE_CLASS_IS_DEFAULT"
+
+    def __init__(self, name: str) -> None:
+        """Names it."""
+        super().__init__(
+            f"{name!r} is the resource class of machines that name none; make another one the default "
+            "first.",
+            resource_class=name,
+        )

@@ -79,6 +79,9 @@ class Node:
         runs_images: whether machines with an image can run there.
         runs_commands: whether machines that have only a command can.
         admins_only: whether only admins may rent there.
+        cpu_millis: processor that it has, in thousandths of a core; 0 where that is not known.
+        memory_bytes: memory that it has; 0 where that is not known.
+        disk_bytes: disk that it has; 0 where that is not known.
     """
 
     name: str
@@ -87,6 +90,9 @@ class Node:
     runs_images: bool
     runs_commands: bool
     admins_only: bool
+    cpu_millis: int = 0
+    memory_bytes: int = 0
+    disk_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

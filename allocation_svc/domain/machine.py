@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from allocation_svc.domain.allocation import Endpoint, Protocol, VariableValue
+from allocation_svc.domain.allocation import Endpoint, Price, Protocol, VariableValue
 from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.instance import InstanceSpec, Limits, Node, PublishedPort, Volume
 
@@ -149,6 +149,7 @@ class Machine:
         run_as: the user inside its container.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
         volumes: the folders that an allocation keeps.
+        price: what an hour in READY costs; None for nothing.
         liveness_seconds: how often its probe goes on once it is ready; 0 for not at all.
         liveness_failures: how often in a row it must not answer until it is UNHEALTHY.
         restart_policy: what becomes of a program that ends by itself.
@@ -181,6 +182,7 @@ class Machine:
     restart_policy: RestartPolicy = RestartPolicy.NEVER
     restart_unhealthy: bool = False
     publisher: str = ""
+    price: Price | None = None
 
     def runs_on(self, node: Node) -> bool:
         """Whether the node's runtime can run it."""

@@ -7,6 +7,16 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """The amounts of a resource class. See `ResourceClass`."""
+
+    cpu_millis: int
+    memory_bytes: int
+    pids: int
+    disk_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceClass:
     """A size in which machines are rented.
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.machine import MachinePort, Plan
+from allocation_svc.domain.room import ANY_ROOM, Room, Wait
 from allocation_svc.domain.usage import Truth
 from chassis.listing import Condition, Once
 
@@ -23,8 +24,9 @@ class Claim:
         sealed_secrets: the values of its secret variables, sealed; empty where there are none.
         ports: what the machine listens on; one lease each.
         host: what people are shown as the host of the leased ports.
-        quota: how many allocations the owner may have; None for no limit.
+        room: what the owner may have and the node has to give.
         stock: how many of the machine there are; 0 for no limit.
+        wait: that it waits where there is no room; None if it is refused then.
         once: the request, if it must have one effect.
     """
 
@@ -33,8 +35,9 @@ class Claim:
     sealed_secrets: bytes = field(repr=False, default=b"")
     ports: tuple[MachinePort, ...] = ()
     host: str = ""
-    quota: int | None = None
+    room: Room = ANY_ROOM
     stock: int = 0
+    wait: Wait | None = None
     once: Once | None = None
 
 
@@ -64,16 +67,20 @@ class AllocationStore(Protocol):
     async def admit(self, claim: Claim) -> Allocation:
         """Keeps a new allocation with a leased port for each port of its machine: all or none.
 
-        However many ask at the same time, an owner never has more allocations than the quota, a
-        machine no more than its stock, and no (node, protocol, port) two leases. Deleted allocations
-        count no more.
+        However many ask at the same time, an owner never has more than the quota, a node never gives
+        more than its capacity, a machine no more than its stock, and no (node, protocol, port) has two
+        leases. What an allocation holds of these is `Allocation.holds`. Nobody overtakes those who wait
+        for room.
 
         Returns:
-            The allocation with its endpoints; where the same request was answered within 24 hours,
-            that answer, and nothing else happens.
+            The allocation with its endpoints; or PENDING with its place in the queue, where there is no
+            room and the claim waits: it has its quota then, and nothing else. Where the same request was
+            answered within 24 hours, that answer, and nothing else happens.
 
         Raises:
-            QuotaExceeded, StockExhausted, PortsExhausted: there is no room.
+            NeverFits: it can never run.
+            QuotaExceeded, QueueFull: it cannot be, nor wait.
+            CapacityExhausted, OthersWait, StockExhausted, PortsExhausted: there is no room.
             Conflict: REQUEST_ID_REUSED, the request id was used for another request.
         """
         ...
@@ -127,11 +134,13 @@ class AllocationStore(Protocol):
         *,
         once: Once | None = None,
         next_ports: bool = False,
+        room: Room | None = None,
         truth: Truth | None = None,
     ) -> Allocation | None:
         """Writes a changed allocation down, if the kept one has its version: one compare-and-set.
 
-        Its leases are given back when it becomes DELETED, and rest for a while.
+        What it holds is counted with the change, and one that becomes PENDING gets its place in the
+        queue. Its leases are given back when it becomes DELETED, and rest for a while.
 
         Args:
             after: the changed allocation, with the version that was read.
@@ -139,6 +148,7 @@ class AllocationStore(Protocol):
             once: the request that this answers, if it must have one effect.
             next_ports: whether its ports are exchanged for others that are free; the given-up ones
                 rest.
+            room: the limits of what it holds more than before; None where that is not looked at.
             truth: what was so while it was UNKNOWN, where the engine tells that now: its usage is told
                 like that then.
 
@@ -148,6 +158,24 @@ class AllocationStore(Protocol):
 
         Raises:
             PortsExhausted: no other port is free; nothing has changed.
+            NeverFits, QuotaExceeded, CapacityExhausted, OthersWait, QueueFull: there is no room for what
+                it takes more; nothing has changed.
             Conflict: REQUEST_ID_REUSED.
+        """
+        ...
+
+    async def promote(self, begun: Allocation, room: Room) -> Allocation | None:
+        """Admits one that has waited: takes its capacity, stock and ports, and it leaves the queue.
+
+        Args:
+            begun: as it shall be, with the version that was read, and without ports if it has none yet.
+            room: what its node has to give.
+
+        Returns:
+            The allocation as it is kept now; None if another change was faster, or it waits no more.
+
+        Raises:
+            NeverFits: the node does not have so much any more.
+            CapacityExhausted, StockExhausted, PortsExhausted: there is no room yet. Nothing has changed.
         """
         ...

@@ -34,5 +34,10 @@ class StepObserver(Protocol):
         ...
 
     def failed(self, work: str, fault: Exception) -> None:
-        """Something has failed that is tried again by itself: `events`, `sweep`, `orphan`, `step`."""
+        """Something has failed that is tried again by itself.
+
+        Args:
+            work: `events`, `sweep`, `orphan`, `step`, `queue`.
+            fault: why.
+        """
         ...

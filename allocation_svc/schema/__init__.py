@@ -1,4 +1,4 @@
 """The schema of the allocations' store: tables, and the migrations that make them."""
 
-HEAD = "0003"
+HEAD = "0006"
 """The newest revision."""

@@ -62,13 +62,77 @@ PORT_LEASES = Table(
 )
 Index("port_leases_of_allocation", PORT_LEASES.c.allocation)
 
-# How many live allocations an owner (`users/…`) and a machine (`machines/…`) have: a row to lock, so
-# that the last place is given once, and one row to read, however many allocations there are.
+# What is held of an owner's quota (`users/…`), of a machine's stock (`machines/…`) and of a node
+# (`nodes/…`): a row to lock, so that the last place is given once, and one row to read, however many
+# allocations there are. `used` counts the allocations.
 TALLIES = Table(
     "tallies",
     METADATA,
     Column("subject", String(120), primary_key=True),
     Column("used", Integer(), nullable=False),
+    Column("cpu_millis", BigInteger(), nullable=False, server_default="0"),
+    Column("memory_bytes", BigInteger(), nullable=False, server_default="0"),
+    Column("disk_bytes", BigInteger(), nullable=False, server_default="0"),
+)
+
+# What an admin has set for a person, and the roles that they had when they last asked.
+QUOTAS = Table(
+    "quotas",
+    METADATA,
+    Column("owner", String(80), primary_key=True),
+    Column("roles", String(255), nullable=False),
+    Column("overrides", JsonText(), nullable=False),
+    Column("version", BigInteger(), nullable=False),
+    Column("update_time", Instant(), nullable=True),
+)
+
+RESOURCE_CLASSES = Table(
+    "resource_classes",
+    METADATA,
+    Column("id", String(31), primary_key=True),
+    Column("title", String(80), nullable=False),
+    Column("cpu_millis", Integer(), nullable=False),
+    Column("memory_bytes", BigInteger(), nullable=False),
+    Column("pids", Integer(), nullable=False),
+    Column("disk_bytes", BigInteger(), nullable=False),
+    Column("is_default", SmallInteger(), nullable=False),
+    Column("version", BigInteger(), nullable=False),
+    Column("create_time", Instant(), nullable=False),
+    Column("update_time", Instant(), nullable=False),
+)
+
+# Who waits for room, in the order of (turn, number). `claim` is what is taken once there is room.
+QUEUE = Table(
+    "queue",
+    METADATA,
+    Column("allocation", String(48), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("machine", String(80), nullable=False),
+    Column("turn", BigInteger(), nullable=False),
+    Column("number", BigInteger(), nullable=False),
+    Column("waiting_for", String(32), nullable=False),
+    Column("claim", JsonText(), nullable=False),
+)
+Index("queue_in_order", QUEUE.c.turn, QUEUE.c.number)
+Index("queue_of_owner", QUEUE.c.owner, QUEUE.c.turn)
+
+# One row: whose turn it is, the number of the one that came last, and how fast it goes.
+QUEUE_PACE = Table(
+    "queue_pace",
+    METADATA,
+    Column("id", SmallInteger(), primary_key=True, autoincrement=False),
+    Column("turn", BigInteger(), nullable=False),
+    Column("number", BigInteger(), nullable=False),
+    Column("pause_millis", BigInteger(), nullable=True),
+    Column("left_time", Instant(), nullable=True),
+)
+
+# The last turn of each person who was admitted from the queue since it was last empty.
+QUEUE_TURNS = Table(
+    "queue_turns",
+    METADATA,
+    Column("owner", String(80), primary_key=True),
+    Column("turn", BigInteger(), nullable=False),
 )
 
 # What each allocation was, interval by interval; one that goes on ends in the year 9999.

@@ -14,6 +14,7 @@ from allocation_svc.domain.allocation import Allocation, Desired, Protocol, Stat
 from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState, Limits, Node
+from allocation_svc.domain.node import node_name
 from chassis.bus import Record
 from chassis.bus.facts import fact_records
 from chassis.clock import millis_of
@@ -80,6 +81,17 @@ def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
     if allocation.reason is not None:
         _fill_reason(message.state_reason, allocation.reason)
     _fill_time(message, "state_time", allocation.state_time)
+    if allocation.price is not None:
+        message.price_per_hour.currency_code = allocation.price.currency
+        message.price_per_hour.minor_units = allocation.price.amount
+    if allocation.queue is not None:
+        place = message.queue
+        place.position = allocation.queue.position
+        place.length = allocation.queue.length
+        _fill_time(place, "expected_time", allocation.queue.expected_time)
+        _fill_time(place, "deadline", allocation.deadline)
+        if allocation.reason is not None:
+            _fill_reason(place.waiting_for, allocation.reason)
     _fill_time(message, "observed_time", allocation.observed_time)
     _fill_time(message, "create_time", allocation.create_time)
     _fill_time(message, "update_time", allocation.update_time)

@@ -9,6 +9,7 @@ from google.api import httpbody_pb2
 
 from allocation_svc.domain.allocation import Allocation, Desired
 from allocation_svc.ports.catalogue import MachineVersions
+from allocation_svc.transport.admission_mapping import estimate_message
 from allocation_svc.transport.mapping import inspection_of, message_of, restart_policy_of
 from allocation_svc.transport.usage_mapping import (
     allocation_usage_of,
@@ -17,7 +18,9 @@ from allocation_svc.transport.usage_mapping import (
 )
 from allocation_svc.transport.usage_report import CSV_TYPE, JSON_TYPE, csv_of, json_of
 from allocation_svc.usecases.admission import Admission, Wish
+from allocation_svc.usecases.estimation import Estimation
 from allocation_svc.usecases.lifecycle import Lifecycle, RestartChoice
+from allocation_svc.usecases.queue import Queueing
 from allocation_svc.usecases.reading import Reading, owner_seen
 from allocation_svc.usecases.usage import UsageReading
 from allocation_svc.usecases.watching import Sign, Watching
@@ -40,6 +43,8 @@ class AllocationServicer:
         watching: Watching,
         versions: MachineVersions,
         *,
+        estimation: Estimation,
+        queueing: Queueing,
         usage: UsageReading,
     ) -> None:
         """Passes calls on to the use cases; says where a newer version of a machine is to be had."""
@@ -48,6 +53,8 @@ class AllocationServicer:
         self._lifecycle = lifecycle
         self._reading = reading
         self._watching = watching
+        self._estimation = estimation
+        self._queueing = queueing
         self._usage = usage
         self._written = Written(message_of)
 
@@ -62,6 +69,8 @@ class AllocationServicer:
             values={value.key: value.value for value in wanted.variables},
             labels=dict(wanted.labels),
             request_id=request.request_id,
+            waits=request.when_full == allocation_service_pb2.WAIT,
+            wait_seconds=request.max_wait.ToMilliseconds() / 1000,
             restart_policy=restart_policy_of(wanted.restart_policy),
         )
         rented, made = await self._admission.rent(call.caller, wish)
@@ -123,8 +132,30 @@ class AllocationServicer:
         self, request: allocation_service_pb2.StartAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
         """Has an allocation run."""
+        waits = request.when_full == allocation_service_pb2.WAIT
+        wait_seconds = request.max_wait.ToMilliseconds() / 1000 if waits else None
         return self._message(
-            await self._lifecycle.start(call.caller, request.name, request.request_id)
+            await self._lifecycle.start(call.caller, request.name, request.request_id, wait_seconds)
+        )
+
+    async def EstimateAllocation(
+        self, request: allocation_service_pb2.EstimateAllocationRequest, call: Call
+    ) -> allocation_service_pb2.EstimateAllocationResponse:
+        """Tells what would come of renting a machine."""
+        return estimate_message(await self._estimation.estimate(call.caller, request.machine))
+
+    async def CancelAllocation(
+        self, request: allocation_service_pb2.CancelAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Takes an allocation out of the queue."""
+        return self._message(await self._queueing.cancel(call.caller, request.name))
+
+    async def PrioritizeAllocation(
+        self, request: allocation_service_pb2.PrioritizeAllocationRequest, call: Call
+    ) -> allocation_pb2.Allocation:
+        """Puts an allocation at a position of the queue."""
+        return self._message(
+            await self._queueing.prioritize(call.caller, request.name, request.position or 1)
         )
 
     async def StopAllocation(

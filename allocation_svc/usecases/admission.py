@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.capacity import Amounts
 from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.faults import MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly
 from allocation_svc.domain.instance import Limits, Node
 from allocation_svc.domain.machine import Machine
+from allocation_svc.domain.resource_class import ResourceClass
 from allocation_svc.domain.variables import chosen_values, generated_values
+from allocation_svc.domain.volume_choice import with_volumes
 from allocation_svc.ports.allocation_store import AllocationStore, Claim
 from allocation_svc.ports.catalogue import Catalogue
+from allocation_svc.ports.resource_class_store import ResourceClassStore
 from allocation_svc.ports.secret_box import SecretBox
+from allocation_svc.ports.wallet_reservations import WalletReservations
+from allocation_svc.usecases.allowances import Allowances
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock
+from chassis.faults import Fault
 from chassis.identity.caller import Caller
 from chassis.listing import Once
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH = 8
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,9 @@ class Wish:
         values: of the machine's variables, by key.
         labels: free labels.
         request_id: a UUID with which the request has one effect; empty for none.
+        volumes: the names of detached volumes by the paths where they shall be.
+        waits: whether it waits where there is no room; else it is refused.
+        wait_seconds: for how long at most; 0 for as long as it may.
         restart_policy: what becomes of its program when that ends by itself; None for what the machine says.
     """
 
@@ -44,7 +57,10 @@ class Wish:
     display_name: str = ""
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
+    waits: bool = False
+    wait_seconds: float = 0.0
     restart_policy: RestartPolicy | None = None
 
 
@@ -60,9 +76,9 @@ class Admission:
         secret_box: SecretBox,
         clock: Clock,
         kick: Callable[[Allocation], None],
-        classes: Mapping[str, Limits],
-        default_class: str,
-        quota: int,
+        classes: ResourceClassStore,
+        allowances: Allowances,
+        wallets: WalletReservations,
         provisioning_seconds: float,
     ) -> None:
         """Decides by these.
@@ -75,8 +91,8 @@ class Admission:
             clock: the time.
             kick: has an allocation worked on at once.
             classes: what each resource class may use.
-            default_class: of machines that name none.
-            quota: how many allocations a person may have; admins have no limit.
+            allowances: what there is to be had.
+            wallets: who pays.
             provisioning_seconds: how long making an instance may take without progress.
         """
         self._store = store
@@ -86,23 +102,28 @@ class Admission:
         self._clock = clock
         self._kick = kick
         self._classes = classes
-        self._default_class = default_class
-        self._quota = quota
+        self._allowances = allowances
+        self._wallets = wallets
+        self._under_way: set[asyncio.Task[Allocation]] = set()
         self._provisioning_seconds = provisioning_seconds
 
     async def rent(self, caller: Caller, wish: Wish) -> tuple[Allocation, Mapping[str, str]]:
         """Rents a machine; the instance is made afterwards.
 
         Returns:
-            The allocation, PROVISIONING, with its address; and the secrets that were made for it, by
-            key, which nobody is told again: a request that comes twice has none the second time.
+            The allocation, PROVISIONING, with its address, or PENDING, with its place in the queue; and
+            the secrets that were made for it, by key, which nobody is told again: a request that comes
+            twice has none the second time.
 
         Raises:
             EngineUnavailable: the engine is away; nothing was rented.
             MachineNotFound, MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly: this machine
                 cannot be rented here, or not by this person.
             VariableUnknown, VariableMissing, VariableInvalid: the values do not fit.
-            QuotaExceeded, StockExhausted, PortsExhausted: there is no room.
+            NeverFits: it can never run here, or not for this person.
+            VolumePathUnknown, VolumeNotFound, VolumeInUse, VolumeElsewhere: it cannot have a volume.
+            QuotaExceeded, QueueFull: it cannot run now, nor wait.
+            CapacityExhausted, OthersWait, StockExhausted, PortsExhausted: there is no room.
             Conflict: REQUEST_ID_REUSED.
         """
         once = Once.of(
@@ -114,19 +135,23 @@ class Admission:
             dict(wish.values),
             dict(wish.labels),
             wish.restart_policy and wish.restart_policy.value,
+            wish.waits,
+            wish.wait_seconds,
+            dict(wish.volumes),
         )
         if once is not None and (answered := await self._store.answered(once)) is not None:
             return answered, {}
         self._watch.refuse_if_away(noted=False)
         node = await self._watch.node()
         machine = await self._catalogue.machine(wish.machine)
-        limits = self._admissible(caller, machine, node)
+        size = await self.size(caller, machine, node)
         made = generated_values(machine.variables, wish.values)
         values, secret_values = chosen_values(machine.variables, {**wish.values, **made})
 
         now = self._clock.now()
-        plan = machine.plan(limits)
+        plan = machine.plan(Limits(size.cpu_millis, size.memory_bytes, size.pids))
         name = "allocations/" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+        plan, volumes = with_volumes(name, machine, plan, wish.volumes)
         allocation = Allocation(
             name=name,
             uid=str(uuid4()),
@@ -135,7 +160,7 @@ class Admission:
             machine_version=machine.version,
             machine_title=machine.title,
             display_name=wish.display_name or machine.title,
-            resource_class=machine.resource_class or self._default_class,
+            resource_class=size.id,
             desired=Desired.RUNNING,
             state=State.PROVISIONING,
             state_time=now,
@@ -150,25 +175,54 @@ class Admission:
             restart_policy=wish.restart_policy or machine.restart_policy,
             machine_restart_policy=machine.restart_policy,
             restart_unhealthy=machine.restart_unhealthy,
+            price=machine.price,
+            needs=needs_of(machine, size),
+            volumes=volumes,
         )
-        rented = await self._store.admit(
-            Claim(
-                allocation=allocation,
-                plan=plan,
-                sealed_secrets=self._sealed(secret_values, name),
-                ports=machine.ports,
-                host=node.public_host,
-                quota=None if caller.is_admin else self._quota,
-                stock=machine.stock,
-                once=once,
-            )
+        claim = Claim(
+            allocation=allocation,
+            plan=plan,
+            sealed_secrets=self._sealed(secret_values, name),
+            ports=machine.ports,
+            host=node.public_host,
+            room=await self._allowances.room(caller, caller.user),
+            stock=machine.stock,
+            wait=self._allowances.wait(now, wish.wait_seconds) if wish.waits else None,
+            once=once,
         )
+        # Whoever asked may go: what was begun ends as a whole all the same.
+        taking = asyncio.ensure_future(self._taken(claim, now))
+        self._under_way.add(taking)
+        taking.add_done_callback(self._under_way.discard)
+        rented = await asyncio.shield(taking)
         self._kick(rented)
         # The same request may have been admitted a moment ago: then these are not its secrets.
         return rented, made if rented.uid == allocation.uid else {}
 
-    def _admissible(self, caller: Caller, machine: Machine, node: Node) -> Limits:
-        """What an instance of the machine may use, if the caller may rent it here."""
+    async def _taken(self, claim: Claim, now: datetime) -> Allocation:
+        """Holds the money, then takes everything else as one; lets the money go if that fails."""
+        begun = claim.allocation
+        until = (claim.wait or self._allowances.wait(now)).deadline
+        await self._wallets.reserve(begun.name, begun.owner, begun.price, until)
+        try:
+            rented = await self._store.admit(claim)
+        except Exception:
+            # It lapses by itself where this fails too.
+            with suppress(Fault):
+                await self._wallets.release(begun.name)
+            raise
+        if rented.uid != begun.uid:
+            await self._wallets.release(begun.name)
+        elif rented.state is not State.PENDING:
+            await self._wallets.settle(begun.name)
+        return rented
+
+    async def size(self, caller: Caller, machine: Machine, node: Node) -> ResourceClass:
+        """What an instance of the machine may use, if the caller may rent it here.
+
+        Raises:
+            MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly: they may not.
+        """
         if not machine.active:
             raise MachineNotActive(
                 f"{machine.name!r} is not in the catalogue; choose a machine that is ACTIVE, or "
@@ -188,18 +242,23 @@ class Admission:
                 machine=machine.name,
                 runtime=node.runtime,
             )
-        name = machine.resource_class or self._default_class
-        limits = self._classes.get(name)
-        if limits is None:
+        size = await self._classes.find(machine.resource_class)
+        if size is None:
             raise MachineNotRunnable(
-                f"{machine.name!r} is of the resource class {name!r}, which is not defined here; ask "
-                "an admin.",
+                f"{machine.name!r} is of the resource class {machine.resource_class!r}, which is not "
+                "defined here; ask an admin.",
                 machine=machine.name,
-                resource_class=name,
+                resource_class=machine.resource_class,
             )
-        return limits
+        return size
 
     def _sealed(self, values: Mapping[str, str], name: str) -> bytes:
         if not values:
             return b""
         return self._secret_box.seal(json.dumps(dict(values)).encode(), name)
+
+
+def needs_of(machine: Machine, size: ResourceClass) -> Amounts:
+    """What an allocation of a machine takes when it runs."""
+    volumes = sum(volume.size_mib for volume in machine.volumes) * _MIB
+    return Amounts(1, size.cpu_millis, size.memory_bytes, size.disk_bytes + volumes)

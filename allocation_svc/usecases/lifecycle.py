@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotFound
+from allocation_svc.domain.room import Wait
 from allocation_svc.ports.allocation_store import AllocationStore
+from allocation_svc.usecases.allowances import takes_more
 from allocation_svc.usecases.engine_watch import EngineWatch
+from allocation_svc.usecases.starting import Starting
 from chassis.clock import Clock
 from chassis.faults import Conflict
 from chassis.identity.caller import Caller
@@ -37,6 +41,7 @@ class Lifecycle:
         watch: EngineWatch,
         clock: Clock,
         kick: Callable[[Allocation], None],
+        starting: Starting,
     ) -> None:
         """Works on the store.
 
@@ -45,22 +50,40 @@ class Lifecycle:
             watch: whether the engine answers.
             clock: the time.
             kick: has an allocation worked on at once.
+            starting: takes room for what was stopped.
         """
+        self._starting = starting
         self._store = store
         self._watch = watch
         self._clock = clock
         self._kick = kick
 
-    async def start(self, caller: Caller, name: str, request_id: str = "") -> Allocation:
-        """Has an allocation run.
+    async def start(
+        self,
+        caller: Caller,
+        name: str,
+        request_id: str = "",
+        wait_seconds: float | None = None,
+    ) -> Allocation:
+        """Has an allocation run; one that was stopped has to be admitted again.
+
+        Args:
+            caller: who asks.
+            name: which.
+            request_id: a UUID with which the request has one effect; empty for none.
+            wait_seconds: for how long it waits at most where there is no room; 0 for as long as it may,
+                None if it is refused then.
 
         Raises:
             AllocationNotFound, AllocationDeleted: there is nothing to start.
+            NeverFits, QuotaExceeded, QueueFull: it cannot run, nor wait.
+            CapacityExhausted, OthersWait: there is no room.
             EngineUnavailable: the engine is away; it is done when it is back.
             Conflict: REQUEST_ID_REUSED.
         """
-        once = Once.of(caller.user, "StartAllocation", request_id, name)
-        return await self._ask(caller, name, requests.start, once=once)
+        once = Once.of(caller.user, "StartAllocation", request_id, name, wait_seconds)
+        wait = self._starting.wait(wait_seconds)
+        return await self._ask(caller, name, requests.start, once=once, wait=wait)
 
     async def stop(self, caller: Caller, name: str) -> Allocation:
         """Has an allocation not run.
@@ -142,11 +165,12 @@ class Lifecycle:
         if once is not None and (answered := await self._store.answered(once)) is not None:
             return answered
         allocation = await self._write(
-            caller, name, change, Fact.STATE_REQUESTED, once=once, version=version
+            caller, name, change, Fact.STATE_REQUESTED, once=once, version=version, wait=wait
         )
         if allocation.exists:
             self._kick(allocation)
             self._watch.refuse_if_away(noted=True)
+        wait: Wait | None = None,
         return allocation
 
     async def _write(
@@ -167,13 +191,17 @@ class Lifecycle:
             if version is not None and allocation.version != version:
                 raise Conflict(
                     f"The allocation {name!r} was changed since it was read; read it again and send "
+        wait: Wait | None = None,
                     "that etag.",
                     allocation=name,
                 )
             after = change(allocation, self._clock.now())
             if after is allocation:
                 return allocation
-            written = await self._store.replace(after, fact, once=once)
+            if takes_more(after):
+                written = await self._starting.asked(caller, after, fact, once=once, wait=wait)
+            else:
+                written = await self._store.replace(after, fact, once=once)
             if written is not None:
                 return written
         raise Conflict(

@@ -11,6 +11,7 @@ from allocation_svc.domain.instance import Instance, Limits, Node
 from allocation_svc.ports.allocation_store import AllocationStore, Selection
 from allocation_svc.ports.engine import Engine
 from allocation_svc.usecases.engine_watch import EngineWatch
+from allocation_svc.usecases.watching import Shown
 from chassis.faults import Forbidden
 from chassis.identity.caller import Caller
 from chassis.listing import FilterField, next_token, page_of, parse_filter
@@ -49,8 +50,18 @@ def owner_seen(caller: Caller, parent: str) -> str:
 class Reading:
     """Reads allocations."""
 
-    def __init__(self, store: AllocationStore, engine: Engine, watch: EngineWatch) -> None:
-        """Reads from the store, and asks the engine for inspections."""
+    def __init__(
+        self, store: AllocationStore, engine: Engine, watch: EngineWatch, shown: Shown
+    ) -> None:
+        """Reads from the store, and asks the engine for inspections.
+
+        Args:
+            store: what there is.
+            engine: what runs.
+            watch: the node where it runs.
+            shown: fills in the places of those who wait.
+        """
+        self._shown = shown
         self._store = store
         self._engine = engine
         self._watch = watch
@@ -64,6 +75,8 @@ class Reading:
         allocation = await self._store.find(name, "" if caller.sees_all else caller.user)
         if allocation is None:
             raise AllocationNotFound(name)
+        if allocation.state is State.PENDING:
+            return (await self._shown([allocation]))[0]
         return allocation
 
     async def page(
@@ -79,7 +92,7 @@ class Reading:
         conditions = tuple(parse_filter(filter_text, _FILTERS))
         asked = page_of(page_size, page_token, owner, filter_text, key=(datetime, str))
         found = await self._store.page(Selection(owner, conditions), asked.size + 1, asked.after)
-        shown = found[: asked.size]
+        shown = await self._shown(found[: asked.size])
         if len(found) <= asked.size:
             return shown, ""
         last = shown[-1]

@@ -17,7 +17,9 @@ from allocation_svc.ports.allocation_store import AllocationStore
 from allocation_svc.ports.engine import Engine
 from allocation_svc.ports.secret_box import SecretBox
 from allocation_svc.ports.step_observer import StepObserver
+from allocation_svc.usecases.allowances import takes_more
 from allocation_svc.usecases.engine_watch import EngineWatch
+from allocation_svc.usecases.starting import Starting
 from chassis.clock import Clock
 from chassis.faults import Cancelled, DeadlineExceeded, Fault, Internal, NotFound, Unavailable
 
@@ -43,8 +45,10 @@ class Steps:
         secrets: SecretBox,
         clock: Clock,
         observer: StepObserver,
+        starting: Starting,
     ) -> None:
-        """Works on the store and the engine."""
+        """Works on the store and the engine; what starts by itself takes room again."""
+        self._starting = starting
         self._store = store
         self._engine = engine
         self._watch = watch
@@ -117,9 +121,12 @@ class Steps:
         known = self._seen.get(before.name)
         truth = truth_about(before, after, known[0] if known else None)
         try:
-            written = await self._store.replace(
-                after, fact, next_ports=step.next_ports, truth=truth
-            )
+            if takes_more(after):
+                written = await self._starting.by_itself(after, fact)
+            else:
+                written = await self._store.replace(
+                    after, fact, next_ports=step.next_ports, truth=truth
+                )
         except PortsExhausted as fault:
             reason = StateReason(fault.reason, fault.message)
             failed = replace(before.moved(State.FAILED, now, reason=reason), update_time=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 
@@ -61,6 +61,7 @@ class Feed:
         self._of_owner: dict[str, set[Watcher]] = defaultdict(set)
         self._count = 0
         self._told: dict[str, int] = {}
+        self._listeners: list[Callable[[Allocation], None]] = []
         self.ended = False
 
     @property
@@ -79,9 +80,15 @@ class Feed:
         if len(self._told) >= _MOST_REMEMBERED:
             self._told.clear()
         self._told[allocation.name] = allocation.version
+        for listener in self._listeners:
+            listener(allocation)
         for owner in (allocation.owner, ""):
             for watcher in self._of_owner.get(owner, ()):
                 watcher.put(allocation)
+
+    def on_change(self, listener: Callable[[Allocation], None]) -> None:
+        """Tells somebody of every change that comes by, watched or not."""
+        self._listeners.append(listener)
 
     def end(self) -> None:
         """Ends every watch: the process stops."""
@@ -132,11 +139,21 @@ class Elsewhere:
             self._feed.changed(allocation)
 
 
+Shown = Callable[[Sequence[Allocation]], Awaitable[Sequence[Allocation]]]
+"""Fills in what is not kept with allocations."""
+
+
 class Watching:
     """Streams allocations."""
 
     def __init__(
-        self, store: AllocationStore, feed: Feed, clock: Clock, *, alive_seconds: float = 15.0
+        self,
+        store: AllocationStore,
+        feed: Feed,
+        clock: Clock,
+        shown: Shown,
+        *,
+        alive_seconds: float = 15.0,
     ) -> None:
         """Reads the beginning from the store, and the changes from the feed.
 
@@ -144,11 +161,13 @@ class Watching:
             store: what there is.
             feed: what changes.
             clock: the time.
+            shown: fills in the places of those who wait.
             alive_seconds: how often a sign of life is sent while nothing changes.
         """
         self._store = store
         self._feed = feed
         self._clock = clock
+        self._shown = shown
         self._alive_seconds = alive_seconds
 
     async def stream(self, owner: str, name: str = "") -> AsyncIterator[Allocation | Sign]:
@@ -164,9 +183,9 @@ class Watching:
         """
         # Watching begins before reading, so that no change falls in between.
         with self._feed.watching(owner, name) as watcher:
-            told: dict[str, int] = {}
+            told: dict[str, tuple[int, int]] = {}
             async for allocation in self._at_the_start(owner, name):
-                told[allocation.name] = allocation.version
+                told[allocation.name] = _state_of(allocation)
                 yield allocation
             yield Sign.COMPLETE
             while True:
@@ -181,10 +200,11 @@ class Watching:
                     )
                 if not woken:
                     yield Sign.ALIVE
-                for allocation in watcher.take():
-                    if told.get(allocation.name, 0) >= allocation.version:
+                for allocation in await self._shown(watcher.take()):
+                    before, state = told.get(allocation.name, (0, 0)), _state_of(allocation)
+                    if before[0] > state[0] or before == state:
                         continue
-                    told[allocation.name] = allocation.version
+                    told[allocation.name] = state
                     if not allocation.exists:
                         del told[allocation.name]
                     yield allocation
@@ -194,10 +214,16 @@ class Watching:
             allocation = await self._store.find(name, owner)
             if allocation is None:
                 raise AllocationNotFound(name)
-            yield allocation
+            for each in await self._shown([allocation]):
+                yield each
             return
         after = None
         while page := await self._store.page(Selection(owner), _PAGE, after):
-            for allocation in page:
+            for allocation in await self._shown(page):
                 yield allocation
             after = (page[-1].create_time, page[-1].name)
+
+
+def _state_of(allocation: Allocation) -> tuple[int, int]:
+    """What a watcher was told: its version, and where it stands in the queue if it waits."""
+    return allocation.version, allocation.queue.position if allocation.queue else 0

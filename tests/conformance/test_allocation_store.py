@@ -23,10 +23,13 @@ from allocation_svc.domain.allocation import (
     StateReason,
     VariableValue,
 )
+from allocation_svc.domain.capacity import NOTHING_HELD, Bounds
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import PortsExhausted, QuotaExceeded, StockExhausted
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import MachinePort, Plan
+from allocation_svc.domain.quota import RoleQuotas
+from allocation_svc.domain.room import Room
 from allocation_svc.ports.allocation_store import AllocationStore, Claim, Selection
 from allocation_svc.schema.tables import METADATA, OUTBOX, PORT_LEASES, TALLIES
 from allocation_svc.transport.mapping import records_of
@@ -141,9 +144,9 @@ def a_claim(
         secrets,
         ports,
         "127.0.0.1",
-        quota,
+        Room(RoleQuotas({"PERSON": Bounds(instances=quota)})),
         stock,
-        once,
+        once=once,
     )
 
 
@@ -175,7 +178,7 @@ async def test_an_allocation_comes_back_as_it_was_kept(opened: Opened) -> None:
         probe_seconds=0.5,
     )
     kept = await opened.store.admit(claim)
-    assert replace(kept, endpoints=()) == claim.allocation
+    assert replace(kept, endpoints=(), held=NOTHING_HELD) == claim.allocation
     assert await opened.store.find(kept.name) == kept
     assert (await opened.store.page(Selection("users/ada"), 10)) == [kept]
     assert opened.committed == [kept]

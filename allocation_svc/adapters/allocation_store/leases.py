@@ -53,6 +53,11 @@ class PortLeases:
         self._ports = ports
         self._below = below
 
+    @property
+    def size(self) -> int:
+        """How many ports there are of each protocol."""
+        return len(self._ports)
+
     def lease(
         self,
         connection: Connection,

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from allocation_svc.adapters.allocation_store.admitting import Admitting
 from allocation_svc.adapters.allocation_store.document import (
     allocation_of,
     allocation_of_text,
@@ -30,21 +31,19 @@ from allocation_svc.adapters.allocation_store.document import (
 )
 from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.adapters.usage_store.sql import begin_usage, follow_usage
-from allocation_svc.domain.allocation import Allocation, Endpoint, State
+from allocation_svc.domain.allocation import Allocation, State
 from allocation_svc.domain.facts import Fact
-from allocation_svc.domain.faults import QuotaExceeded, StockExhausted
-from allocation_svc.domain.machine import MachinePort, Plan
+from allocation_svc.domain.machine import Plan
+from allocation_svc.domain.room import Room
 from allocation_svc.domain.usage import Truth
 from allocation_svc.ports.allocation_store import Claim, Selection
-from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX, TALLIES
+from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX
 from chassis.bus import Record
 from chassis.bus.outbox import append
 from chassis.clock import Clock
 from chassis.listing import Condition, Once
-from chassis.sql import Database, Lookup, upsert
+from chassis.sql import Database, Lookup
 from chassis.sql.once import answer_of, recall, remember
-
-_NO_LIMIT = 2**31 - 1
 
 _COLUMNS = ALLOCATIONS.c
 _TEXT = select(type_coerce(_COLUMNS.document, Text)).where(_COLUMNS.name == bindparam("of_name"))
@@ -64,22 +63,15 @@ _CHANGED = update(ALLOCATIONS).where(
     _COLUMNS.version == bindparam("of_version"),
     _COLUMNS.live == 1,
 )
-_COUNTED = upsert(TALLIES, None, ["subject"], {"used": TALLIES.c.used})
-_ONE_MORE = (
-    update(TALLIES)
-    .where(TALLIES.c.subject == bindparam("of_subject"), TALLIES.c.used < bindparam("below"))
-    .values(used=TALLIES.c.used + 1)
-)
-_ONE_LESS = (
-    update(TALLIES)
-    .where(TALLIES.c.subject == bindparam("of_subject"))
-    .values(used=TALLIES.c.used - 1)
-)
 _SEARCHED = {
     "state": _COLUMNS.state,
     "desired_state": _COLUMNS.desired_state,
     "machine": _COLUMNS.machine,
 }
+
+
+class _WaitsNoMore(Exception):
+    """Undoes the admission of one that is not in the queue."""
 
 
 class SqlAllocationStore:
@@ -109,6 +101,7 @@ class SqlAllocationStore:
         self._database = database
         self._clock = clock
         self._leases = leases
+        self._admitting = Admitting(leases)
         self._port_rest = timedelta(seconds=port_rest_seconds)
         self._records_of = records_of
         self._committed = committed
@@ -121,35 +114,34 @@ class SqlAllocationStore:
             answered = recall(connection, ONCE, claim.once, now)
             if answered is not None:
                 return allocation_of(answered), False
-            _count(connection, claim)
-            begun = claim.allocation
-            ports = self._leases.lease(
-                connection,
-                begun.node,
-                [port.protocol for port in claim.ports],
-                begun.name,
-                now,
-            )
-            allocation = replace(begun, endpoints=_endpoints(claim.host, claim.ports, ports))
-            connection.execute(
-                _NEW,
-                {
-                    **_row(allocation),
-                    "owner": allocation.owner,
-                    "machine": allocation.machine,
-                    "create_time": allocation.create_time,
-                    "plan": plan_document(claim.plan),
-                    "sealed_secrets": claim.sealed_secrets,
-                },
-            )
+            allocation = self._admitting.admit(connection, claim, now)
+            if allocation.state is State.PENDING:
+                # Two things have happened, and each has a version of its own.
+                self._tell(connection, Fact.CREATED, allocation, None, now)
+                allocation = replace(allocation, version=allocation.version + 1)
+            self._insert(connection, allocation, claim)
             begin_usage(connection, allocation)
-            self._tell(connection, Fact.CREATED, allocation, claim.once, now)
+            fact = Fact.QUEUED if allocation.state is State.PENDING else Fact.CREATED
+            self._tell(connection, fact, allocation, claim.once, now)
             return allocation, True
 
         allocation, is_new = await self._database.write(work)
         if is_new:
             self._committed(allocation)
         return allocation
+
+    def _insert(self, connection: Connection, allocation: Allocation, claim: Claim) -> None:
+        connection.execute(
+            _NEW,
+            {
+                **_row(allocation),
+                "owner": allocation.owner,
+                "machine": allocation.machine,
+                "create_time": allocation.create_time,
+                "plan": plan_document(claim.plan),
+                "sealed_secrets": claim.sealed_secrets,
+            },
+        )
 
     async def answered(self, once: Once) -> Allocation | None:
         """What the same request was answered within 24 hours."""
@@ -206,6 +198,7 @@ class SqlAllocationStore:
         *,
         once: Once | None = None,
         next_ports: bool = False,
+        room: Room | None = None,
         truth: Truth | None = None,
     ) -> Allocation | None:
         """Writes a changed allocation down, if the kept one has its version."""
@@ -215,23 +208,46 @@ class SqlAllocationStore:
             answered = recall(connection, ONCE, once, now)
             if answered is not None:
                 return allocation_of(answered), False
-            kept = replace(after, version=after.version + 1)
+            kept = replace(after, version=after.version + 1, queue=None)
             # First the compare-and-set, which also locks the row on a server.
-            if not _changed(connection, kept, after.version):
+            if not changed(connection, replace(kept, held=kept.holds), after.version):
                 return None, False
+            kept = self._admitting.count(connection, kept, room, now)
             if next_ports:
                 kept = self._with_next_ports(connection, kept, now)
-                _changed(connection, kept, kept.version)
+                changed(connection, kept, kept.version)
             if kept.state is State.DELETED:
                 self._leases.release(connection, kept.name, now + self._port_rest)
-                for subject in (kept.owner, kept.machine):
-                    connection.execute(_ONE_LESS, {"of_subject": subject})
             follow_usage(connection, kept, truth)
             self._tell(connection, fact, kept, once, now)
             return kept, True
 
         kept, is_new = await self._database.write(work)
         if kept is not None and is_new:
+            self._committed(kept)
+        return kept
+
+    async def promote(self, begun: Allocation, room: Room) -> Allocation | None:
+        """Admits one that has waited, if the kept one has its version and still waits."""
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Allocation | None:
+            kept = replace(begun, version=begun.version + 1, queue=None)
+            if not changed(connection, kept, begun.version):
+                return None
+            entered = self._admitting.promote(connection, kept, room, now)
+            if entered is None:
+                raise _WaitsNoMore
+            changed(connection, entered, entered.version)
+            follow_usage(connection, entered)
+            self._tell(connection, Fact.ADMITTED, entered, None, now)
+            return entered
+
+        try:
+            kept = await self._database.write(work)
+        except _WaitsNoMore:
+            return None
+        if kept is not None:
             self._committed(kept)
         return kept
 
@@ -264,35 +280,6 @@ class SqlAllocationStore:
         remember(connection, ONCE, once, document_of(allocation) if once else {}, now)
 
 
-def _count(connection: Connection, claim: Claim) -> None:
-    """Counts one more allocation of the owner and of the machine, where that is allowed.
-
-    Raises:
-        QuotaExceeded, StockExhausted: it is not; the transaction must not be committed.
-    """
-    owner, machine = claim.allocation.owner, claim.allocation.machine
-    if not _one_more(connection, owner, claim.quota):
-        raise QuotaExceeded(claim.quota or 0)
-    if not _one_more(connection, machine, claim.stock or None):
-        raise StockExhausted(machine, claim.stock)
-
-
-def _one_more(connection: Connection, subject: str, limit: int | None) -> bool:
-    connection.execute(_COUNTED, {"subject": subject, "used": 0})
-    below = _NO_LIMIT if limit is None else limit
-    counted = connection.execute(_ONE_MORE, {"of_subject": subject, "below": below})
-    return counted.rowcount == 1
-
-
-def _endpoints(
-    host: str, ports: Sequence[MachinePort], leased: Sequence[int]
-) -> tuple[Endpoint, ...]:
-    return tuple(
-        Endpoint(host, number, port.protocol, port.number, port.title, port.scheme)
-        for port, number in zip(ports, leased, strict=True)
-    )
-
-
 def _row(allocation: Allocation) -> dict[str, Any]:
     return {
         "name": allocation.name,
@@ -304,7 +291,8 @@ def _row(allocation: Allocation) -> dict[str, Any]:
     }
 
 
-def _changed(connection: Connection, allocation: Allocation, version: int) -> bool:
+def changed(connection: Connection, allocation: Allocation, version: int) -> bool:
+    """Writes an allocation down, if the kept one has that version; says whether it had."""
     row = _row(allocation)
     del row["name"]
     key = {"of_name": allocation.name, "of_version": version}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 from allocator.machines.v1 import machine_pb2, machine_service_pb2, machine_service_pb2_grpc
 
-from allocation_svc.domain.allocation import Protocol
+from allocation_svc.domain.allocation import Price, Protocol
 from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.instance import Volume
 from allocation_svc.domain.machine import Machine, MachinePort, Variable
@@ -86,6 +86,9 @@ def machine_of(message: machine_pb2.Machine) -> Machine:
         stop_signal=machine_pb2.Machine.StopSignal.Name(message.stop_signal)
         if message.stop_signal
         else "",
+        price=Price(message.price_per_hour.currency_code, message.price_per_hour.minor_units)
+        if message.price_per_hour.minor_units
+        else None,
         volumes=tuple(Volume(volume.path, volume.size_mib) for volume in message.volumes),
         liveness_seconds=_liveness_seconds(probe),
         liveness_failures=probe.liveness.failures or _LIVENESS_FAILURES,

@@ -137,6 +137,9 @@ class GrpcEngine:
             runs_images=answer.runs_images,
             runs_commands=answer.runs_commands,
             admins_only=answer.admins_only,
+            cpu_millis=answer.cpu_millis,
+            memory_bytes=answer.memory_bytes,
+            disk_bytes=answer.disk_bytes,
         )
 
 

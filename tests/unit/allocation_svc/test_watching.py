@@ -13,25 +13,30 @@ import pytest
 
 from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
+from allocation_svc.adapters.waiting_room.sql import SqlWaitingRoom
 from allocation_svc.domain.allocation import Allocation, State
 from allocation_svc.domain.faults import AllocationNotFound
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import Plan
 from allocation_svc.ports.allocation_store import Claim
 from allocation_svc.transport.mapping import records_of
+from allocation_svc.usecases.queue import Places
 from allocation_svc.usecases.watching import Elsewhere, Feed, Sign, Watching
 from chassis.clock import ManualClock
 from chassis.faults import Unavailable
-from chassis.sql import open_database
+from chassis.sql import Database, open_database
 from tests.unit.allocation_svc.examples import NOW, an_allocation
 
 
 class Shop:
     """A store, its feed, and a clock."""
 
-    def __init__(self, store: SqlAllocationStore, feed: Feed, clock: ManualClock) -> None:
+    def __init__(
+        self, database: Database, store: SqlAllocationStore, feed: Feed, clock: ManualClock
+    ) -> None:
         self.store, self.feed, self.clock = store, feed, clock
-        self.watching = Watching(store, feed, clock, alive_seconds=15)
+        places = Places(store, SqlWaitingRoom(database, clock), feed, clock)
+        self.watching = Watching(store, feed, clock, places.shown, alive_seconds=15)
 
     async def rent(self, number: int, owner: str = "users/ada") -> Allocation:
         """One more."""
@@ -62,7 +67,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         records_of=records_of,
         committed=feed.changed,
     )
-    yield Shop(store, feed, clock)
+    yield Shop(database, store, feed, clock)
     await database.close()
 
 

@@ -4,6 +4,9 @@ isort:skip_file
 """
 
 from allocator.allocations.v1 import allocation_pb2 as allocation_pb2
+from allocator.allocations.v1 import quota_pb2 as quota_pb2
+from allocator.machines.v1 import machine_pb2 as machine_pb2
+from allocator.reasons.v1 import reason_pb2 as reason_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import duration_pb2 as duration_pb2
@@ -339,6 +342,162 @@ class RecreateAllocationRequest(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "request_id", b"request_id", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EstimateAllocationRequest(message.Message):
+    """Asks what would come of renting a machine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MACHINE_FIELD_NUMBER: builtins.int
+    machine: builtins.str
+    """`machines/{machine}`."""
+    def __init__(
+        self,
+        *,
+        machine: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["machine", b"machine"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Obstacle(message.Message):
+    """A limit that says no."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    LASTS_FIELD_NUMBER: builtins.int
+    reason: reason_pb2.Reason.ValueType
+    """The reason, from the closed list: that with which CreateAllocation would fail."""
+    message: builtins.str
+    """The same in a sentence, with what to do."""
+    lasts: builtins.bool
+    """Whether waiting does not help."""
+    def __init__(
+        self,
+        *,
+        reason: reason_pb2.Reason.ValueType = ...,
+        message: builtins.str = ...,
+        lasts: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["lasts", b"lasts", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EstimateAllocationResponse(message.Message):
+    """What would come of renting a machine."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CAN_RUN_NOW_FIELD_NUMBER: builtins.int
+    CAN_EVER_RUN_FIELD_NUMBER: builtins.int
+    OBSTACLES_FIELD_NUMBER: builtins.int
+    PRICE_PER_HOUR_FIELD_NUMBER: builtins.int
+    RESOURCE_CLASS_FIELD_NUMBER: builtins.int
+    NEEDS_FIELD_NUMBER: builtins.int
+    QUOTA_FIELD_NUMBER: builtins.int
+    LEFT_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
+    can_run_now: builtins.bool
+    """Whether it would be admitted at once."""
+    can_ever_run: builtins.bool
+    """Whether it can run at all, once others, or other things of the caller's, have gone."""
+    resource_class: builtins.str
+    """The resource class that it would have; empty where it has none here."""
+    @builtins.property
+    def obstacles(self) -> containers.RepeatedCompositeFieldContainer[Obstacle]:
+        """The limits that say no; none where it can run now."""
+
+    @builtins.property
+    def price_per_hour(self) -> machine_pb2.Money:
+        """What an hour in state READY costs; unset where that is nothing."""
+
+    @builtins.property
+    def needs(self) -> quota_pb2.QuotaAmounts:
+        """What it would take of the quota."""
+
+    @builtins.property
+    def quota(self) -> quota_pb2.Quota:
+        """What the caller may have, and has."""
+
+    @builtins.property
+    def left(self) -> quota_pb2.QuotaAmounts:
+        """What is left of the quota before it; -1 for no limit."""
+
+    @builtins.property
+    def queue(self) -> allocation_pb2.QueuePlace:
+        """Where it would stand in the queue, where it cannot run now and may wait."""
+
+    def __init__(
+        self,
+        *,
+        can_run_now: builtins.bool = ...,
+        can_ever_run: builtins.bool = ...,
+        obstacles: abc.Iterable[Obstacle] | None = ...,
+        price_per_hour: machine_pb2.Money | None = ...,
+        resource_class: builtins.str = ...,
+        needs: quota_pb2.QuotaAmounts | None = ...,
+        quota: quota_pb2.Quota | None = ...,
+        left: quota_pb2.QuotaAmounts | None = ...,
+        queue: allocation_pb2.QueuePlace | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["left", b"left", "needs", b"needs", "price_per_hour", b"price_per_hour", "queue", b"queue", "quota", b"quota"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["can_ever_run", b"can_ever_run", "can_run_now", b"can_run_now", "left", b"left", "needs", b"needs", "obstacles", b"obstacles", "price_per_hour", b"price_per_hour", "queue", b"queue", "quota", b"quota", "resource_class", b"resource_class"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CancelAllocationRequest(message.Message):
+    """Asks to take an allocation out of the queue."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`allocations/{allocation}`."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PrioritizeAllocationRequest(message.Message):
+    """Asks to put an allocation at a position of the queue."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`allocations/{allocation}`."""
+    position: builtins.int
+    """From 1: the next one; a larger one than there are is the last. 1 by default."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -83,6 +83,21 @@ class AllocationServiceStub:
                 request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RecreateAllocationRequest.SerializeToString,
                 response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
                 _registered_method=True)
+        self.EstimateAllocation = channel.unary_unary(
+                '/allocator.allocations.v1.AllocationService/EstimateAllocation',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.EstimateAllocationRequest.SerializeToString,
+                response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.EstimateAllocationResponse.FromString,
+                _registered_method=True)
+        self.CancelAllocation = channel.unary_unary(
+                '/allocator.allocations.v1.AllocationService/CancelAllocation',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.CancelAllocationRequest.SerializeToString,
+                response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
+                _registered_method=True)
+        self.PrioritizeAllocation = channel.unary_unary(
+                '/allocator.allocations.v1.AllocationService/PrioritizeAllocation',
+                request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.PrioritizeAllocationRequest.SerializeToString,
+                response_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
+                _registered_method=True)
         self.InspectAllocation = channel.unary_unary(
                 '/allocator.allocations.v1.AllocationService/InspectAllocation',
                 request_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.InspectAllocationRequest.SerializeToString,
@@ -120,9 +135,10 @@ class AllocationServiceServicer:
     """
 
     def CreateAllocation(self, request, context):
-        """Rents a machine. Answers at once, with its address, in PROVISIONING; WatchAllocations or
-        GetAllocation tell when it is READY.
-        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
+        """Rents a machine: everything that it needs is taken as one, or nothing is. Answers at once, with its
+        address, in PROVISIONING; WatchAllocations or GetAllocation tell when it is READY. Where there is no
+        room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
+        Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
         VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
         RUNTIME_ADMINS_ONLY.
         """
@@ -195,6 +211,31 @@ class AllocationServiceServicer:
         Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
         MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
         RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EstimateAllocation(self, request, context):
+        """Tells what would come of renting a machine now; nothing is taken.
+        Fails with MACHINE_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAllocation(self, request, context):
+        """Takes a PENDING allocation out of the queue. One that never ran is DELETED; one that was stopped
+        before is STOPPED again, with its files and its address.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PrioritizeAllocation(self, request, context):
+        """Puts a PENDING allocation at a position of the queue.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -301,6 +342,21 @@ def add_AllocationServiceServicer_to_server(servicer, server):
             'RecreateAllocation': grpc.unary_unary_rpc_method_handler(
                     servicer.RecreateAllocation,
                     request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RecreateAllocationRequest.FromString,
+                    response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.SerializeToString,
+            ),
+            'EstimateAllocation': grpc.unary_unary_rpc_method_handler(
+                    servicer.EstimateAllocation,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.EstimateAllocationRequest.FromString,
+                    response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.EstimateAllocationResponse.SerializeToString,
+            ),
+            'CancelAllocation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllocation,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.CancelAllocationRequest.FromString,
+                    response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.SerializeToString,
+            ),
+            'PrioritizeAllocation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PrioritizeAllocation,
+                    request_deserializer=allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.PrioritizeAllocationRequest.FromString,
                     response_serializer=allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.SerializeToString,
             ),
             'InspectAllocation': grpc.unary_unary_rpc_method_handler(
@@ -577,6 +633,87 @@ class AllocationService:
             target,
             '/allocator.allocations.v1.AllocationService/RecreateAllocation',
             allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.RecreateAllocationRequest.SerializeToString,
+            allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EstimateAllocation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/EstimateAllocation',
+            allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.EstimateAllocationRequest.SerializeToString,
+            allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.EstimateAllocationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllocation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/CancelAllocation',
+            allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.CancelAllocationRequest.SerializeToString,
+            allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PrioritizeAllocation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.allocations.v1.AllocationService/PrioritizeAllocation',
+            allocator_dot_allocations_dot_v1_dot_allocation__service__pb2.PrioritizeAllocationRequest.SerializeToString,
             allocator_dot_allocations_dot_v1_dot_allocation__pb2.Allocation.FromString,
             options,
             channel_credentials,

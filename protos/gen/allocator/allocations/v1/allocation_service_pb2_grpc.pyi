@@ -37,9 +37,10 @@ class AllocationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AllocationServiceAsyncStub: ...
     CreateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.CreateAllocationRequest, _allocation_pb2.Allocation]
-    """Rents a machine. Answers at once, with its address, in PROVISIONING; WatchAllocations or
-    GetAllocation tell when it is READY.
-    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
+    """Rents a machine: everything that it needs is taken as one, or nothing is. Answers at once, with its
+    address, in PROVISIONING; WatchAllocations or GetAllocation tell when it is READY. Where there is no
+    room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
+    Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
     VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
     RUNTIME_ADMINS_ONLY.
     """
@@ -81,6 +82,19 @@ class AllocationServiceStub:
     MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
     RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
     """
+    EstimateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.EstimateAllocationRequest, _allocation_service_pb2.EstimateAllocationResponse]
+    """Tells what would come of renting a machine now; nothing is taken.
+    Fails with MACHINE_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
+    CancelAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.CancelAllocationRequest, _allocation_pb2.Allocation]
+    """Takes a PENDING allocation out of the queue. One that never ran is DELETED; one that was stopped
+    before is STOPPED again, with its files and its address.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
+    """
+    PrioritizeAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.PrioritizeAllocationRequest, _allocation_pb2.Allocation]
+    """Puts a PENDING allocation at a position of the queue.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
+    """
     InspectAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.InspectAllocationRequest, _allocation_service_pb2.InspectAllocationResponse]
     """Tells all that is known about the instance behind an allocation, asked of the engine now.
     Fails with ALLOCATION_NOT_FOUND, ENGINE_UNAVAILABLE.
@@ -119,9 +133,10 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.CreateAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
-    """Rents a machine. Answers at once, with its address, in PROVISIONING; WatchAllocations or
-    GetAllocation tell when it is READY.
-    Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
+    """Rents a machine: everything that it needs is taken as one, or nothing is. Answers at once, with its
+    address, in PROVISIONING; WatchAllocations or GetAllocation tell when it is READY. Where there is no
+    room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
+    Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
     VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
     RUNTIME_ADMINS_ONLY.
     """
@@ -162,6 +177,19 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
     MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
     RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+    """
+    EstimateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.EstimateAllocationRequest, _allocation_service_pb2.EstimateAllocationResponse]  # type: ignore[assignment]
+    """Tells what would come of renting a machine now; nothing is taken.
+    Fails with MACHINE_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
+    CancelAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.CancelAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
+    """Takes a PENDING allocation out of the queue. One that never ran is DELETED; one that was stopped
+    before is STOPPED again, with its files and its address.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
+    """
+    PrioritizeAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.PrioritizeAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
+    """Puts a PENDING allocation at a position of the queue.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
     """
     InspectAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.InspectAllocationRequest, _allocation_service_pb2.InspectAllocationResponse]  # type: ignore[assignment]
     """Tells all that is known about the instance behind an allocation, asked of the engine now.
@@ -204,9 +232,10 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.CreateAllocationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
-        """Rents a machine. Answers at once, with its address, in PROVISIONING; WatchAllocations or
-        GetAllocation tell when it is READY.
-        Fails with MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
+        """Rents a machine: everything that it needs is taken as one, or nothing is. Answers at once, with its
+        address, in PROVISIONING; WatchAllocations or GetAllocation tell when it is READY. Where there is no
+        room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
+        Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
         VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
         RUNTIME_ADMINS_ONLY.
         """
@@ -295,6 +324,37 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
         MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
         RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def EstimateAllocation(
+        self,
+        request: _allocation_service_pb2.EstimateAllocationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_allocation_service_pb2.EstimateAllocationResponse, _abc.Awaitable[_allocation_service_pb2.EstimateAllocationResponse]]:
+        """Tells what would come of renting a machine now; nothing is taken.
+        Fails with MACHINE_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelAllocation(
+        self,
+        request: _allocation_service_pb2.CancelAllocationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
+        """Takes a PENDING allocation out of the queue. One that never ran is DELETED; one that was stopped
+        before is STOPPED again, with its files and its address.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
+        """
+
+    @_abc_1.abstractmethod
+    def PrioritizeAllocation(
+        self,
+        request: _allocation_service_pb2.PrioritizeAllocationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
+        """Puts a PENDING allocation at a position of the queue.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_NOT_WAITING.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""Adapters of the wallets that allocations are paid from."""
