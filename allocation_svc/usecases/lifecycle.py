@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
@@ -161,6 +160,7 @@ class Lifecycle:
         *,
         once: Once | None = None,
         version: int | None = None,
+        wait: Wait | None = None,
     ) -> Allocation:
         if once is not None and (answered := await self._store.answered(once)) is not None:
             return answered
@@ -170,7 +170,6 @@ class Lifecycle:
         if allocation.exists:
             self._kick(allocation)
             self._watch.refuse_if_away(noted=True)
-        wait: Wait | None = None,
         return allocation
 
     async def _write(
@@ -182,6 +181,7 @@ class Lifecycle:
         *,
         once: Once | None = None,
         version: int | None = None,
+        wait: Wait | None = None,
     ) -> Allocation:
         """Makes a change, however often the reconciler is faster."""
         for _ in range(_MOST_RACES):
@@ -191,7 +191,6 @@ class Lifecycle:
             if version is not None and allocation.version != version:
                 raise Conflict(
                     f"The allocation {name!r} was changed since it was read; read it again and send "
-        wait: Wait | None = None,
                     "that etag.",
                     allocation=name,
                 )
