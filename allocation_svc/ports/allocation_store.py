@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.allocation import Allocation, State
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.machine import MachinePort, Plan
 from allocation_svc.domain.room import ANY_ROOM, Room, Wait
@@ -53,6 +53,21 @@ class Selection:
 
     owner: str = ""
     conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What is told of an allocation without reading all of it.
+
+    Attributes:
+        name: `allocations/{allocation}`.
+        version: counts its changes.
+        state: what is so.
+    """
+
+    name: str
+    version: int
+    state: State
 
 
 class AllocationStore(Protocol):
@@ -114,12 +129,20 @@ class AllocationStore(Protocol):
         """
         ...
 
-    async def existing(self, size: int, after: str = "") -> Sequence[Allocation]:
-        """Allocations that are not deleted, by name.
+    async def existing(self, size: int, after: str = "") -> Sequence[Existing]:
+        """What there is of allocations that are not deleted, by name: cheap for ten thousand of them.
 
         Args:
             size: how many at most.
             after: the name after which to begin.
+        """
+        ...
+
+    async def several(self, names: Sequence[str]) -> Sequence[Allocation]:
+        """Allocations of these names, in no order; those that there are not are left out.
+
+        Args:
+            names: some hundreds at most.
         """
         ...
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
 from dataclasses import replace
 
 from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.clock_steps import decide_by_any_clock
 from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.clock_steps import with_true_deadline
+from allocation_svc.domain.decision import decide
+from allocation_svc.domain.instance import Instance
 from allocation_svc.domain.step import Act, Rules, Step
 from allocation_svc.ports.allocation_store import AllocationStore
 from allocation_svc.ports.engine import Engine
@@ -24,14 +27,13 @@ from allocation_svc.usecases.boot import Turns
 from allocation_svc.usecases.clock_watch import ClockWatch
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.steps import Steps
+from allocation_svc.usecases.sweep import Sweep
 from chassis.clock import Clock
 from chassis.faults import Fault
 
 _MOST_STEPS = 30
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 60.0
-_PAGE = 500
-_TELLS_OF_A_FAILED_ONE = frozenset({InstanceState.READY, InstanceState.UNHEALTHY})
 
 
 class Reconciler:
@@ -76,14 +78,22 @@ class Reconciler:
         self._rules = rules
         self._workers = workers
         self._sweep_seconds = sweep_seconds
-        self._orphan_grace = orphan_grace_seconds
         self._agenda = Agenda(clock)
         self._failures: dict[str, int] = {}
-        self._orphans: dict[str, float] = {}
-        self._doomed: dict[str, Instance] = {}
         self._sweep_now = asyncio.Event()
         self._turns = Turns(boot_starts, self._agenda.kick)
         self._clock_watch = ClockWatch(clock)
+        self._sweep = Sweep(
+            store,
+            engine,
+            watch,
+            steps,
+            clock=clock,
+            observer=observer,
+            heard=self._turns.heard,
+            kick=self._agenda.kick,
+            orphan_grace_seconds=orphan_grace_seconds,
+        )
 
     def kick(self, name: str) -> None:
         """Has an allocation worked on at once: its owner has asked for something."""
@@ -193,9 +203,9 @@ class Reconciler:
             self._sweep_now.clear()
             try:
                 if self._watch.answers:
-                    await self._sweep()
-                else:
-                    await self._mark_unknown()
+                    await self._sweep.compare()
+                elif self._watch.away_seconds >= self._rules.away:
+                    await self._sweep.mark_unknown()
             except Fault as fault:
                 self._observer.failed("sweep", fault)
             await until(self._clock, self._sweep_now, self._until_next_sweep())
@@ -206,88 +216,12 @@ class Reconciler:
             return self._sweep_seconds
         return min(self._sweep_seconds, left + 0.01)
 
-    async def _sweep(self) -> None:
-        """Compares every allocation with its instance, and kicks those that are to be worked on."""
-        began = self._clock.monotonic()
-        await self._watch.refresh_node()
-        listed = {instance.allocation: instance for instance in await self._engine.instances()}
-        orphans = dict(listed)
-        for told in listed.values():
-            self._turns.heard(told)
-        count, after = 0, ""
-        while page := await self._store.existing(_PAGE, after):
-            for allocation in page:
-                orphans.pop(allocation.name, None)
-                instance = listed.get(allocation.name)
-                if instance is None:
-                    instance = self._steps.not_listed(allocation.name, began)
-                else:
-                    self._steps.heard(instance)
-                if not _is_settled(allocation, instance):
-                    self._agenda.kick(allocation.name, _lane(allocation))
-            count, after = count + len(page), page[-1].name
-            # Ten thousand allocations must not hold everybody else up.
-            await self._clock.sleep(0)
-        removed = self._doom(orphans)
-        self._observer.swept(count, len(listed), removed, self._clock.monotonic() - began)
-
-    async def _mark_unknown(self) -> None:
-        """Kicks everything whose state is not known any more."""
-        if self._watch.away_seconds < self._rules.away:
-            return
-        after = ""
-        while page := await self._store.existing(_PAGE, after):
-            for allocation in page:
-                if allocation.state not in (State.UNKNOWN, State.FAILED, State.DELETING):
-                    self._agenda.kick(allocation.name)
-            after = page[-1].name
-
-    def _doom(self, found: Mapping[str, Instance]) -> int:
-        """Has instances removed that have had no live allocation for the grace."""
-        now = self._clock.monotonic()
-        # A MISSING one is listed for what is left of it: its volumes, or a record.
-        self._orphans = {name: self._orphans.get(name, now) for name in found}
-        self._doomed = {
-            name: found[name]
-            for name, since in self._orphans.items()
-            if now - since >= self._orphan_grace
-        }
-        for name in self._doomed:
-            self._agenda.kick(name, Lane.REMOVALS)
-        return len(self._doomed)
-
     async def _without_allocation(self, name: str) -> None:
         """There is no live allocation of a name: removes the instance that outlived it."""
         self._agenda.no_more(name)
         self._turns.leave(name)
-        orphan = self._doomed.get(name)
+        orphan = self._sweep.orphan(name)
         if orphan is not None:
             await self._engine.remove(name, max(orphan.generation, 1))
-            self._orphans.pop(name, None)
-            self._doomed.pop(name, None)
+            self._sweep.removed(name)
         self._steps.forget(name)
-
-
-def _lane(allocation: Allocation) -> Lane:
-    return Lane.REMOVALS if allocation.desired is Desired.DELETED else Lane.STEPS
-
-
-def _is_settled(allocation: Allocation, instance: Instance) -> bool:
-    """Whether nothing is to be done, seen at a glance; where it is not sure, `decide` looks."""
-    if allocation.asked or instance.generation > allocation.generation:
-        return False
-    current = instance.generation == allocation.generation
-    match allocation.desired, allocation.state:
-        case Desired.RUNNING, State.READY:
-            return (
-                current
-                and instance.state is InstanceState.READY
-                and instance.incarnation == allocation.incarnation
-                and instance.incarnation > allocation.after_incarnation
-            )
-        case Desired.STOPPED, State.STOPPED:
-            return not current or instance.state in (InstanceState.EXITED, InstanceState.MISSING)
-        case Desired.RUNNING, State.FAILED:
-            return not current or instance.state not in _TELLS_OF_A_FAILED_ONE
-        case _:
-            return False

@@ -422,6 +422,11 @@ async def test_what_exists_is_gone_through_by_name(opened: Opened) -> None:
         seen += [allocation.name for allocation in page]
     assert seen == sorted(names)
     assert gone.name not in seen
+    [first, *_] = await opened.store.existing(1)
+    assert (first.version, first.state) == (1, State.PROVISIONING)
+    found = await opened.store.several([*names, gone.name, "allocations/nobody"])
+    assert {allocation.name for allocation in found} == {*names, gone.name}
+    assert await opened.store.several([]) == []
 
 
 async def test_what_is_kept_survives_a_restart(opening: Opening) -> None:

@@ -38,6 +38,8 @@ from allocation_svc.domain.room import Room
 from allocation_svc.domain.usage import Truth
 from allocation_svc.ports.allocation_store import Claim, Selection
 from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX
+from allocation_svc.ports.allocation_store import Claim, Existing, Selection
+from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX, TALLIES
 from chassis.bus import Record
 from chassis.bus.outbox import append
 from chassis.clock import Clock
@@ -51,11 +53,13 @@ _BY_NAME = Lookup(_TEXT)
 _BY_OWNER_AND_NAME = Lookup(_TEXT.where(_COLUMNS.owner == bindparam("of_owner")))
 _PLAN = select(_COLUMNS.plan, _COLUMNS.sealed_secrets).where(_COLUMNS.name == bindparam("of_name"))
 _EXISTING = (
-    select(_COLUMNS.document)
+    select(_COLUMNS.name, _COLUMNS.version, _COLUMNS.state)
     .where(_COLUMNS.live == 1, _COLUMNS.name > bindparam("after"))
     .order_by(_COLUMNS.name)
     .limit(bindparam("size"))
 )
+_SEVERAL = select(_COLUMNS.document).where(_COLUMNS.name.in_(bindparam("of_names", expanding=True)))
+_STATES = {state.value: state for state in State}
 _NEW = insert(ALLOCATIONS)
 # A deleted allocation is history: nothing changes it any more.
 _CHANGED = update(ALLOCATIONS).where(
@@ -174,13 +178,22 @@ class SqlAllocationStore:
             ]
         )
 
-    async def existing(self, size: int, after: str = "") -> Sequence[Allocation]:
-        """Allocations that are not deleted, by name."""
+    async def existing(self, size: int, after: str = "") -> Sequence[Existing]:
+        """What there is of allocations that are not deleted, by name."""
         bounds = {"after": after, "size": size}
         return await self._database.read(
             lambda connection: [
-                allocation_of(document)
-                for document in connection.execute(_EXISTING, bounds).scalars()
+                Existing(name, version, _STATES[state])
+                for name, version, state in connection.execute(_EXISTING, bounds)
+            ]
+        )
+
+    async def several(self, names: Sequence[str]) -> Sequence[Allocation]:
+        """Allocations of these names."""
+        key = {"of_names": list(names)}
+        return await self._database.read(
+            lambda connection: [
+                allocation_of(document) for document in connection.execute(_SEVERAL, key).scalars()
             ]
         )
 
