@@ -322,6 +322,7 @@ class Capacity:
         admins_only: whether instances could read what is not theirs, and nobody declared all trusted.
         isolation: how far instances are kept apart, in words.
         host: what people are shown for published ports; empty where the settings say so.
+        disk_bytes: of the disk where instances are kept; 0 where that is not seen from here.
     """
 
     runtime_version: str
@@ -332,3 +333,4 @@ class Capacity:
     admins_only: bool
     isolation: str
     host: str = ""
+    disk_bytes: int = 0

@@ -182,6 +182,7 @@ def node_to_wire(
         public_host=public_host,
         cpu_millis=capacity.cpu_millis,
         memory_bytes=capacity.memory_bytes,
+        disk_bytes=capacity.disk_bytes,
         runs_images=capacity.runs_images,
         runs_commands=capacity.runs_commands,
         admins_only=capacity.admins_only,

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiodocker.exceptions import DockerError
 
+from docker_svc.adapters.container_runtime.disk import disk_of
 from docker_svc.adapters.container_runtime.docker_carriers import CarriedVolumes
 from docker_svc.adapters.container_runtime.docker_config import (
     LABEL_ALLOCATION,
@@ -324,6 +325,7 @@ class DockerRuntime:
             runtime_version=f"Docker {about.get('ServerVersion', '')}".strip(),
             cpu_millis=int(about["NCPU"]) * 1000,
             memory_bytes=int(about["MemTotal"]),
+            disk_bytes=disk_of(about.get("DockerRootDir", "")),
             runs_images=True,
             runs_commands=False,
             admins_only=False,

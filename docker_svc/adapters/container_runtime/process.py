@@ -20,6 +20,7 @@ import orjson
 
 from docker_svc.adapters.container_runtime import shim as shim_module
 from docker_svc.adapters.container_runtime.boot import boot_id
+from docker_svc.adapters.container_runtime.disk import disk_of
 from docker_svc.adapters.container_runtime.folder_parts import in_thread
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
 from docker_svc.adapters.container_runtime.process_folder import (
@@ -348,6 +349,7 @@ class ProcessRuntime:
             runtime_version=f"processes of {platform.system()} {platform.release()}",
             cpu_millis=len(os.sched_getaffinity(0)) * 1000,
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            disk_bytes=disk_of(self._root),
             runs_images=False,
             runs_commands=True,
             admins_only=not (self._isolation.keeps_secrets or self._policy.trusts_everyone),
