@@ -18,10 +18,14 @@ from allocctl.commands import (
     broker,
     catalogue,
     certs,
+    changes,
+    limits,
     logs,
     migrate,
     running,
     tokens,
+    usage,
+    volumes,
 )
 from allocctl.failures import Failure, shown_failures
 
@@ -41,19 +45,29 @@ app.command("verify")(accounts.verify)
 app.command("login")(accounts.log_in)
 app.command("logout")(accounts.log_out)
 app.command("whoami")(accounts.who_am_i)
+app.command("estimate")(changes.estimate)
 app.command("allocate")(allocations.allocate)
 app.command("ls")(allocations.list_allocations)
 app.command("inspect")(allocations.inspect)
 app.command("logs")(logs.logs)
+app.command("usage")(usage.usage)
+app.command("archive")(volumes.archive)
 app.command("stop")(allocations.stop)
 app.command("start")(allocations.start)
 app.command("restart")(allocations.restart)
 app.command("rm")(allocations.remove)
+app.command("update")(changes.update)
+app.command("recreate")(changes.recreate)
+app.command("cancel")(changes.cancel)
 app.command("migrate")(migrate.migrate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("export")(backup.export)
 app.command("import")(backup.import_)
+app.add_typer(volumes.app, name="volumes")
+app.add_typer(limits.quota, name="quota")
+app.add_typer(limits.classes, name="classes")
+app.add_typer(changes.queue, name="queue")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(admin.app, name="admin")
 app.add_typer(broker.app, name="broker")

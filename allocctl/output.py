@@ -12,8 +12,12 @@ import typer
 from google.protobuf.json_format import MessageToDict
 
 if TYPE_CHECKING:
+    from allocator.machines.v1.machine_pb2 import Money
     from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
+
+
+_WITHOUT_CENTS = frozenset({"JPY", "KRW", "CLP", "ISK", "VND"})
 
 
 class Format(StrEnum):
@@ -59,6 +63,22 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: st
     # Where the output goes to a file or a program, lines are not folded to a screen's width.
     console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
     console.print(made)
+
+
+def until(time: Timestamp) -> str:
+    """How long it is until then, in the two largest units: `4m10s`; `now` where it is past."""
+    from allocctl.spans import span_text
+
+    seconds = (time.ToDatetime(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+    return span_text(seconds) if seconds >= 1 else "now"
+
+
+def price_text(money: Money) -> str:
+    """What an hour costs: `0.12 EUR an hour`; `free`."""
+    if not money.minor_units:
+        return "free"
+    digits = 0 if money.currency_code in _WITHOUT_CENTS else 2
+    return f"{money.minor_units / 10**digits:.{digits}f} {money.currency_code} an hour"
 
 
 def age(time: Timestamp) -> str:
