@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from pathlib import Path
 
+import orjson
 from pydantic import Field, ValidationInfo, field_validator
 
 from chassis.settings import ServiceSettings
@@ -238,6 +239,14 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_DOCKER_"):
         description="How many instances that are ready are looked at at a time, whether they still "
         "answer; a look takes a second at most.",
     )
+
+    @field_validator("swarm_engines", "swarm_volume_options", mode="before")
+    @classmethod
+    def _pairs_from_json(cls, value: object) -> object:
+        """Reads JSON objects of text."""
+        if isinstance(value, str):
+            return orjson.loads(value or "{}")
+        return value
 
     @field_validator("container_log_size")
     @classmethod

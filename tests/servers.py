@@ -127,6 +127,17 @@ def redis_url(database: int = 0) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"/{database}", "", ""))
 
 
+def swarm_manager() -> str:
+    """The URL of the engine that manages a Docker Swarm, `unix:///…`."""
+    return _setting("ALLOCATOR_TEST_SWARM")
+
+
+def swarm_engines() -> dict[str, str]:
+    """The URLs of the engines of the Swarm's other nodes, by the names of the nodes."""
+    pairs = _setting("ALLOCATOR_TEST_SWARM_ENGINES").split()
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
 def kafka_bootstrap() -> str:
     """host:port of the Kafka server; its URL for `open_bus` is `kafka://` and this."""
     return _setting("ALLOCATOR_TEST_KAFKA")

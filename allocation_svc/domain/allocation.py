@@ -161,7 +161,7 @@ class Allocation:
     What the reconciler needs besides:
 
     Attributes:
-        node: where its instances run and its ports are leased.
+        node: what its ports are leased of: a host, or a cluster as a whole.
         deadline: when the present moving state is out of time; None in states of rest.
         incarnation: how often its program had been started when it was last heard of.
         after_incarnation: the program shall run with an incarnation above this one; so a start or a
@@ -174,6 +174,7 @@ class Allocation:
         port_tries: how often a leased port turned out to be taken by a stranger, since it last ran.
         stop_grace_seconds: how long its program may take to stop.
         probe_seconds: how long its program may take to become ready.
+        placed_on: the name of the node that its instance was last heard of on; empty before.
         machine_restart_policy: what its machine says of programs that end by themselves.
         restart_unhealthy: whether a program that does not answer any more is restarted.
         restarts: those that nobody asked for.
@@ -215,6 +216,7 @@ class Allocation:
     port_tries: int = 0
     stop_grace_seconds: float = 10.0
     probe_seconds: float = 60.0
+    placed_on: str = ""
     restart_policy: RestartPolicy = RestartPolicy.NEVER
     machine_restart_policy: RestartPolicy = RestartPolicy.NEVER
     restart_unhealthy: bool = False

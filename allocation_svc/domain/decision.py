@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from allocation_svc.domain.allocation import Allocation, Desired, LastKnown, State, StateReason
+from allocation_svc.domain.away import is_away, without_its_node
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.step import REST, Act, Observation, Rules, Step, deadline_of, fact_of
@@ -42,6 +43,8 @@ def decide(
         return TowardsRoom(allocation, None, seen.done, now, rules).step()
     if not seen.engine_answers:
         return _without_engine(allocation, seen, now, rules)
+    if seen.instance is not None and is_away(allocation, seen.instance):
+        return without_its_node(allocation, seen.instance, seen, now)
     if allocation.state is State.UNKNOWN:
         return _engine_is_back(allocation, seen, now, rules)
     instance = seen.instance

@@ -20,6 +20,7 @@ class InstanceState(Enum):
     EXITED = "EXITED"
     MISSING = "MISSING"
     FAILED = "FAILED"
+    AWAY = "AWAY"
     UNHEALTHY = "UNHEALTHY"
 
 
@@ -46,6 +47,8 @@ class Instance:
         progress: what is being done, in words.
         node: where it runs.
         observe_time: when the engine was asked.
+        host: where its ports are reached; empty where that is the node's.
+        away_time: when its node was last heard of, where it is AWAY.
     """
 
     allocation: str
@@ -66,6 +69,8 @@ class Instance:
     progress: str = ""
     node: str = ""
     observe_time: datetime | None = None
+    host: str = ""
+    away_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from allocation_svc.domain.allocation import State, StateReason
+from allocation_svc.domain.away import placed
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.health import Healing
 from allocation_svc.domain.instance import Instance, InstanceState
@@ -41,6 +42,8 @@ class TowardsRunning(Healing):
                 return self._exited(instance)
             case InstanceState.FAILED:
                 return self._not_made(instance)
+            case InstanceState.AWAY:
+                return REST  # decided before
             case InstanceState.UNHEALTHY:
                 if instance.incarnation <= allocation.after_incarnation:
                     return self._restart()
@@ -126,7 +129,7 @@ class TowardsRunning(Healing):
         if allocation.state is State.READY and instance.incarnation == allocation.incarnation:
             return Step(after=replace(allocation, asked=False)) if allocation.asked else REST
         after = replace(
-            allocation.moved(State.READY, self.now),
+            placed(allocation, instance).moved(State.READY, self.now),
             asked=False,
             incarnation=instance.incarnation,
             first_ready_time=allocation.first_ready_time or self.now,

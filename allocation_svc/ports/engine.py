@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from allocation_svc.domain.instance import Instance, InstanceSpec, Node
+from allocation_svc.domain.node import NodeSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,26 @@ class Engine(Protocol):
 
     async def last_lines(self, allocation: str, lines: int) -> tuple[str, ...]:
         """The last lines of an allocation's log, oldest first; none where there is no log."""
+        ...
+
+    async def nodes(self) -> Sequence[NodeSeen]:
+        """The nodes that instances run on, as they are now; one where there is no cluster."""
+        ...
+
+    async def drain_node(self, name: str, reason: str) -> None:
+        """Has a node take no more instances; a cluster moves those that it has.
+
+        Raises:
+            NotFound: NODE_NOT_FOUND.
+        """
+        ...
+
+    async def activate_node(self, name: str) -> None:
+        """Has a node take instances again.
+
+        Raises:
+            NotFound: NODE_NOT_FOUND.
+        """
         ...
 
     async def node(self) -> Node:

@@ -159,6 +159,15 @@ Index(
     USAGE_INTERVALS.c.allocation,
 )
 
+# What is known of each host that instances run on.
+NODES = Table(
+    "nodes",
+    METADATA,
+    Column("name", String(206), primary_key=True),
+    Column("version", Integer(), nullable=False),
+    Column("document", JsonText(), nullable=False),
+)
+
 ONCE = once_table(METADATA)
 OUTBOX = outbox_table(METADATA)
 LEASES = lease_table(METADATA)

@@ -61,6 +61,7 @@ def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
         etag=etag_of(allocation.version),
         labels=allocation.labels,
         resource_class=allocation.resource_class,
+        node=node_name(allocation.placed_on) if allocation.placed_on else "",
         restart_policy=_POLICIES[allocation.restart_policy],
         restart_count=allocation.restarts.count,
     )

@@ -27,10 +27,11 @@ class ProcessSettings(ServiceSettings, prefix="ALLOCATOR_"):
         default="127.0.0.1:50051",
         description="Where public gRPC is served, host:port; port 0 for any.",
     )
-    runtime: Literal["auto", "docker", "process"] = Field(
+    runtime: Literal["auto", "docker", "process", "swarm"] = Field(
         default="auto",
         description="What runs instances. auto: the Docker engine if one answers at the first "
-        "start, else processes; the choice is stored.",
+        "start, else processes; the choice is stored. swarm: services of the Docker Swarm of which "
+        "the engine is a manager; never chosen by itself.",
     )
     peers: dict[str, str] = Field(
         default_factory=dict,

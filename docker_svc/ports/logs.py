@@ -58,10 +58,11 @@ class LogSource:
     r"""Where the log of one instance is to be read.
 
     Attributes:
-        kind: `docker`: the HTTP API of a container engine; `file`: a file of JSON lines, each
+        kind: `docker`: the HTTP API of a container engine; `swarm`: that of a manager of a cluster,
+            where the instance is a task; `file`: a file of JSON lines, each
             `{"log": "…\n", "stream": "stdout", "time": "…Z"}`, rotated by renaming it to `.1`.
-        instance: what tells the instance from every other: the container's id, or the instance's
-            own unique name. A restarted container keeps its id, and so its place in the log.
+        instance: what tells the instance from every other: the id of the container or the task, or
+            the instance's own unique name. A restarted container keeps its id, and so its place in the log.
         address: the engine, `unix:///var/run/docker.sock` or `tcp://host:2375`; or the file's path.
         running: whether the program runs. Of a `docker` source it is but a hint, since the engine
             is asked; a `file` source is read for as long as it is true.
@@ -69,7 +70,7 @@ class LogSource:
             carry its number. 0: from when the source is attached.
     """
 
-    kind: Literal["docker", "file"]
+    kind: Literal["docker", "swarm", "file"]
     instance: str
     address: str
     running: bool = True

@@ -33,6 +33,7 @@ from docker_svc.domain.instance import (
     PROBE_TIMEOUT_SECONDS,
     STOP_GRACE_SECONDS,
 )
+from docker_svc.domain.node import NodeStanding
 from docker_svc.usecases.watching import Available, ListAgain, SignOfLife, Told
 
 _PROTOCOLS = {
@@ -132,7 +133,24 @@ def instance_to_wire(instance: Instance) -> instance_pb2.Instance:
             for port in instance.ports
         ],
         node=instance.node,
+        host=instance.host,
+        away_time=_time(instance.away_time),
         observe_time=_time(instance.observe_time),
+    )
+
+
+def node_standing_to_wire(node: NodeStanding) -> instance_pb2.NodeStanding:
+    """What is so of a node."""
+    return instance_pb2.NodeStanding(
+        name=node.name,
+        host=node.host,
+        answers=node.answers,
+        drained=node.drained,
+        drain_reason=node.drain_reason,
+        cpu_millis=node.cpu_millis,
+        memory_bytes=node.memory_bytes,
+        observe_time=_time(node.observe_time),
+        message=node.message,
     )
 
 

@@ -19,6 +19,7 @@ from docker_svc.transport.mapping import (
     instance_to_wire,
     key_from_wire,
     limits_from_wire,
+    node_standing_to_wire,
     node_to_wire,
     progress_to_wire,
     spec_from_wire,
@@ -143,6 +144,30 @@ class ContainerServicer(ActivityServicing, LogServicing, VolumeServicing):
             async with aclosing(self._until_draining(work.node.pull(request.image))) as steps:
                 async for step in steps:
                     yield progress_to_wire(step)
+
+    async def ListNodes(
+        self, request: service_pb2.ListNodesRequest, call: Call
+    ) -> service_pb2.ListNodesResponse:
+        """The nodes that instances run on."""
+        del request, call
+        with self._duty.working() as work:
+            return service_pb2.ListNodesResponse(
+                nodes=map(node_standing_to_wire, await work.node.roster.list_all())
+            )
+
+    async def DrainNode(self, request: service_pb2.DrainNodeRequest, call: Call) -> Empty:
+        """Has a node take no more instances."""
+        del call
+        with self._duty.working() as work:
+            await work.node.roster.drain(request.node, request.reason)
+        return Empty()
+
+    async def ActivateNode(self, request: service_pb2.ActivateNodeRequest, call: Call) -> Empty:
+        """Has a node take instances again."""
+        del call
+        with self._duty.working() as work:
+            await work.node.roster.activate(request.node)
+        return Empty()
 
     async def GetNode(self, request: service_pb2.GetNodeRequest, call: Call) -> instance_pb2.Node:
         """What this node is and has."""

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from docker_svc.domain import Capacity, Progress
 from docker_svc.ports.container_runtime import ContainerRuntime
+from docker_svc.ports.node_roster import NodeRoster
 
 
 class Node:
@@ -16,11 +17,15 @@ class Node:
         name: of the node.
         runtime_name: what runs instances there.
         public_host: what people are shown for published ports.
+        roster: the nodes of the cluster, where the runtime has several; else this one.
     """
 
-    def __init__(self, runtime: ContainerRuntime, name: str, public_host: str) -> None:
+    def __init__(
+        self, runtime: ContainerRuntime, name: str, public_host: str, roster: NodeRoster
+    ) -> None:
         """Keeps the runtime and the names."""
         self._runtime = runtime
+        self.roster = roster
         self.name = name
         self.runtime_name = runtime.name
         self.public_host = public_host

@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 
 from allocation_svc.domain.allocation import Protocol
 from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState, Node
+from allocation_svc.domain.node import NodeSeen
 from allocation_svc.ports.engine import EngineEvent
 from chassis.clock import truncated
 from chassis.faults import NotFound
@@ -126,6 +127,35 @@ class GrpcEngine:
         found = [line for record in answer.records for line in _lines(record)]
         return tuple(line[:_LONGEST_LINE] for line in found[-lines:])
 
+    async def nodes(self) -> Sequence[NodeSeen]:
+        """The nodes that instances run on."""
+        request = container_service_pb2.ListNodesRequest()
+        answer = await ask(self._stub.ListNodes, request, timeout=self._seconds)
+        return [
+            NodeSeen(
+                name=node.name,
+                host=node.host,
+                answers=node.answers,
+                drained=node.drained,
+                drain_reason=node.drain_reason,
+                cpu_millis=node.cpu_millis,
+                memory_bytes=node.memory_bytes,
+                observe_time=truncated(node.observe_time.ToDatetime(tzinfo=UTC)),
+                message=node.message,
+            )
+            for node in answer.nodes
+        ]
+
+    async def drain_node(self, name: str, reason: str) -> None:
+        """Has a node take no more instances."""
+        request = container_service_pb2.DrainNodeRequest(node=name, reason=reason)
+        await ask(self._stub.DrainNode, request, timeout=self._seconds)
+
+    async def activate_node(self, name: str) -> None:
+        """Has a node take instances again."""
+        request = container_service_pb2.ActivateNodeRequest(node=name)
+        await ask(self._stub.ActivateNode, request, timeout=self._seconds)
+
     async def node(self) -> Node:
         """What the node is and can."""
         request = container_service_pb2.GetNodeRequest()
@@ -172,7 +202,7 @@ def _spec_message(spec: InstanceSpec) -> instance_pb2.InstanceSpec:
         ),
         run_as=spec.run_as,
         volumes=[
-            instance_pb2.Volume(path=volume.path, size_mib=volume.size_mib)
+            instance_pb2.Volume(path=volume.path, size_mib=volume.size_mib, volume=volume.volume)
             for volume in spec.volumes
         ],
     )
@@ -213,6 +243,8 @@ def _instance(message: instance_pb2.Instance) -> Instance:
         progress=message.progress,
         node=message.node,
         observe_time=_time(message, "observe_time"),
+        host=message.host,
+        away_time=_time(message, "away_time"),
     )
 
 

@@ -23,7 +23,7 @@ class RuntimeChoice:
     """What was chosen.
 
     Attributes:
-        runtime: `docker` or `process`.
+        runtime: `docker`, `swarm` or `process`.
         installation: the id of this folder, on labels and in names of networks.
     """
 
@@ -55,7 +55,7 @@ async def choose_runtime(asked: str, folder: Path) -> RuntimeChoice:
     """The runtime of an installation; chosen at its first start, the same ever after.
 
     Args:
-        asked: `auto`, `docker` or `process`. `auto` chooses docker if an engine answers now.
+        asked: `auto`, `docker`, `swarm` or `process`. `auto` chooses docker if an engine answers now.
         folder: where the choice is kept, in `runtime.json`; no other process chooses there now.
 
     Raises:

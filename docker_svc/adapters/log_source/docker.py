@@ -20,6 +20,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 from urllib.parse import quote
 
 from docker_svc.adapters.log_source.engine_frames import EngineFrames
@@ -125,7 +126,7 @@ class DockerTail(Tail):
 
     def _ask_state(self, now: float) -> None:
         if self.flush(now):
-            self._ask(now, _Asked.STATE, f"/containers/{quote(self.source.instance)}/json")
+            self._ask(now, _Asked.STATE, self._state_path)
 
     def _ask_log(self, now: float, asked: _Asked, *, guess: int = _FIRST_GUESS) -> None:
         """Asks for what comes after what was read.
@@ -150,7 +151,7 @@ class DockerTail(Tail):
             query += self._from_journal()
         self._is_first = True
         self._brought = 0
-        path = f"/containers/{quote(self.source.instance)}/logs"
+        path = f"{self._place_path}/logs"
         self._ask(now, asked, f"{path}?{query}&stdout=1&stderr=1&timestamps=1")
 
     def _from_journal(self) -> str:
@@ -212,8 +213,7 @@ class DockerTail(Tail):
             self._state += got
             return
         try:
-            state = json.loads(self._state)["State"]
-            is_running = bool(state["Running"])
+            is_running = self._runs(json.loads(self._state))
         except (ValueError, KeyError, TypeError):
             self.again(now)
             return
@@ -291,6 +291,10 @@ class DockerTail(Tail):
             self._latest.note(taken, has_pieces=self._frames.has_pieces)
         except ValueError:
             # Not a line with its time: the engine's words about a trouble of its own.
+            if self._is_lost(content):
+                if self.flush(now) and self._gap(now):
+                    self._end(now)
+                return
             self._env.log.warning(
                 "engine cannot read a log",
                 allocation=self.allocation,
@@ -366,6 +370,27 @@ class DockerTail(Tail):
         if self._skip_by_time and not self._to_skip:
             self._place = Place()
         return at
+
+    # What another kind of engine says elsewhere
+
+    @property
+    def _place_path(self) -> str:
+        """Where the engine has what it says of the instance."""
+        return f"/containers/{quote(self.source.instance)}"
+
+    @property
+    def _state_path(self) -> str:
+        """Where it says whether the program runs."""
+        return f"{self._place_path}/json"
+
+    def _runs(self, state: dict[str, Any]) -> bool:
+        """Whether the program runs, by what it says there."""
+        return bool(state["State"]["Running"])
+
+    def _is_lost(self, words: bytes) -> bool:
+        """Whether these words of the engine mean that nothing more will come."""
+        del words
+        return False
 
     # Of Tail
 

@@ -21,11 +21,15 @@ from typing import Protocol
 from docker_svc.adapters.log_source.docker import DockerTail
 from docker_svc.adapters.log_source.file import FileTail
 from docker_svc.adapters.log_source.folder_watch import FolderWatch
+from docker_svc.adapters.log_source.swarm import SwarmTail
 from docker_svc.adapters.log_source.tail import Environment, SourceLimits, Tail, WarningLog
 from docker_svc.ports.logs import LogReader, LogSink, LogSource, Run
 
 NAP = 0.0004
 """Seconds between reads while a stream is hot."""
+
+
+_KINDS: dict[str, type[Tail]] = {"docker": DockerTail, "swarm": SwarmTail, "file": FileTail}
 
 
 class _Command(Protocol):
@@ -203,8 +207,7 @@ class Pump:
 
     def _open(self, allocation: str, run: Run, source: LogSource) -> Tail:
         assert self._environment is not None
-        kind = DockerTail if source.kind == "docker" else FileTail
-        tail: Tail = kind(self._environment, allocation, run, source)
+        tail: Tail = _KINDS[source.kind](self._environment, allocation, run, source)
         self._guarded(tail, tail.start)
         return tail
 

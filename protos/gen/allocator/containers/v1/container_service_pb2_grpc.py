@@ -130,6 +130,21 @@ class ContainerServiceStub:
                 request_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeRequest.SerializeToString,
                 response_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeResponse.FromString,
                 _registered_method=True)
+        self.ListNodes = channel.unary_unary(
+                '/allocator.containers.v1.ContainerService/ListNodes',
+                request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.ListNodesRequest.SerializeToString,
+                response_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.ListNodesResponse.FromString,
+                _registered_method=True)
+        self.DrainNode = channel.unary_unary(
+                '/allocator.containers.v1.ContainerService/DrainNode',
+                request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.DrainNodeRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ActivateNode = channel.unary_unary(
+                '/allocator.containers.v1.ContainerService/ActivateNode',
+                request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.ActivateNodeRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.GetNode = channel.unary_unary(
                 '/allocator.containers.v1.ContainerService/GetNode',
                 request_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.GetNodeRequest.SerializeToString,
@@ -294,8 +309,34 @@ class ContainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListNodes(self, request, context):
+        """Lists the nodes that instances run on, by name: one for the runtimes `docker` and `process`, and with
+        `swarm` those of the cluster.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainNode(self, request, context):
+        """Has a node take no more instances. A cluster moves those that it has to others; a host keeps them.
+        Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateNode(self, request, context):
+        """Has a node take instances again.
+        Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetNode(self, request, context):
-        """Tells what this node is and has.
+        """Tells what this node is and has; of a cluster, what its nodes that answer and take instances have
+        together.
         Fails with ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -394,6 +435,21 @@ def add_ContainerServiceServicer_to_server(servicer, server):
                     servicer.ImportVolume,
                     request_deserializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeRequest.FromString,
                     response_serializer=allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeResponse.SerializeToString,
+            ),
+            'ListNodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNodes,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.ListNodesRequest.FromString,
+                    response_serializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.ListNodesResponse.SerializeToString,
+            ),
+            'DrainNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainNode,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.DrainNodeRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ActivateNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateNode,
+                    request_deserializer=allocator_dot_containers_dot_v1_dot_container__service__pb2.ActivateNodeRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'GetNode': grpc.unary_unary_rpc_method_handler(
                     servicer.GetNode,
@@ -889,6 +945,87 @@ class ContainerService:
             '/allocator.containers.v1.ContainerService/ImportVolume',
             allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeRequest.SerializeToString,
             allocator_dot_containers_dot_v1_dot_volume__pb2.ImportVolumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/ListNodes',
+            allocator_dot_containers_dot_v1_dot_container__service__pb2.ListNodesRequest.SerializeToString,
+            allocator_dot_containers_dot_v1_dot_container__service__pb2.ListNodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/DrainNode',
+            allocator_dot_containers_dot_v1_dot_container__service__pb2.DrainNodeRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.containers.v1.ContainerService/ActivateNode',
+            allocator_dot_containers_dot_v1_dot_container__service__pb2.ActivateNodeRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

@@ -119,8 +119,22 @@ class ContainerServiceStub:
     """Makes a volume from a tar archive: as a whole, or not at all, also where the process is killed.
     Fails with VOLUME_IN_USE, VOLUME_TOO_LARGE, ARCHIVE_INVALID, ARCHIVE_UNSAFE, ENGINE_UNAVAILABLE.
     """
+    ListNodes: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.ListNodesRequest, _container_service_pb2.ListNodesResponse]
+    """Lists the nodes that instances run on, by name: one for the runtimes `docker` and `process`, and with
+    `swarm` those of the cluster.
+    Fails with ENGINE_UNAVAILABLE.
+    """
+    DrainNode: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.DrainNodeRequest, _empty_pb2.Empty]
+    """Has a node take no more instances. A cluster moves those that it has to others; a host keeps them.
+    Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
+    ActivateNode: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.ActivateNodeRequest, _empty_pb2.Empty]
+    """Has a node take instances again.
+    Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
     GetNode: _grpc.UnaryUnaryMultiCallable[_container_service_pb2.GetNodeRequest, _instance_pb2.Node]
-    """Tells what this node is and has.
+    """Tells what this node is and has; of a cluster, what its nodes that answer and take instances have
+    together.
     Fails with ENGINE_UNAVAILABLE.
     """
 
@@ -211,8 +225,22 @@ class ContainerServiceAsyncStub(ContainerServiceStub):
     """Makes a volume from a tar archive: as a whole, or not at all, also where the process is killed.
     Fails with VOLUME_IN_USE, VOLUME_TOO_LARGE, ARCHIVE_INVALID, ARCHIVE_UNSAFE, ENGINE_UNAVAILABLE.
     """
+    ListNodes: _aio.UnaryUnaryMultiCallable[_container_service_pb2.ListNodesRequest, _container_service_pb2.ListNodesResponse]  # type: ignore[assignment]
+    """Lists the nodes that instances run on, by name: one for the runtimes `docker` and `process`, and with
+    `swarm` those of the cluster.
+    Fails with ENGINE_UNAVAILABLE.
+    """
+    DrainNode: _aio.UnaryUnaryMultiCallable[_container_service_pb2.DrainNodeRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Has a node take no more instances. A cluster moves those that it has to others; a host keeps them.
+    Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
+    ActivateNode: _aio.UnaryUnaryMultiCallable[_container_service_pb2.ActivateNodeRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Has a node take instances again.
+    Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+    """
     GetNode: _aio.UnaryUnaryMultiCallable[_container_service_pb2.GetNodeRequest, _instance_pb2.Node]  # type: ignore[assignment]
-    """Tells what this node is and has.
+    """Tells what this node is and has; of a cluster, what its nodes that answer and take instances have
+    together.
     Fails with ENGINE_UNAVAILABLE.
     """
 
@@ -410,12 +438,44 @@ class ContainerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListNodes(
+        self,
+        request: _container_service_pb2.ListNodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_container_service_pb2.ListNodesResponse, _abc.Awaitable[_container_service_pb2.ListNodesResponse]]:
+        """Lists the nodes that instances run on, by name: one for the runtimes `docker` and `process`, and with
+        `swarm` those of the cluster.
+        Fails with ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def DrainNode(
+        self,
+        request: _container_service_pb2.DrainNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Has a node take no more instances. A cluster moves those that it has to others; a host keeps them.
+        Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ActivateNode(
+        self,
+        request: _container_service_pb2.ActivateNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Has a node take instances again.
+        Fails with NODE_NOT_FOUND, ENGINE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
     def GetNode(
         self,
         request: _container_service_pb2.GetNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_instance_pb2.Node, _abc.Awaitable[_instance_pb2.Node]]:
-        """Tells what this node is and has.
+        """Tells what this node is and has; of a cluster, what its nodes that answer and take instances have
+        together.
         Fails with ENGINE_UNAVAILABLE.
         """
 

@@ -538,6 +538,60 @@ class Instance(message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
 
 @typing.final
+class NodeStanding(message.Message):
+    """One of the nodes that instances run on, as it is at the moment."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    HOST_FIELD_NUMBER: builtins.int
+    ANSWERS_FIELD_NUMBER: builtins.int
+    DRAINED_FIELD_NUMBER: builtins.int
+    DRAIN_REASON_FIELD_NUMBER: builtins.int
+    CPU_MILLIS_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name."""
+    host: builtins.str
+    """The host name or address that people are shown for published ports there."""
+    answers: builtins.bool
+    """Whether it can be asked."""
+    drained: builtins.bool
+    """Whether it takes no instances."""
+    drain_reason: builtins.str
+    """Why it takes none, where somebody has said so."""
+    cpu_millis: builtins.int
+    """Processor, in thousandths of a core."""
+    memory_bytes: builtins.int
+    """Memory, in bytes."""
+    message: builtins.str
+    """Why it does not answer, where somebody says so."""
+    @builtins.property
+    def observe_time(self) -> timestamp_pb2.Timestamp:
+        """When it was last heard of."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        host: builtins.str = ...,
+        answers: builtins.bool = ...,
+        drained: builtins.bool = ...,
+        drain_reason: builtins.str = ...,
+        cpu_millis: builtins.int = ...,
+        memory_bytes: builtins.int = ...,
+        observe_time: timestamp_pb2.Timestamp | None = ...,
+        message: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["answers", b"answers", "cpu_millis", b"cpu_millis", "drain_reason", b"drain_reason", "drained", b"drained", "host", b"host", "memory_bytes", b"memory_bytes", "message", b"message", "name", b"name", "observe_time", b"observe_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Node(message.Message):
     """A node that runs instances."""
 
@@ -557,7 +611,7 @@ class Node(message.Message):
     name: builtins.str
     """Its name."""
     runtime: builtins.str
-    """What runs instances there: `docker`, `process`."""
+    """What runs instances there: `docker`, `process`, `swarm`."""
     runtime_version: builtins.str
     """The runtime's version, by its own words."""
     public_host: builtins.str

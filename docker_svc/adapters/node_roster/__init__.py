@@ -1,0 +1,1 @@
+"""Adapters of `NodeRoster`: one host, and the nodes of a Swarm."""
