@@ -18,6 +18,7 @@ EXHAUSTED = "RESTARTS_EXHAUSTED"
 """The reason of an allocation whose program was started again as often as it may be."""
 
 _TURN_SECONDS = 30.0
+_ENDS = frozenset({"PROGRAM_ENDED", "PROGRAM_FAILED", "OUT_OF_MEMORY"})
 
 
 class Healing(Moves):
@@ -99,6 +100,12 @@ class Healing(Moves):
         after = allocation.moved(State.STARTING, self.now, reason=why)
         after = replace(after, progress="waiting for its turn to be started", asked=False)
         return Step(after=after, look_again=look_again)
+
+    def failed_otherwise(self) -> bool:
+        """Whether it has failed, and not just of an end that turned out to be that of its host."""
+        allocation = self.allocation
+        reason = allocation.reason.reason if allocation.reason else ""
+        return allocation.state is State.FAILED and reason not in _ENDS
 
     def _is_planned(self, instance: Instance) -> bool:
         restarts = self.allocation.restarts

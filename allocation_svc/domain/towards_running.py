@@ -165,10 +165,10 @@ class TowardsRunning(Healing):
             step = self.move(State.STARTING, act=Act.START)
             assert step.after is not None
             return replace(step, after=replace(step.after, after_incarnation=instance.incarnation))
+        if ended_by_itself and instance.ended_with_host and not self.failed_otherwise():
+            return self.with_host(instance)
         if allocation.state is State.FAILED:
             return REST
-        if ended_by_itself and instance.ended_with_host:
-            return self.with_host(instance)
         if ended_by_itself:
             return self.ended(instance)
         if allocation.state is not State.STARTING:

@@ -23,7 +23,7 @@ _AT_ONCE = 200
 _STAYS = frozenset({State.UNKNOWN, State.FAILED, State.DELETING})
 _TELLS_OF_A_FAILED_ONE = frozenset({InstanceState.READY, InstanceState.UNHEALTHY})
 
-_Key = tuple[int, int, int, InstanceState]
+_Key = tuple[int, int, int, InstanceState, bool]
 """What has to change before something that is settled can have something to do."""
 
 
@@ -127,7 +127,13 @@ class Sweep:
         settled: dict[str, _Key] = {}
         changed: dict[str, tuple[_Key, Instance]] = {}
         for one, instance in zip(page, told, strict=True):
-            key = (one.version, instance.generation, instance.incarnation, instance.state)
+            key = (
+                one.version,
+                instance.generation,
+                instance.incarnation,
+                instance.state,
+                instance.ended_with_host,
+            )
             if self._settled.get(one.name) == key:
                 settled[one.name] = key
             else:
@@ -167,8 +173,8 @@ def _lane(allocation: Allocation) -> Lane:
 def is_settled(allocation: Allocation, instance: Instance) -> bool:
     """Whether nothing is to be done, seen at a glance; where it is not sure, `decide` looks.
 
-    It may look at the allocation, and at the generation, incarnation and state of the instance, and at
-    nothing else: what it says is remembered until one of these changes. What happens by time is not seen
+    It may look at the allocation, and at the generation, incarnation and state of the instance and whether
+    it ended with its host, and at nothing else: what it says is remembered until one of these changes. What happens by time is not seen
     here: `decide` names the time, and who is kicked once is kicked then.
     """
     if allocation.asked or instance.generation > allocation.generation:
@@ -185,6 +191,7 @@ def is_settled(allocation: Allocation, instance: Instance) -> bool:
         case Desired.STOPPED, State.STOPPED:
             return not current or instance.state in (InstanceState.EXITED, InstanceState.MISSING)
         case Desired.RUNNING, State.FAILED:
-            return not current or instance.state not in _TELLS_OF_A_FAILED_ONE
+            tells = instance.state in _TELLS_OF_A_FAILED_ONE or instance.ended_with_host
+            return not (current and tells)
         case _:
             return False

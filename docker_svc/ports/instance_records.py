@@ -34,7 +34,7 @@ class InstanceRecord:
         stop_requested: whether the last end was asked for.
         reason: why it is FAILED; empty where it is not.
         message: the same in a sentence.
-        session: of the engine, in which that run was last seen to go on; empty once it has ended.
+        session: of the engine, in which that run was last seen to go on; empty some time after its end.
         with_host: whether it has ended with its host or engine.
         unanswered: whether it is ready, but does not answer any more.
     """

@@ -267,7 +267,7 @@ class Life:
             self.beside(allocation, self._records.put(tracked.record))
             self.beside(allocation, self._read_log(tracked, running=False))
             return
-        if before is not None and before.paused is not standing.paused:
+        if noted or (before is not None and before.paused is not standing.paused):
             self.tell(tracked)
         if noted:
             self.beside(allocation, self._records.put(tracked.record))
@@ -281,7 +281,7 @@ class Life:
     def _count(self, tracked: Tracked, standing: Standing) -> bool:
         """Takes what the runtime says; whether the record has changed by it."""
         counted = tracked.count(standing)
-        return tracked.note_session(self.session) or counted
+        return tracked.note_session(self.session, self._clock.now()) or counted
 
     def tell(self, tracked: Tracked) -> Instance:
         """Tells watchers of an instance as it is now."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from docker_svc.domain import Instance, Limits, Standing, State
 from docker_svc.ports.instance_records import InstanceRecord, Wanted
+
+_SHUTDOWN = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
@@ -93,11 +95,15 @@ class Tracked:
         )
         return True
 
-    def note_session(self, session: str) -> bool:
+    def note_session(self, session: str, now: datetime) -> bool:
         """Notes in which session of the engine the program runs, or that it has ended with one.
+
+        An engine that is asked to end tells of the ends of its instances before it is gone: so an end
+        counts as that of its engine where the engine ends soon after.
 
         Args:
             session: the present one; empty where that is not known.
+            now: the present.
 
         Returns:
             Whether the record is different now.
@@ -107,9 +113,10 @@ class Tracked:
             return False
         if standing.running:
             self.record = replace(record, session=session, with_host=False)
-        elif record.session:
-            ended = bool(session) and session != record.session and not record.stop_requested
-            self.record = replace(record, session="", with_host=ended)
+        elif record.session and session and session != record.session:
+            self.record = replace(record, session="", with_host=not record.stop_requested)
+        elif record.session and standing.finish_time and now - standing.finish_time > _SHUTDOWN:
+            self.record = replace(record, session="")
         return self.record != record
 
     @property

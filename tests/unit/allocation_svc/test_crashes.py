@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from allocation_svc.domain import requests
-from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.allocation import Allocation, Desired, State, StateReason
 from allocation_svc.domain.clock_steps import ClockStep, decide_by_any_clock
 from allocation_svc.domain.crashes import RestartPolicy, RestartRules, Restarts
 from allocation_svc.domain.decision import decide
@@ -283,6 +283,16 @@ def test_one_that_ended_with_its_host_waits_for_its_turn_and_counts_as_no_crash(
     assert after(begins).reason is not None
     stopped = requests.stop(waiting, NOW)
     assert after(decided(stopped, ended)).state is State.STOPPED
+
+
+def test_an_end_that_turns_out_to_be_that_of_the_host_is_no_failure() -> None:
+    failed = after(decided(ready(RestartPolicy.NEVER), an_instance(exit_code=143)))
+    assert failed.state is State.FAILED
+    ended = an_instance(exit_code=143, ended_with_host=True)
+    step = decided(failed, ended)
+    assert (after(step).state, step.act) == (State.STARTING, Act.START)
+    other = replace(failed, reason=StateReason("STEP_TIMED_OUT", "Late."))
+    assert decided(other, ended) == Step()
 
 
 def test_a_name_that_a_stranger_has_is_passed_over() -> None:
