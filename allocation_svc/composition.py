@@ -8,17 +8,21 @@ from collections.abc import Sequence
 from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
 from allocation_svc.adapters.catalogue.grpc import GrpcCatalogue
+from allocation_svc.adapters.contents.grpc import GrpcContents
 from allocation_svc.adapters.engine.grpc import GrpcEngine
 from allocation_svc.adapters.machine_versions.grpc import GrpcMachineVersions
+from allocation_svc.adapters.node_store.sql import SqlNodeStore
 from allocation_svc.adapters.quota_store.sql import SqlQuotaStore
 from allocation_svc.adapters.resource_class_store.sql import SqlResourceClassStore
-from allocation_svc.adapters.node_store.sql import SqlNodeStore
 from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserver
 from allocation_svc.adapters.usage_store.sql import SqlUsageStore
+from allocation_svc.adapters.volume_store.rows import VolumeRows
+from allocation_svc.adapters.volume_store.sql import SqlVolumeStore
 from allocation_svc.adapters.waiting_room.sql import SqlWaitingRoom
 from allocation_svc.adapters.wallet_reservations.granting import GrantingWalletReservations
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.node import NodeRules
+from allocation_svc.ports.volume_store import Shelf
 from allocation_svc.schema.tables import LEASES, OUTBOX
 from allocation_svc.settings import Settings
 from allocation_svc.transport.consumer import (
@@ -33,28 +37,33 @@ from allocation_svc.transport.node_servicer import NodeServicer, node_records
 from allocation_svc.transport.quota_servicer import QuotaServicer
 from allocation_svc.transport.resource_class_servicer import ResourceClassServicer
 from allocation_svc.transport.servicer import AllocationServicer
+from allocation_svc.transport.volume_servicer import VolumeServicer, volume_records
 from allocation_svc.usecases.admission import Admission
 from allocation_svc.usecases.allowances import Allowances
+from allocation_svc.usecases.archives import Archives
 from allocation_svc.usecases.departures import Departures
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.estimation import Estimation
 from allocation_svc.usecases.lifecycle import Lifecycle
+from allocation_svc.usecases.nodes import Nodes
 from allocation_svc.usecases.queue import Places, Queueing, Turns
 from allocation_svc.usecases.quotas import Quotas
-from allocation_svc.usecases.nodes import Nodes
 from allocation_svc.usecases.reading import Reading
 from allocation_svc.usecases.reconciliation import Reconciler
 from allocation_svc.usecases.resource_classes import ResourceClasses
 from allocation_svc.usecases.starting import Starting
 from allocation_svc.usecases.steps import Steps
+from allocation_svc.usecases.transfers import Transfers
 from allocation_svc.usecases.usage import UsageReading
+from allocation_svc.usecases.volume_keeping import VolumeKeeping
+from allocation_svc.usecases.volumes import Volumes
 from allocation_svc.usecases.watching import Elsewhere, Feed, Watching
 from chassis.bus.outbox import Relay
 from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
 from chassis.sql.leases import SqlLeases
 
-PUBLISHES: tuple[str, ...] = ("allocations", "nodes")
+PUBLISHES: tuple[str, ...] = ("allocations", "nodes", "volumes")
 """The nouns of the topics that it publishes to."""
 
 
@@ -69,7 +78,7 @@ def stores(settings: LoadedSettings) -> tuple[Store, ...]:
     )
 
 
-async def compose(platform: Platform) -> Service:
+async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, from top to bottom
     """Wires the service."""
     settings = platform.settings(Settings)
     clock = platform.clock
@@ -94,10 +103,13 @@ async def compose(platform: Platform) -> Service:
         port_rest_seconds=settings.port_rest_seconds,
         records_of=records_of,
         committed=committed,
+        volumes=VolumeRows(volume_records),
     )
+    volume_store = SqlVolumeStore(database, clock, volume_records)
 
     # Its peers
     engine = GrpcEngine(platform.channel("docker_svc"), remove_seconds=settings.deleting_seconds)
+    contents = GrpcContents(platform.channel("docker_svc"))
     machines_svc = platform.channel("machines_svc")
     catalogue = GrpcCatalogue(machines_svc)
     versions = GrpcMachineVersions(machines_svc, platform.bus, clock)
@@ -128,6 +140,8 @@ async def compose(platform: Platform) -> Service:
         clock=clock,
         observer=observer,
         starting=starting,
+        volumes=volume_store,
+        contents=contents,
     )
     reconciler = Reconciler(
         store,
@@ -154,14 +168,30 @@ async def compose(platform: Platform) -> Service:
         seconds=settings.node_seconds,
     )
 
-    def work_on(names: Sequence[str]) -> None:
-        for name in names:
-            reconciler.kick(name)
-
-    leadership.on_wake(work_on)
-
     def kick(allocation: Allocation) -> None:
         leadership.wake(allocation.name)
+
+    keeping = VolumeKeeping(
+        volume_store,
+        store,
+        contents,
+        watch,
+        clock=clock,
+        observer=observer,
+        kick=kick,
+        sweep_seconds=settings.volume_sweep_seconds,
+        stall_seconds=settings.transfer_stall_seconds,
+        orphan_grace_seconds=settings.orphan_grace_seconds,
+    )
+
+    def work_on(names: Sequence[str]) -> None:
+        for name in names:
+            if name.startswith("volumes/"):
+                keeping.wake()
+            else:
+                reconciler.kick(name)
+
+    leadership.on_wake(work_on)
 
     waiting_room = SqlWaitingRoom(database, clock)
     turns = Turns(
@@ -201,6 +231,16 @@ async def compose(platform: Platform) -> Service:
         wallets=wallets,
         provisioning_seconds=settings.provisioning_seconds,
     )
+    transfers = Transfers(most=settings.transfers, stall_seconds=settings.transfer_stall_seconds)
+    volumes = Volumes(
+        volume_store,
+        contents,
+        watch,
+        transfers,
+        clock=clock,
+        wake=leadership.wake,
+        shelf=Shelf(settings.detached_volumes, settings.detached_volume_bytes),
+    )
     servicer = AllocationServicer(
         admission,
         Lifecycle(store, watch, clock, kick, starting),
@@ -217,14 +257,17 @@ async def compose(platform: Platform) -> Service:
         ),
         queueing=Queueing(store, waiting_room, wallets, clock, kick),
         usage=UsageReading(SqlUsageStore(database), store, catalogue, clock),
+        volumes=volumes,
+        archives=Archives(volume_store, contents, watch, transfers, clock),
     )
-    departures = Departures(store, clock, kick)
+    departures = Departures(store, clock, kick, volumes=volume_store, wake=leadership.wake)
     tasks = [
         *led(
             leadership,
             Task("allocation_svc.relay", relay.run),
             Task("allocation_svc.reconciler", reconciler.run),
             Task("allocation_svc.nodes", nodes.run),
+            Task("allocation_svc.volumes", keeping.run),
             Task("allocation_svc.turns", turns.run),
         ),
         Task("allocation_svc.engine_watch", watch.run),
@@ -253,6 +296,7 @@ async def compose(platform: Platform) -> Service:
                 Quotas(SqlQuotaStore(database, clock), allowances)
             ),
             "allocator.allocations.v1.NodeService": NodeServicer(nodes),
+            "allocator.allocations.v1.VolumeService": VolumeServicer(volumes),
             "allocator.allocations.v1.ResourceClassService": ResourceClassServicer(classes),
         },
         tasks=tasks,

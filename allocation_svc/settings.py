@@ -157,6 +157,34 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         description="How long an instance without an allocation is left alone before it is "
         "removed, seconds.",
     )
+    volume_sweep_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="How often volumes are compared with what the engine has of them, seconds: so long it "
+        "may take until one that is full stops its allocation, once it was measured.",
+    )
+    detached_volumes: int = Field(
+        default=20, ge=0, description="How many detached volumes a person may have; admins any number."
+    )
+    detached_volume_bytes: int = Field(
+        default=20 << 30,
+        ge=0,
+        description="How much may be in the detached volumes of a person together, bytes, and so in one "
+        "upload; admins have no limit.",
+    )
+    transfers: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="How many downloads and uploads a person may have at a time, on each replica: each "
+        "keeps a disk busy.",
+    )
+    transfer_stall_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="How long a download or an upload may stand still before it is ended, seconds.",
+    )
     concurrency: int = Field(
         default=16,
         ge=1,

@@ -10,6 +10,7 @@ from enum import Enum
 from allocation_svc.domain.capacity import NOTHING_HELD, ONE_INSTANCE, Amounts, Held, Holding
 from allocation_svc.domain.crashes import NO_RESTARTS, RestartPolicy, Restarts
 from allocation_svc.domain.queue_place import QueuePlace
+from allocation_svc.domain.volume import AllocationVolume
 
 
 class Desired(Enum):
@@ -156,6 +157,7 @@ class Allocation:
         restart_policy: what becomes of its program when that ends by itself.
         version: counts the changes, from 1.
         price: what an hour in READY costs, by its machine when it was rented; None for nothing.
+        volumes: its volumes by their paths, in the machine's order.
         queue: where it stands in the queue; filled in for those who look, never kept.
 
     What the reconciler needs besides:
@@ -175,6 +177,8 @@ class Allocation:
         stop_grace_seconds: how long its program may take to stop.
         probe_seconds: how long its program may take to become ready.
         placed_on: the name of the node that its instance was last heard of on; empty before.
+        keep_volumes: whether its volumes stay, detached, when it goes.
+        stop_reason: why it shall not run, where that was not its owner's wish.
         machine_restart_policy: what its machine says of programs that end by themselves.
         restart_unhealthy: whether a program that does not answer any more is restarted.
         restarts: those that nobody asked for.
@@ -223,6 +227,9 @@ class Allocation:
     restarts: Restarts = NO_RESTARTS
     price: Price | None = None
     queue: QueuePlace | None = None
+    volumes: tuple[AllocationVolume, ...] = ()
+    keep_volumes: bool = False
+    stop_reason: StateReason | None = None
     needs: Amounts = ONE_INSTANCE
     held: Held = NOTHING_HELD
     admitted: bool = True

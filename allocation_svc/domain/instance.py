@@ -126,10 +126,18 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A folder that an allocation keeps: where its program finds it, and the room it asks for."""
+    """A folder that outlasts instances.
+
+    Attributes:
+        path: where its program finds it.
+        size_mib: the room that its machine asks for.
+        volume: its id, the last part of its name; empty for the one that is named for its allocation
+            and its place.
+    """
 
     path: str
     size_mib: int
+    volume: str = ""
 
 
 @dataclass(frozen=True, slots=True)

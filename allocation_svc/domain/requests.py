@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from allocation_svc.domain.allocation import Allocation, Desired, State
+from allocation_svc.domain.allocation import Allocation, Desired, State, StateReason
 from allocation_svc.domain.crashes import NO_RESTARTS
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning, AllocationWaiting
 from allocation_svc.domain.queue import cancel
@@ -28,7 +28,12 @@ def start(allocation: Allocation, now: datetime) -> Allocation:
     if allocation.desired is Desired.RUNNING and not tries_again:
         return allocation
     return replace(
-        allocation, desired=Desired.RUNNING, asked=True, restarts=NO_RESTARTS, update_time=now
+        allocation,
+        desired=Desired.RUNNING,
+        asked=True,
+        restarts=NO_RESTARTS,
+        stop_reason=None,
+        update_time=now,
     )
 
 
@@ -47,7 +52,24 @@ def stop(allocation: Allocation, now: datetime) -> Allocation:
     if allocation.desired is Desired.STOPPED and allocation.known_state is not State.FAILED:
         return allocation
     return replace(
-        allocation, desired=Desired.STOPPED, asked=True, restarts=NO_RESTARTS, update_time=now
+        allocation,
+        desired=Desired.STOPPED,
+        asked=True,
+        restarts=NO_RESTARTS,
+        stop_reason=None,
+        update_time=now,
+    )
+
+
+def stop_for(allocation: Allocation, now: datetime, reason: StateReason) -> Allocation:
+    """Says that it shall not run any more, and why, where that is not its owner's wish."""
+    return replace(
+        allocation,
+        desired=Desired.STOPPED,
+        asked=True,
+        restarts=NO_RESTARTS,
+        stop_reason=reason,
+        update_time=now,
     )
 
 
@@ -72,11 +94,11 @@ def restart(allocation: Allocation, now: datetime) -> Allocation:
     )
 
 
-def delete(allocation: Allocation, now: datetime) -> Allocation:
-    """Asks that it is gone; legal in every state."""
+def delete(allocation: Allocation, now: datetime, *, keep_volumes: bool = False) -> Allocation:
+    """Asks that it is gone, with its volumes or without; legal in every state."""
     if allocation.desired is Desired.DELETED:
         return allocation
-    return replace(allocation, desired=Desired.DELETED, update_time=now)
+    return replace(allocation, desired=Desired.DELETED, keep_volumes=keep_volumes, update_time=now)
 
 
 def _refuse_deleted(allocation: Allocation) -> None:

@@ -73,11 +73,10 @@ class TowardsStopped(Moves):
             return REST
         if allocation.state is State.STOPPED:
             return Step(after=replace(allocation, asked=False))
-        reason = StateReason(
-            "STOPPED_BY_OWNER",
-            "Its owner stopped it; start it when you need it.",
-            exit_code=instance.exit_code,
+        why = allocation.stop_reason or StateReason(
+            "STOPPED_BY_OWNER", "Its owner stopped it; start it when you need it."
         )
+        reason = replace(why, exit_code=instance.exit_code)
         after = replace(
             allocation.moved(State.STOPPED, self.now, reason=reason),
             asked=False,

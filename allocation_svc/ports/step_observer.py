@@ -37,7 +37,7 @@ class StepObserver(Protocol):
         """Something has failed that is tried again by itself.
 
         Args:
-            work: `events`, `sweep`, `orphan`, `step`, `queue`, `nodes`.
+            work: `events`, `sweep`, `orphan`, `step`, `queue`, `nodes`, `volumes`.
             fault: why.
         """
         ...

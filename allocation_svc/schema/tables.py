@@ -159,6 +159,38 @@ Index(
     USAGE_INTERVALS.c.allocation,
 )
 
+VOLUMES = Table(
+    "volumes",
+    METADATA,
+    Column("name", String(48), primary_key=True),
+    Column("uid", String(36), nullable=False),
+    Column("owner", String(80), nullable=False),
+    Column("display_name", String(80), nullable=False),
+    Column("machine", String(80), nullable=False),
+    Column("path", String(255), nullable=False),
+    Column("size_limit_mib", Integer(), nullable=False),
+    Column("node", String(255), nullable=False),
+    # Empty while it is detached.
+    Column("allocation", String(48), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("create_time", Instant(), nullable=False),
+    Column("update_time", Instant(), nullable=False),
+    Column("size_bytes", BigInteger(), nullable=False),
+    Column("measure_time", Instant(), nullable=True),
+    Column("version", BigInteger(), nullable=False),
+)
+Index("volumes_of_owner", VOLUMES.c.owner, VOLUMES.c.create_time, VOLUMES.c.name)
+Index("volumes_by_time", VOLUMES.c.create_time, VOLUMES.c.name)
+Index("volumes_of_allocation", VOLUMES.c.allocation)
+
+# How many volumes each person has begun to fill: a row to lock, so that the last room is given once.
+SHELVES = Table(
+    "shelves",
+    METADATA,
+    Column("owner", String(80), primary_key=True),
+    Column("begun", BigInteger(), nullable=False),
+)
+
 # What is known of each host that instances run on.
 NODES = Table(
     "nodes",

@@ -67,6 +67,8 @@ def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
     )
     for value in allocation.variables:
         message.variables.add(key=value.key, value=value.value, secret=value.secret)
+    for had in allocation.volumes:
+        message.volumes.add(path=had.path, volume=had.volume)
     for endpoint in allocation.endpoints:
         message.endpoints.add(
             host=endpoint.host,
@@ -81,7 +83,6 @@ def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
         message.port = allocation.endpoints[0].port
     if allocation.reason is not None:
         _fill_reason(message.state_reason, allocation.reason)
-    _fill_time(message, "state_time", allocation.state_time)
     if allocation.price is not None:
         message.price_per_hour.currency_code = allocation.price.currency
         message.price_per_hour.minor_units = allocation.price.amount
@@ -93,6 +94,7 @@ def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
         _fill_time(place, "deadline", allocation.deadline)
         if allocation.reason is not None:
             _fill_reason(place.waiting_for, allocation.reason)
+    _fill_time(message, "state_time", allocation.state_time)
     _fill_time(message, "observed_time", allocation.observed_time)
     _fill_time(message, "create_time", allocation.create_time)
     _fill_time(message, "update_time", allocation.update_time)

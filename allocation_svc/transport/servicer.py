@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2, usage_pb2
 from google.api import httpbody_pb2
@@ -10,6 +11,7 @@ from google.api import httpbody_pb2
 from allocation_svc.domain.allocation import Allocation, Desired
 from allocation_svc.ports.catalogue import MachineVersions
 from allocation_svc.transport.admission_mapping import estimate_message
+from allocation_svc.transport.archive_files import files_about
 from allocation_svc.transport.mapping import inspection_of, message_of, restart_policy_of
 from allocation_svc.transport.usage_mapping import (
     allocation_usage_of,
@@ -17,12 +19,15 @@ from allocation_svc.transport.usage_mapping import (
     period_in,
 )
 from allocation_svc.transport.usage_report import CSV_TYPE, JSON_TYPE, csv_of, json_of
+from allocation_svc.transport.volume_servicer import file_headers
 from allocation_svc.usecases.admission import Admission, Wish
+from allocation_svc.usecases.archives import Archives
 from allocation_svc.usecases.estimation import Estimation
 from allocation_svc.usecases.lifecycle import Lifecycle, RestartChoice
 from allocation_svc.usecases.queue import Queueing
 from allocation_svc.usecases.reading import Reading, owner_seen
 from allocation_svc.usecases.usage import UsageReading
+from allocation_svc.usecases.volumes import Volumes
 from allocation_svc.usecases.watching import Sign, Watching
 from chassis.faults import Unimplemented
 from chassis.listing import chosen_fields, version_of
@@ -46,6 +51,8 @@ class AllocationServicer:
         estimation: Estimation,
         queueing: Queueing,
         usage: UsageReading,
+        volumes: Volumes,
+        archives: Archives,
     ) -> None:
         """Passes calls on to the use cases; says where a newer version of a machine is to be had."""
         self._versions = versions
@@ -56,6 +63,8 @@ class AllocationServicer:
         self._estimation = estimation
         self._queueing = queueing
         self._usage = usage
+        self._volumes = volumes
+        self._archives = archives
         self._written = Written(message_of)
 
     async def CreateAllocation(
@@ -72,6 +81,7 @@ class AllocationServicer:
             waits=request.when_full == allocation_service_pb2.WAIT,
             wait_seconds=request.max_wait.ToMilliseconds() / 1000,
             restart_policy=restart_policy_of(wanted.restart_policy),
+            volumes={had.path: had.volume for had in wanted.volumes},
         )
         rented, made = await self._admission.rent(call.caller, wish)
         message = self._message(rented)
@@ -126,7 +136,14 @@ class AllocationServicer:
     ) -> allocation_pb2.Allocation:
         """Has an allocation removed."""
         version = version_of(request.etag)
-        return self._message(await self._lifecycle.delete(call.caller, request.name, version))
+        if request.keep_volumes:
+            await self._reading.one(call.caller, request.name)
+            await self._volumes.refuse_to_keep(call.caller, request.name)
+        return self._message(
+            await self._lifecycle.delete(
+                call.caller, request.name, version, keep_volumes=request.keep_volumes
+            )
+        )
 
     async def StartAllocation(
         self, request: allocation_service_pb2.StartAllocationRequest, call: Call
@@ -134,6 +151,8 @@ class AllocationServicer:
         """Has an allocation run."""
         waits = request.when_full == allocation_service_pb2.WAIT
         wait_seconds = request.max_wait.ToMilliseconds() / 1000 if waits else None
+        await self._reading.one(call.caller, request.name)
+        await self._volumes.refuse_full(request.name)
         return self._message(
             await self._lifecycle.start(call.caller, request.name, request.request_id, wait_seconds)
         )
@@ -188,8 +207,14 @@ class AllocationServicer:
         self, request: allocation_service_pb2.DownloadArchiveRequest, call: Call
     ) -> AsyncIterator[httpbody_pb2.HttpBody]:
         """Streams all that there is of an allocation."""
-        raise Unimplemented("An allocation cannot be downloaded yet.")
-        yield
+        found = await self._reading.one(call.caller, request.name)
+        files = await files_about(self._usage, call.caller, self._message(found))
+        size, zipped = await self._archives.of(call.caller, found, files)
+        file = f"{request.name.rpartition('/')[2]}.zip"
+        call.response_headers.extend(file_headers(file, size))
+        async with aclosing(zipped) as pieces:
+            async for piece in pieces:
+                yield httpbody_pb2.HttpBody(content_type="application/zip", data=piece)
 
     async def WatchAllocations(
         self, request: allocation_service_pb2.WatchAllocationsRequest, call: Call

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
 from allocation_svc.domain.facts import Fact
+from allocation_svc.domain.volume import VolumeState
 from allocation_svc.ports.allocation_store import AllocationStore, Selection
+from allocation_svc.ports.volume_store import VolumeSelection, VolumeStore
 from chassis.clock import Clock
 from chassis.faults import Conflict, Fault
 
@@ -33,6 +36,8 @@ class Departures:
         kick: Callable[[Allocation], None],
         *,
         look_again_seconds: float = 60.0,
+        volumes: VolumeStore | None = None,
+        wake: Callable[[str], None] | None = None,
     ) -> None:
         """Works on the store.
 
@@ -42,7 +47,11 @@ class Departures:
             kick: has an allocation worked on at once.
             look_again_seconds: when to look again: after that time a token that was revoked is refused
                 everywhere.
+            volumes: what they have kept besides; None where nothing is.
+            wake: has a volume looked after at once.
         """
+        self._volumes = volumes
+        self._wake = wake
         self._store = store
         self._clock = clock
         self._kick = kick
@@ -86,6 +95,23 @@ class Departures:
         while page := await self._store.page(Selection(owner), _PAGE, after):
             for allocation in page:
                 await self._remove(allocation)
+            after = page[-1].create_time, page[-1].name
+        await self._remove_volumes(owner)
+
+    async def _remove_volumes(self, owner: str) -> None:
+        """Has removed what no allocation has; all others go with theirs."""
+        after = None
+        while self._volumes is not None and (
+            page := await self._volumes.page(VolumeSelection(owner), _PAGE, after)
+        ):
+            for volume in page:
+                if volume.state in (VolumeState.DETACHED, VolumeState.LOST):
+                    gone = replace(
+                        volume, state=VolumeState.DELETING, update_time=self._clock.now()
+                    )
+                    await self._volumes.replace(gone)
+                    if self._wake is not None:
+                        self._wake(volume.name)
             after = page[-1].create_time, page[-1].name
 
     async def _remove(self, allocation: Allocation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
@@ -104,20 +105,29 @@ class Lifecycle:
         once = Once.of(caller.user, "RestartAllocation", request_id, name)
         return await self._ask(caller, name, requests.restart, once=once)
 
-    async def delete(self, caller: Caller, name: str, version: int | None = None) -> Allocation:
+    async def delete(
+        self,
+        caller: Caller,
+        name: str,
+        version: int | None = None,
+        *,
+        keep_volumes: bool = False,
+    ) -> Allocation:
         """Has an allocation removed, from whatever state it is in.
 
         Args:
             caller: who asks.
             name: which.
             version: that it must have; None for any.
+            keep_volumes: whether its volumes stay, detached.
 
         Raises:
             AllocationNotFound: there is none.
             Conflict: ETAG_STALE, it has another version.
             EngineUnavailable: the engine is away; it is done when it is back.
         """
-        return await self._ask(caller, name, requests.delete, version=version)
+        change = partial(requests.delete, keep_volumes=keep_volumes)
+        return await self._ask(caller, name, change, version=version)
 
     async def update(
         self,

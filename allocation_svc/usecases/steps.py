@@ -14,9 +14,11 @@ from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState
 from allocation_svc.domain.step import Act, Observation, Step
 from allocation_svc.domain.usage import truth_about
 from allocation_svc.ports.allocation_store import AllocationStore
+from allocation_svc.ports.contents import Contents
 from allocation_svc.ports.engine import Engine
 from allocation_svc.ports.secret_box import SecretBox
 from allocation_svc.ports.step_observer import StepObserver
+from allocation_svc.ports.volume_store import VolumeStore
 from allocation_svc.usecases.allowances import takes_more
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.starting import Starting
@@ -46,8 +48,15 @@ class Steps:
         clock: Clock,
         observer: StepObserver,
         starting: Starting,
+        volumes: VolumeStore | None = None,
+        contents: Contents | None = None,
     ) -> None:
-        """Works on the store and the engine; what starts by itself takes room again."""
+        """Works on the store and the engine; what starts by itself takes room again.
+
+        Volumes go with their allocations where both what they are and what is in them is given.
+        """
+        self._volumes = volumes
+        self._contents = contents
         self._starting = starting
         self._store = store
         self._engine = engine
@@ -179,7 +188,15 @@ class Steps:
                 return await self._engine.restart(name, generation, allocation.after_incarnation)
             case Act.REMOVE:
                 await self._engine.remove(name, generation)
+                await self._remove_volumes(allocation)
                 return self._instance(allocation, InstanceState.MISSING)
+
+    async def _remove_volumes(self, allocation: Allocation) -> None:
+        """Removes what goes with an allocation, before it is written down that it is gone."""
+        if allocation.keep_volumes or self._volumes is None or self._contents is None:
+            return
+        for volume in await self._volumes.of_allocation(allocation.name):
+            await self._contents.remove(volume.identity)
 
     async def _refused(self, allocation: Allocation, act: Act, fault: Fault) -> Instance:
         """What a refusal says about the instance."""

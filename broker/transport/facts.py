@@ -31,7 +31,7 @@ _FACTS_FILE = re.compile(r"allocator/([a-z]+)/v[0-9]+/[a-z_]*facts\.proto")
 _DEEP = 2
 # Packages whose facts are about resources of several nouns, each with a topic.
 _NOUNS = {
-    "allocations": ("allocations", "nodes"),
+    "allocations": ("allocations", "nodes", "volumes"),
     "billing": ("orders", "wallets"),
 }
 _CATALOGUE = "allocator.machines."

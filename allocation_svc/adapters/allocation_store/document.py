@@ -24,6 +24,7 @@ from allocation_svc.domain.capacity import AMOUNTS, NOTHING_HELD, Amounts, Held,
 from allocation_svc.domain.crashes import NO_RESTARTS, RestartPolicy, Restarts
 from allocation_svc.domain.instance import Limits, Volume
 from allocation_svc.domain.machine import Plan
+from allocation_svc.domain.volume import AllocationVolume
 from chassis.clock import instant_of, millis_of
 
 _DESIRED = {desired.value: desired for desired in Desired}
@@ -71,6 +72,9 @@ def document_of(allocation: Allocation) -> dict[str, Any]:
         "port_tries": allocation.port_tries,
         "stop_grace_seconds": allocation.stop_grace_seconds,
         "probe_seconds": allocation.probe_seconds,
+        "volumes": [[had.path, had.volume] for had in allocation.volumes],
+        "keep_volumes": allocation.keep_volumes,
+        "stop_reason": _reason_document(allocation.stop_reason),
         "placed_on": allocation.placed_on,
         "price": [allocation.price.currency, allocation.price.amount] if allocation.price else None,
         "needs": _amounts_document(allocation.needs),
@@ -122,6 +126,9 @@ def allocation_of(document: Mapping[str, Any]) -> Allocation:
         port_tries=document["port_tries"],
         stop_grace_seconds=document["stop_grace_seconds"],
         probe_seconds=document["probe_seconds"],
+        volumes=tuple(AllocationVolume(*had) for had in document.get("volumes", ())),
+        keep_volumes=document.get("keep_volumes", False),
+        stop_reason=_reason(document.get("stop_reason")),
         placed_on=document.get("placed_on", ""),
         price=Price(*document["price"]) if document.get("price") else None,
         needs=Amounts(*document.get("needs", (1,))),
@@ -158,7 +165,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "stop_grace_seconds": plan.stop_grace_seconds,
         "run_as": plan.run_as,
         "stop_signal": plan.stop_signal,
-        "volumes": [[volume.path, volume.size_mib] for volume in plan.volumes],
+        "volumes": [[volume.path, volume.size_mib, volume.volume] for volume in plan.volumes],
         "liveness_seconds": plan.liveness_seconds,
         "liveness_failures": plan.liveness_failures,
     }

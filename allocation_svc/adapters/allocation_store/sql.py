@@ -31,15 +31,14 @@ from allocation_svc.adapters.allocation_store.document import (
 )
 from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.adapters.usage_store.sql import begin_usage, follow_usage
+from allocation_svc.adapters.volume_store.rows import VolumeRows
 from allocation_svc.domain.allocation import Allocation, State
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.machine import Plan
 from allocation_svc.domain.room import Room
 from allocation_svc.domain.usage import Truth
-from allocation_svc.ports.allocation_store import Claim, Selection
-from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX
 from allocation_svc.ports.allocation_store import Claim, Existing, Selection
-from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX, TALLIES
+from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX
 from chassis.bus import Record
 from chassis.bus.outbox import append
 from chassis.clock import Clock
@@ -90,6 +89,7 @@ class SqlAllocationStore:
         port_rest_seconds: float,
         records_of: Callable[[Fact | None, Allocation], Sequence[Record]],
         committed: Callable[[Allocation], None],
+        volumes: VolumeRows | None = None,
     ) -> None:
         """Works on an open database.
 
@@ -101,6 +101,7 @@ class SqlAllocationStore:
             records_of: makes what goes onto the bus of a fact (None where there is only a new state)
                 and the allocation after it.
             committed: called after each change, with the allocation as it is now.
+            volumes: gives allocations their volumes; None where they have none.
         """
         self._database = database
         self._clock = clock
@@ -109,6 +110,7 @@ class SqlAllocationStore:
         self._port_rest = timedelta(seconds=port_rest_seconds)
         self._records_of = records_of
         self._committed = committed
+        self._volumes = volumes
 
     async def admit(self, claim: Claim) -> Allocation:
         """Keeps a new allocation with a leased port for each port of its machine: all or none."""
@@ -125,6 +127,8 @@ class SqlAllocationStore:
                 allocation = replace(allocation, version=allocation.version + 1)
             self._insert(connection, allocation, claim)
             begin_usage(connection, allocation)
+            if self._volumes is not None:
+                self._volumes.begin(connection, allocation, claim.plan.volumes, now)
             fact = Fact.QUEUED if allocation.state is State.PENDING else Fact.CREATED
             self._tell(connection, fact, allocation, claim.once, now)
             return allocation, True
@@ -231,6 +235,8 @@ class SqlAllocationStore:
                 changed(connection, kept, kept.version)
             if kept.state is State.DELETED:
                 self._leases.release(connection, kept.name, now + self._port_rest)
+                if self._volumes is not None:
+                    self._volumes.end(connection, kept, now)
             follow_usage(connection, kept, truth)
             self._tell(connection, fact, kept, once, now)
             return kept, True

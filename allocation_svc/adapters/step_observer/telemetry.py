@@ -37,7 +37,7 @@ ORPHANS = Counter(
     "allocator_reconciler_orphans_total", "Instances without an allocation that are removed."
 )
 
-_WORK = ("events", "sweep", "orphan", "step", "queue")
+_WORK = ("events", "sweep", "orphan", "step", "queue", "nodes", "volumes")
 
 
 class TelemetryStepObserver:
