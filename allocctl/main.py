@@ -22,6 +22,7 @@ from allocctl.commands import (
     limits,
     logs,
     migrate,
+    nodes,
     running,
     tokens,
     usage,
@@ -68,6 +69,7 @@ app.add_typer(volumes.app, name="volumes")
 app.add_typer(limits.quota, name="quota")
 app.add_typer(limits.classes, name="classes")
 app.add_typer(changes.queue, name="queue")
+app.add_typer(nodes.app, name="nodes")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(admin.app, name="admin")
 app.add_typer(broker.app, name="broker")

@@ -2,12 +2,10 @@
 
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect } from "preact/hooks";
-import { AllocationPage } from "./pages/allocation";
 import { AllocationsPage } from "./pages/allocations";
 import { CataloguePage } from "./pages/catalogue";
 import { InboxPage } from "./pages/inbox";
 import { LogIn } from "./pages/login";
-import { MachinePage } from "./pages/machine";
 import { ResetPassword } from "./pages/reset";
 import { SignUp } from "./pages/signup";
 import { Verify } from "./pages/verify";
@@ -16,10 +14,26 @@ import { lazy } from "./parts/lazy";
 import { Empty, Page, Waiting } from "./parts/page";
 import { fits, navigate, place } from "./parts/router";
 import { Toasts } from "./parts/toasts";
+import { Transfers } from "./parts/transfers";
 import { isAdmin, sessionState } from "./session/session";
 import { TopBar } from "./topbar";
 
+// What is fetched when it is first shown, or when the first page has come to rest.
+const AllocationPage = lazy(
+  () => import("./pages/allocation").then((file) => file.AllocationPage),
+  { ahead: true },
+);
+const MachinePage = lazy(() => import("./pages/machine").then((file) => file.MachinePage), {
+  ahead: true,
+});
+
 // What most visits do not need.
+const QuotaPage = lazy(() => import("./pages/account/quota").then((file) => file.QuotaPage));
+const VolumesPage = lazy(() => import("./pages/volumes").then((file) => file.VolumesPage));
+const ClassesPage = lazy(() => import("./pages/admin/classes").then((file) => file.ClassesPage));
+const QueuePage = lazy(() => import("./pages/admin/queue").then((file) => file.QueuePage));
+const NodesPage = lazy(() => import("./pages/admin/nodes").then((file) => file.NodesPage));
+const UsagePage = lazy(() => import("./pages/admin/usage").then((file) => file.UsagePage));
 const ProfilePage = lazy(() => import("./pages/account/pages").then((file) => file.ProfilePage));
 const SecurityPage = lazy(() => import("./pages/account/pages").then((file) => file.SecurityPage));
 const PreferencesPage = lazy(() =>
@@ -56,6 +70,7 @@ const ROUTES: readonly (readonly [path: string, who: Who, page: (parts: Parts) =
     "person",
     ({ id }) => <AllocationPage key={id} name={`allocations/${id}`} />,
   ],
+  ["/volumes", "person", () => <VolumesPage />],
   ["/mine", "person", () => <MyMachinesPage />],
   ["/mine/new", "person", () => <EditMachinePage home="/mine" />],
   [
@@ -65,6 +80,7 @@ const ROUTES: readonly (readonly [path: string, who: Who, page: (parts: Parts) =
   ],
   ["/account", "person", () => <ProfilePage />],
   ["/account/security", "person", () => <SecurityPage />],
+  ["/account/quota", "person", () => <QuotaPage />],
   ["/account/tokens", "person", () => <TokensPage />],
   ["/account/notifications", "person", () => <PreferencesPage />],
   ["/account/webhooks", "person", () => <WebhooksPage />],
@@ -77,6 +93,10 @@ const ROUTES: readonly (readonly [path: string, who: Who, page: (parts: Parts) =
     ({ id }) => <EditMachinePage key={id} name={`machines/${id}`} home="/admin/machines" />,
   ],
   ["/admin/people", "admin", () => <PeoplePage />],
+  ["/admin/classes", "admin", () => <ClassesPage />],
+  ["/admin/queue", "admin", () => <QueuePage />],
+  ["/admin/nodes", "admin", () => <NodesPage />],
+  ["/admin/usage", "admin", () => <UsagePage />],
   ["/admin/dead-letters", "admin", () => <DeadLettersPage />],
   ["/admin/audit", "admin", () => <AuditPage />],
 ];
@@ -85,6 +105,7 @@ export function App() {
   return (
     <>
       <Shown />
+      <Transfers />
       <Toasts />
       <Dialogs />
     </>

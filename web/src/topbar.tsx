@@ -172,6 +172,10 @@ function PersonMenu() {
             <Icon name="user" />
             Account
           </a>
+          <a class="menu-item" href="/volumes" onClick={() => setOpen(false)}>
+            <Icon name="disk" />
+            Volumes
+          </a>
           <a class="menu-item" href="/mine" onClick={() => setOpen(false)}>
             <Icon name="grid" />
             My machines

@@ -4,12 +4,25 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type Allocation, inspectAllocation } from "../api/generated";
 import { bytes } from "../parts/bytes";
-import { idOf } from "../parts/machines";
+import { atWords } from "../parts/clock";
+import { Icon } from "../parts/icons";
+import { idOf, price } from "../parts/machines";
 import { Trouble, useLoaded, Waiting } from "../parts/page";
+import { secondsOf, spanWords } from "../parts/spans";
 import { When } from "../parts/when";
 import { person } from "../session/session";
+import { RESTARTS } from "./allocation-edit";
+import { times } from "./allocation-story";
+import { turnWords } from "./plan";
 
-export function Details({ allocation }: { allocation: Allocation }) {
+export function Details({
+  allocation,
+  onRecreate,
+}: {
+  allocation: Allocation;
+  onRecreate: (() => void) | undefined;
+}) {
+  const labels = Object.entries(allocation.labels);
   return (
     <>
       {allocation.variables.length > 0 && (
@@ -47,7 +60,22 @@ export function Details({ allocation }: { allocation: Allocation }) {
             </Fact>
           )}
           {allocation.resourceClass && <Fact label="Size">{allocation.resourceClass}</Fact>}
+          <Fact label="Price">{price(allocation.pricePerHour)}</Fact>
+          <Plan allocation={allocation} />
+          {labels.length > 0 && (
+            <Fact label="Labels">
+              <span class="row wrap tags">
+                {labels.map(([key, value]) => (
+                  <span key={key} class="tag mono">
+                    {value ? `${key}=${value}` : key}
+                  </span>
+                ))}
+              </span>
+            </Fact>
+          )}
+          {allocation.node && <Fact label="Node">{idOf(allocation.node)}</Fact>}
           <Fact label="Instances made">{allocation.generation}</Fact>
+          <Fact label="Started by itself">{times(allocation.restartCount)}</Fact>
           <Fact label="In this state since">
             <When time={allocation.stateTime} />
           </Fact>
@@ -63,8 +91,42 @@ export function Details({ allocation }: { allocation: Allocation }) {
             </Fact>
           )}
         </dl>
+        {onRecreate && (
+          <button type="button" class="button small details-button" onClick={onRecreate}>
+            <Icon name="restart" />
+            Recreate…
+          </button>
+        )}
         {allocation.state !== "DELETED" && <Inspect allocation={allocation} />}
       </section>
+    </>
+  );
+}
+
+/** What happens to it by time. */
+function Plan({ allocation }: { allocation: Allocation }) {
+  const { expireTime, expireAction, idlePolicy, schedule, restartPolicy } = allocation;
+  const idle = secondsOf(idlePolicy?.timeout);
+  const restarts = RESTARTS.find(([value]) => value === restartPolicy);
+  return (
+    <>
+      {expireTime && (
+        <Fact label="Ends">
+          {expireAction === "DELETE" ? "is removed" : "is stopped"} {atWords(new Date(expireTime))}
+        </Fact>
+      )}
+      {idle > 0 && <Fact label="When idle">is stopped after {spanWords(idle)}</Fact>}
+      {schedule && schedule.actions.length > 0 && (
+        <Fact label="Each week">
+          {schedule.actions.map((turn) => (
+            <div key={JSON.stringify(turn)}>{turnWords(turn)}</div>
+          ))}
+          <div class="faint">{schedule.timeZone}</div>
+        </Fact>
+      )}
+      {restarts && restartPolicy !== "RESTART_POLICY_UNSPECIFIED" && (
+        <Fact label="When it ends">{restarts[1].toLowerCase()}</Fact>
+      )}
     </>
   );
 }

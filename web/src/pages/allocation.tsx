@@ -12,11 +12,16 @@ import { CopyButton } from "../parts/copy";
 import { Icon, Tile } from "../parts/icons";
 import { idOf } from "../parts/machines";
 import { Page, Trouble, useLoaded, Waiting } from "../parts/page";
-import { AllocationChip } from "../parts/state";
+import { AllocationChip, isRunning } from "../parts/state";
 import { complain } from "../parts/toasts";
 import { person } from "../session/session";
 import { Details } from "./allocation-details";
+import { EditAllocation } from "./allocation-edit";
+import { Recreate } from "./allocation-recreate";
+import { Story } from "./allocation-story";
 import { Timeline } from "./allocation-timeline";
+import { UsagePanel } from "./allocation-usage";
+import { Kept } from "./allocation-volumes";
 import { MadeUp } from "./made-up";
 
 export function AllocationPage({ name }: { name: string }) {
@@ -58,16 +63,41 @@ function Shown({
   const { name } = allocation;
   const console = useMemo(() => new Console(name, onChange), [name, onChange]);
   useEffect(() => () => console.close(), [console]);
+  const [open, setOpen] = useState<"edit" | "recreate" | undefined>(undefined);
+  const close = () => setOpen(undefined);
   const gone = allocation.state === "DELETED";
+  const newer = allocation.newerMachineVersion;
   return (
     <Page
       wide
       title={shownName(allocation)}
       heading={<Heading allocation={allocation} onChange={onChange} />}
-      actions={!gone && <Actions allocation={allocation} onChange={onChange} />}
+      actions={
+        !gone && (
+          <>
+            <button type="button" class="button" onClick={() => setOpen("edit")}>
+              <Icon name="sliders" />
+              Edit
+            </button>
+            <Actions allocation={allocation} onChange={onChange} />
+          </>
+        )
+      }
     >
       <MadeUp name={name} />
-      <Story allocation={allocation} />
+      <Story allocation={allocation} onChange={onChange} onEdit={() => setOpen("edit")} />
+      {newer > 0 && !gone && (
+        <section class="story" aria-label="A newer version">
+          <Icon name="up" />
+          <span class="grow">
+            Version {newer} of {allocation.machineTitle} is there; this is version{" "}
+            {allocation.machineVersion}.
+          </span>
+          <button type="button" class="button small" onClick={() => setOpen("recreate")}>
+            Recreate…
+          </button>
+        </section>
+      )}
       <div class="watch">
         <LogView console={console} name={idOf(name)} />
         <aside class="side">
@@ -77,12 +107,23 @@ function Shown({
           </section>
           <section class="panel" aria-labelledby="use">
             <h2 id="use">Use</h2>
-            <Use console={console} running={allocation.state === "READY"} />
+            <Use console={console} running={isRunning(allocation.state)} />
           </section>
+          <UsagePanel allocation={allocation} />
           <Timeline allocation={allocation} />
-          <Details allocation={allocation} />
+          {!gone && <Kept allocation={allocation} />}
+          <Details
+            allocation={allocation}
+            onRecreate={gone ? undefined : () => setOpen("recreate")}
+          />
         </aside>
       </div>
+      {open === "edit" && (
+        <EditAllocation allocation={allocation} onChange={onChange} onClose={close} />
+      )}
+      {open === "recreate" && (
+        <Recreate allocation={allocation} onChange={onChange} onClose={close} />
+      )}
     </Page>
   );
 }
@@ -148,40 +189,6 @@ function Heading({
   );
 }
 
-/** What is being done, or why it is as it is. */
-function Story({ allocation }: { allocation: Allocation }) {
-  const { state, stateReason: why, progress } = allocation;
-  if (state === "FAILED") {
-    return (
-      <section class="story bad" aria-label="Why it failed">
-        <div class="row">
-          <Icon name="alert" />
-          <strong>{why?.message || "It could not be brought to run."}</strong>
-        </div>
-        <div class="row wrap small">
-          {why?.reason && <span class="tag mono">{why.reason}</span>}
-          {why?.exitCode !== undefined && <span class="tag">exit code {why.exitCode}</span>}
-          {why?.outOfMemory && <span class="tag">out of memory</span>}
-        </div>
-        {why && why.lastLines.length > 0 && (
-          <details>
-            <summary>Its last lines</summary>
-            <pre>{why.lastLines.join("\n")}</pre>
-          </details>
-        )}
-      </section>
-    );
-  }
-  const text = progress || (state === "READY" ? "" : why?.message);
-  if (!text) return null;
-  return (
-    <section class={progress ? "story busy" : "story"} role="status">
-      {progress && <span class="slot-busy" aria-hidden="true" />}
-      {text}
-    </section>
-  );
-}
-
 function Where({ allocation }: { allocation: Allocation }) {
   const { endpoints, state } = allocation;
   if (endpoints.length === 0) {
@@ -199,7 +206,7 @@ function Where({ allocation }: { allocation: Allocation }) {
                 {text}
               </span>
               <CopyButton text={text} label="Copy the address" />
-              {opened && state === "READY" && (
+              {opened && isRunning(state) && (
                 <a
                   class="button small"
                   href={opened}

@@ -7,10 +7,17 @@ import { Icon, Tile } from "../parts/icons";
 import { idOf } from "../parts/machines";
 import { Empty, Page, Trouble, useLoaded, Waiting } from "../parts/page";
 import { AllocationChip } from "../parts/state";
+import { SearchField } from "../parts/typing";
 import { When } from "../parts/when";
 import { isAdmin } from "../session/session";
+import { isCalled, isOf, KINDS, type Kind } from "./allocation-kinds";
+import { plannedWords } from "./planned";
+import { placeWords } from "./queue";
 
 type Shown = "mine" | "everybody" | "history";
+
+/** From how many allocations on one looks for some of them. */
+const FEW = 3;
 
 export function AllocationsPage() {
   const [shown, setShown] = useState<Shown>("mine");
@@ -42,6 +49,10 @@ export function AllocationsPage() {
             </button>
           ))}
         </div>
+        <a class="button plain tools-end" href="/volumes">
+          <Icon name="disk" />
+          Volumes
+        </a>
       </div>
       {shown === "history" ? <History /> : <Live key={shown} everybody={shown === "everybody"} />}
     </Page>
@@ -60,8 +71,29 @@ function Live({ everybody }: { everybody: boolean }) {
     [all],
   );
   const trouble = live.trouble.value;
+  const [kind, setKind] = useState<Kind>("");
+  const [wanted, setWanted] = useState("");
+  const fitting = rows.filter((one) => isOf(kind, one) && isCalled(wanted, one));
   return (
     <>
+      {rows.length > FEW && (
+        <div class="tools">
+          <div class="segments" role="group" aria-label="In which state">
+            {KINDS.map(([value, label]) => (
+              <button
+                key={value}
+                type="button"
+                aria-pressed={kind === value}
+                onClick={() => setKind(value)}
+              >
+                {label}
+                <span class="count">{rows.filter((one) => isOf(value, one)).length}</span>
+              </button>
+            ))}
+          </div>
+          <SearchField label="Search names, machines, labels" value={wanted} onChange={setWanted} />
+        </div>
+      )}
       {trouble && <Trouble error={new Error(`${trouble} Trying again…`)} />}
       {!all && !trouble && <Waiting />}
       {all && rows.length === 0 && (
@@ -72,7 +104,8 @@ function Live({ everybody }: { everybody: boolean }) {
           </a>
         </Empty>
       )}
-      {rows.length > 0 && <Table rows={rows} owners={everybody} />}
+      {rows.length > 0 && fitting.length === 0 && <Empty icon="search" title="None of them fits" />}
+      {fitting.length > 0 && <Table rows={fitting} owners={everybody} />}
     </>
   );
 }
@@ -120,9 +153,13 @@ function Table({ rows, owners }: { rows: Allocation[]; owners: boolean }) {
   );
 }
 
+/** States whose reason matters at once. */
+const FAILING: ReadonlySet<string> = new Set(["FAILED", "UNHEALTHY", "UNKNOWN"]);
+
 function Line({ allocation, owners }: { allocation: Allocation; owners: boolean }) {
-  const { state, progress, stateReason } = allocation;
+  const { state, progress, stateReason, queue, planned } = allocation;
   const gone = state === "DELETED";
+  const why = FAILING.has(state) ? stateReason?.message : "";
   return (
     <tr data-name={allocation.name}>
       <td>
@@ -142,9 +179,17 @@ function Line({ allocation, owners }: { allocation: Allocation; owners: boolean 
       <td class="cell-state">
         <AllocationChip state={state} />
         {progress && <div class="small muted cell-why">{progress}</div>}
-        {state === "FAILED" && stateReason && (
-          <div class="small muted cell-why" title={stateReason.message}>
-            {stateReason.message}
+        {why && (
+          <div class="small muted cell-why" title={why}>
+            {why}
+          </div>
+        )}
+        {state === "PENDING" && queue && (
+          <div class="small muted cell-why">{placeWords(queue.position, queue.length)}</div>
+        )}
+        {!gone && planned?.time && (
+          <div class="small muted cell-why" title={planned.reason?.message}>
+            {plannedWords(planned)}
           </div>
         )}
       </td>

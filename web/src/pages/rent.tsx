@@ -2,16 +2,24 @@
 
 import { useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/faults";
-import { createAllocation, type Machine, type Variable } from "../api/generated";
+import { createAllocation, type Machine, type MachineRestartPolicy } from "../api/generated";
 import { requestId } from "../api/transport";
 import { putEverywhere } from "../live/allocations";
-import { SecretField, SelectField, TextField } from "../parts/field";
+import { isFull } from "../parts/actions";
+import { SelectField, TextField } from "../parts/field";
 import { useSending } from "../parts/form";
 import { price, whyNot } from "../parts/machines";
 import { navigate, place } from "../parts/router";
+import { spanOf } from "../parts/spans";
 import { person, sessionState } from "../session/session";
+import { RESTARTS } from "./allocation-edit";
 import { FormFault } from "./entry";
 import { rememberMadeUp } from "./made-up";
+import { planFault, planOf, spanChoices, wireOf } from "./plan";
+import { PlanFields } from "./plan-fields";
+import { EstimateBox, mayWait, useEstimate } from "./rent-estimate";
+import { firstValue, VariableField, variableFaults } from "./rent-variables";
+import { type Chosen, VolumeFields } from "./rent-volumes";
 import { expectVerification } from "./verify";
 
 export function Rent({ machine }: { machine: Machine }) {
@@ -34,26 +42,62 @@ export function Rent({ machine }: { machine: Machine }) {
   return <RentForm machine={machine} />;
 }
 
+/** For how long one may wish to wait, in seconds. */
+const WAITS = [300, 900, 3600];
+
 function RentForm({ machine }: { machine: Machine }) {
   const [values, setValues] = useState<Record<string, string>>(() =>
     Object.fromEntries(machine.variables.map((variable) => [variable.key, firstValue(variable)])),
   );
   const [displayName, setDisplayName] = useState("");
+  const [plan, setPlan] = useState(() => planOf({}));
+  const [restartPolicy, setRestartPolicy] = useState<MachineRestartPolicy>(
+    "RESTART_POLICY_UNSPECIFIED",
+  );
+  const [volumes, setVolumes] = useState<Chosen>({});
+  const [waits, setWaits] = useState(true);
+  const [longest, setLongest] = useState("");
   const attempt = useRef({ of: "", id: "" });
+  const { estimate, again } = useEstimate(machine.name);
+  const full = mayWait(estimate);
 
   const sending = useSending(async () => {
+    const wrong = planFault(plan);
+    if (wrong) throw new Error(wrong);
     const variables = machine.variables
       .map(({ key }) => ({ key, value: values[key] ?? "" }))
       .filter(({ value }) => value !== "");
-    const allocation = { machine: machine.name, displayName: displayName.trim(), variables };
+    const allocation = {
+      machine: machine.name,
+      displayName: displayName.trim(),
+      variables,
+      volumes: Object.entries(volumes).map(([path, volume]) => ({ path, volume })),
+      ...(restartPolicy === "RESTART_POLICY_UNSPECIFIED" ? {} : { restartPolicy }),
+    };
+    const waiting = full && waits;
+    const rent = {
+      whenFull: waiting ? ("WAIT" as const) : ("REFUSE" as const),
+      maxWait: waiting ? spanOf(Number(longest)) : undefined,
+    };
     // The same request sent again is the same rent; a changed one is another.
-    const of = JSON.stringify(allocation);
+    const of = JSON.stringify([allocation, rent, plan]);
     if (attempt.current.of !== of) attempt.current = { of, id: requestId() };
-    const made = await createAllocation({ allocation, requestId: attempt.current.id });
-    const shown = machine.variables.filter(({ key }) => !values[key]).map(({ key }) => key);
-    rememberMadeUp(made, shown);
-    putEverywhere(made, true);
-    await navigate(`/${made.name}`);
+    const asked = { ...allocation, ...wireOf(plan) };
+    try {
+      const made = await createAllocation({
+        allocation: asked,
+        ...rent,
+        requestId: attempt.current.id,
+      });
+      const shown = machine.variables.filter(({ key }) => !values[key]).map(({ key }) => key);
+      rememberMadeUp(made, shown);
+      putEverywhere(made, true);
+      await navigate(`/${made.name}`);
+    } catch (error) {
+      // Others were faster: the form now says so, and offers to wait.
+      if (isFull(error)) again();
+      throw error;
+    }
   });
 
   const sent = machine.variables.filter(({ key }) => values[key]).map(({ key }) => key);
@@ -61,10 +105,12 @@ function RentForm({ machine }: { machine: Machine }) {
   const fault = sending.error instanceof ApiError ? sending.error : undefined;
   const told = Object.keys(faults).some((key) => key in values);
   const unverified = fault?.reason === "USER_NOT_VERIFIED" || person.value?.verified === false;
+  const named = ["displayName", "expireTime", "timeout", "schedule", "timeZone", "volumes"];
 
   return (
     <form class="stack" onSubmit={sending.submit} noValidate>
-      {!told && <FormFault text={sending.rest("displayName")} />}
+      {estimate && <EstimateBox estimate={estimate} />}
+      {!told && !(isFull(sending.error) && full) && <FormFault text={sending.rest(...named)} />}
       {unverified && (
         <p class="note">
           Your address is not verified yet.{" "}
@@ -92,93 +138,79 @@ function RentForm({ machine }: { machine: Machine }) {
         onChange={setDisplayName}
         error={sending.field("displayName")}
       />
-      <button type="submit" class="button primary wide" disabled={sending.busy}>
-        {sending.busy ? "Renting…" : "Rent"}
-        <span class="button-aside">{price(machine.pricePerHour)}</span>
+      <VolumeFields
+        machine={machine}
+        chosen={volumes}
+        onChange={setVolumes}
+        error={sending.field("volumes")}
+      />
+      <details class="more-choices">
+        <summary>
+          When it ends, rests and wakes <span class="muted">– or never</span>
+        </summary>
+        <div class="stack">
+          <PlanFields plan={plan} onChange={setPlan} fault={sending.field} />
+          <SelectField
+            label="When its program ends by itself"
+            value={restartPolicy}
+            onChange={(value) => setRestartPolicy(value as MachineRestartPolicy)}
+            choices={RESTARTS}
+            error={sending.field("restartPolicy")}
+          />
+        </div>
+      </details>
+      {full && (
+        <WhenFull waits={waits} onWaits={setWaits} longest={longest} onLongest={setLongest} />
+      )}
+      <button
+        type="submit"
+        class="button primary wide"
+        disabled={sending.busy || estimate?.canEverRun === false}
+      >
+        {sending.busy ? "Renting…" : full && waits ? "Rent when there is room" : "Rent"}
+        <span class="button-aside">{price(estimate?.pricePerHour ?? machine.pricePerHour)}</span>
       </button>
     </form>
   );
 }
 
-function firstValue(variable: Variable): string {
-  if (variable.defaultValue) return variable.defaultValue;
-  // A choice without a default begins with nothing chosen, unless there is nothing to choose.
-  return variable.choices.length === 1 ? (variable.choices[0] ?? "") : "";
-}
-
-/** What the server says of each variable, by its key. */
-export function variableFaults(error: unknown, sent: readonly string[]): Record<string, string> {
-  if (!(error instanceof ApiError)) return {};
-  const found: Record<string, string> = {};
-  for (const { field, message } of error.fields) {
-    const place = /variables(?:\[|\.)([^\].]+)/.exec(field)?.[1];
-    if (place !== undefined)
-      found[/^\d+$/.test(place) ? (sent[Number(place)] ?? place) : place] = message;
-  }
-  const named = error.metadata.variable ?? error.metadata.key;
-  if (named && !found[named]) found[named] = error.message;
-  return found;
-}
-
-function VariableField({
-  variable,
-  value,
-  onChange,
-  error,
+/** Whether to wait, and for how long, where there is no room. */
+function WhenFull({
+  waits,
+  onWaits,
+  longest,
+  onLongest,
 }: {
-  variable: Variable;
-  value: string;
-  onChange: (value: string) => void;
-  error: string | undefined;
+  waits: boolean;
+  onWaits: (waits: boolean) => void;
+  longest: string;
+  onLongest: (longest: string) => void;
 }) {
-  const [left, setLeft] = useState(false);
-  const unfit = left && value && !fitsPattern(variable.pattern, value);
-  const hints = [
-    variable.description,
-    variable.secret ? "Stored encrypted, and never shown again." : "",
-    variable.generatedLength > 0 ? "Left empty, one is made up and shown to you once." : "",
-    unfit ? `It has to match ${variable.pattern}` : "",
-  ].filter(Boolean);
-  const frame = {
-    label: (
-      <>
-        {variable.title || variable.key}{" "}
-        {variable.title && <span class="mono faint small">{variable.key}</span>}
-      </>
-    ),
-    hint: hints.join(" "),
-    error: error ?? (unfit ? `It has to match ${variable.pattern}` : undefined),
-    optional: !variable.required || variable.generatedLength > 0,
-    value,
-    onChange,
-  };
-  if (variable.choices.length > 0) {
-    const none = variable.required && variable.defaultValue ? [] : [["", "Choose…"] as const];
-    const choices = [...none, ...variable.choices.map((one) => [one, one] as const)];
-    return <SelectField {...frame} choices={choices} />;
-  }
-  const traits = {
-    name: `variable-${variable.key}`,
-    required: variable.required && variable.generatedLength === 0,
-    maxLength: 4096,
-  };
   return (
-    <div onFocusOut={() => setLeft(true)}>
-      {variable.secret ? (
-        <SecretField {...frame} {...traits} makeUp autocomplete="new-password" />
-      ) : (
-        <TextField {...frame} {...traits} autocomplete="off" spellcheck={false} />
+    <fieldset class="field">
+      <legend>There is no room now</legend>
+      <label class="choice">
+        <input type="radio" name="when-full" checked={waits} onChange={() => onWaits(true)} />
+        <span class="pair">
+          <strong>Wait in the queue</strong>
+          <span class="small muted">It starts by itself when its turn comes. You can cancel.</span>
+        </span>
+      </label>
+      <label class="choice">
+        <input type="radio" name="when-full" checked={!waits} onChange={() => onWaits(false)} />
+        <span class="pair">
+          <strong>Do not wait</strong>
+          <span class="small muted">Rent only if there is room at that moment.</span>
+        </span>
+      </label>
+      {waits && (
+        <SelectField
+          label="Wait at most"
+          value={longest}
+          onChange={onLongest}
+          choices={[["", "As long as this place allows"], ...spanChoices(WAITS, longest || "0")]}
+        />
       )}
-    </div>
+    </fieldset>
   );
-}
-
-/** Whether a value matches a pattern of the server's kind; true where the browser cannot tell. */
-export function fitsPattern(pattern: string, value: string): boolean {
-  if (!pattern) return true;
-  try {
-    return new RegExp(`^(?:${pattern})$`, "u").test(value);
-  } catch {
-    return true;
-  }
 }

@@ -1,6 +1,7 @@
 // What one can do with an allocation: start, stop, restart, remove.
 
 import { useState } from "preact/hooks";
+import { ApiError } from "../api/faults";
 import {
   type Allocation,
   type AllocationState,
@@ -12,7 +13,7 @@ import {
 import { requestId } from "../api/transport";
 import { putEverywhere } from "../live/allocations";
 import { person } from "../session/session";
-import { confirmed } from "./dialog";
+import { ask, confirmed } from "./dialog";
 import { Icon, type IconName } from "./icons";
 import { isRunning } from "./state";
 import { complain } from "./toasts";
@@ -43,11 +44,40 @@ function possible({ state, desiredState }: Allocation): Record<Verb, boolean> {
 export const shownName = (allocation: Allocation): string =>
   allocation.displayName || allocation.machineTitle || allocation.name;
 
-async function run(verb: Verb, { name }: Allocation): Promise<Allocation> {
-  if (verb === "start") return startAllocation({ name, requestId: requestId() });
+/** Why there is no room at present, though there may be some later. */
+const FULL: ReadonlySet<string> = new Set([
+  "CAPACITY_EXHAUSTED",
+  "OTHERS_WAIT",
+  "PORTS_EXHAUSTED",
+  "STOCK_EXHAUSTED",
+]);
+
+/** Whether a request was refused for want of room, and may wait for it. */
+export const isFull = (error: unknown): error is ApiError =>
+  error instanceof ApiError && FULL.has(error.reason);
+
+/** Does what is wished; answers with nothing where the person turns away from it. */
+async function run(verb: Verb, allocation: Allocation): Promise<Allocation | undefined> {
+  const { name } = allocation;
+  if (verb === "start") return start(allocation);
   if (verb === "stop") return stopAllocation({ name });
   if (verb === "restart") return restartAllocation({ name, requestId: requestId() });
-  return deleteAllocation({ name });
+  const keepVolumes = await kept(allocation);
+  return keepVolumes === undefined ? undefined : deleteAllocation({ name, keepVolumes });
+}
+
+async function start(allocation: Allocation): Promise<Allocation | undefined> {
+  const { name } = allocation;
+  try {
+    return await startAllocation({ name, requestId: requestId() });
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    const chosen = await ask(`${shownName(allocation)} cannot start now`, error.message, [
+      { answer: "wait", label: "Wait for room", look: "primary" },
+    ]);
+    if (!chosen) return undefined;
+    return startAllocation({ name, whenFull: "WAIT", requestId: requestId() });
+  }
 }
 
 export function Actions({
@@ -63,10 +93,10 @@ export function Actions({
   const can = possible(allocation);
 
   const act = async (verb: Verb) => {
-    if (verb === "remove" && !(await sure(allocation))) return;
     setBusy(verb);
     try {
       const changed = await run(verb, allocation);
+      if (!changed) return;
       putEverywhere(changed, changed.owner === person.value?.name);
       onChange?.(changed);
     } catch (error) {
@@ -103,9 +133,20 @@ export function Actions({
   );
 }
 
-function sure(allocation: Allocation): Promise<boolean> {
+/** Asks whether to remove it, and whether its volumes stay; undefined where it shall not be removed. */
+async function kept(allocation: Allocation): Promise<boolean | undefined> {
+  const title = `Remove ${shownName(allocation)}?`;
+  if (allocation.volumes.length > 0) {
+    const paths = allocation.volumes.map(({ path }) => path).join(", ");
+    const text = `Its instance is deleted, and its address is given back. What is in ${paths} can be kept as detached volumes, for another allocation.`;
+    const chosen = await ask(title, text, [
+      { answer: "keep", label: "Keep its volumes" },
+      { answer: "all", label: "Remove all of it", look: "danger" },
+    ]);
+    return chosen === undefined ? undefined : chosen === "keep";
+  }
   const text = MOVING.has(allocation.state)
     ? "It is cancelled, and what there is of it is deleted."
     : "Its instance and its files are deleted, and its address is given back. This cannot be undone.";
-  return confirmed(`Remove ${shownName(allocation)}?`, text, "Remove");
+  return (await confirmed(title, text, "Remove")) ? false : undefined;
 }

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 /** Now, as far as what is shown goes: changes every few seconds. */
-const now = signal(Date.now());
+export const now = signal(Date.now());
 setInterval(() => {
   if (!document.hidden) now.value = Date.now();
 }, 5000);

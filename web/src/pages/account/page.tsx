@@ -7,6 +7,7 @@ import { SubPages } from "../../parts/tabs";
 const PAGES = [
   ["/account", "Profile"],
   ["/account/security", "Security"],
+  ["/account/quota", "Quota"],
   ["/account/tokens", "Access tokens"],
   ["/account/notifications", "Notifications"],
   ["/account/webhooks", "Webhooks"],

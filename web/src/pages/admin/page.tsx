@@ -7,6 +7,10 @@ import { SubPages } from "../../parts/tabs";
 const PAGES = [
   ["/admin/machines", "Machines"],
   ["/admin/people", "People"],
+  ["/admin/classes", "Sizes"],
+  ["/admin/queue", "Queue"],
+  ["/admin/nodes", "Nodes"],
+  ["/admin/usage", "Usage"],
   ["/admin/dead-letters", "Dead letters"],
   ["/admin/audit", "Audit trail"],
 ] as const;

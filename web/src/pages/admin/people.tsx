@@ -19,6 +19,7 @@ import { SearchField } from "../../parts/typing";
 import { When } from "../../parts/when";
 import { person } from "../../session/session";
 import { AdminFrame } from "./page";
+import { QuotaDialog } from "./quota";
 
 const SHOWN = [
   ["", "Everybody"],
@@ -132,6 +133,7 @@ function Line({ user, onChange }: { user: User; onChange: (user: User) => void }
 
 function Actions({ user, onChange }: { user: User; onChange: (user: User) => void }) {
   const [busy, setBusy] = useState(false);
+  const [quota, setQuota] = useState(false);
   const { name } = user;
   const who = user.email || user.phoneNumber || name;
   const admin = user.roles.includes("ADMIN");
@@ -170,6 +172,10 @@ function Actions({ user, onChange }: { user: User; onChange: (user: User) => voi
   const enable = () => run(() => enableUser({ name }), `${who} can log in again.`);
   return (
     <div class="actions" role="group" aria-label={`Actions on ${who}`}>
+      {quota && <QuotaDialog user={user} onClose={() => setQuota(false)} />}
+      <button type="button" class="button small" onClick={() => setQuota(true)}>
+        Quota
+      </button>
       <button
         type="button"
         class="button small"
