@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 # Most of the suite waits for processes, not for the processor.
 TEST_WORKERS ?= 4
 # What needs more than Python.
-REAL := real_docker or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_cassandra or real_nginx or real_mesh or real_disk or browser or readme
+REAL := real_docker or real_swarm or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_cassandra or real_nginx or real_mesh or real_disk or browser or readme
 
 # Tests of one thing each, which may run side by side; then those of whole installations, two at a time;
 # then those that do an installation harm and look at the clock, which have the machine for themselves.

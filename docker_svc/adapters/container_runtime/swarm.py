@@ -17,15 +17,19 @@ from docker_svc.adapters.container_runtime.docker_config import LABEL_INSTALLATI
 from docker_svc.adapters.container_runtime.docker_engine import (
     asked,
     engine_url,
-    image_fault,
     open_engine,
     start_fault,
     to_its_end,
 )
 from docker_svc.adapters.container_runtime.docker_streams import container_usage, fetched
-from docker_svc.adapters.container_runtime.swarm_cluster import Cluster, ClusterNode, Document
+from docker_svc.adapters.container_runtime.swarm_cluster import Cluster, Document
 from docker_svc.adapters.container_runtime.swarm_engines import NodeEngines
 from docker_svc.adapters.container_runtime.swarm_network import ClusterNetwork
+from docker_svc.adapters.container_runtime.swarm_refusals import (
+    is_somewhere,
+    not_begun,
+    refuse_waiting,
+)
 from docker_svc.adapters.container_runtime.swarm_service import (
     Move,
     ServicePolicy,
@@ -67,7 +71,6 @@ _PLACING_SECONDS = 20.0
 _ATTEMPTS = 10
 _KILLED = 137
 _OOM_KEPT = 1000
-_NO_IMAGE = ("no such image", "pull access denied", "manifest unknown", "repository does not exist")
 
 
 class SwarmRuntime:
@@ -225,7 +228,7 @@ class SwarmRuntime:
             nodes = await self.view.nodes()
             tasks = await self.cluster.tasks(f"allocator.allocation={allocation}")
             if not any(
-                task["ServiceID"] in gone and not is_over(task) and _is_somewhere(task, nodes)
+                task["ServiceID"] in gone and not is_over(task) and is_somewhere(task, nodes)
                 for task in tasks
             ):
                 return
@@ -402,13 +405,13 @@ class SwarmRuntime:
                 continue
             image = situation.standing.image
             if is_waiting(newest):
-                _refuse_waiting(situation, asyncio.get_running_loop().time() > waited)
+                refuse_waiting(situation, too_long=asyncio.get_running_loop().time() > waited)
                 continue
             if told != newest["ID"]:
                 told = newest["ID"]
                 progress(Progress(f"pulling {image} where it is missing"))
             if is_over(newest) or situation.move in (Move.NOT_STARTED, Move.LET_GO):
-                raise _not_begun(image, situation)
+                raise not_begun(image, situation)
         raise AssertionError("looked for ever")
 
     async def _container(self, situation: Situation) -> tuple[Docker, str] | None:
@@ -440,25 +443,3 @@ class SwarmRuntime:
                 self._out_of_memory.clear()
             self._out_of_memory[standing.run] = bool(state.get("OOMKilled"))
         return replace(standing, out_of_memory=self._out_of_memory[standing.run])
-
-
-def _is_somewhere(task: Document, nodes: dict[str, ClusterNode]) -> bool:
-    """Whether a task is on a node that answers: what is on another one ends when that is back."""
-    node = nodes.get(task.get("NodeID", ""))
-    return node is not None and node.answers
-
-
-def _refuse_waiting(situation: Situation, too_long: bool) -> None:
-    words = situation.words
-    if "port already in use" in words:
-        raise PortTaken("Something else listens on the port. Another one is tried by itself.")
-    if too_long and words:
-        raise NoNodeFits(f"No node of the cluster can take it: {words}.")
-
-
-def _not_begun(image: str, situation: Situation) -> Exception:
-    words = situation.words or "the task ended before it began"
-    error = DockerError(400, words)
-    if any(part in words.lower() for part in _NO_IMAGE):
-        return image_fault(image, error)
-    return start_fault(error)

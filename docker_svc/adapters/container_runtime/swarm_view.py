@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from aiodocker.exceptions import DockerError
 
+from chassis.clock import truncated
 from chassis.faults import Fault
 from docker_svc.adapters.container_runtime.docker_config import (
     LABEL_ALLOCATION,
@@ -87,7 +88,7 @@ class ClusterView:
             EngineUnavailable: the manager does not answer.
         """
         nodes = await self.cluster.nodes()
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = truncated(datetime.now(UTC))
         for node in nodes.values():
             if node.answers:
                 self._heard[node.id] = now
