@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from allocation_svc.adapters.activity.grpc import GrpcActivity
 from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
 from allocation_svc.adapters.catalogue.grpc import GrpcCatalogue
@@ -44,12 +45,14 @@ from allocation_svc.usecases.archives import Archives
 from allocation_svc.usecases.departures import Departures
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.estimation import Estimation
-from allocation_svc.usecases.lifecycle import Lifecycle
+from allocation_svc.usecases.idleness import Idleness
+from allocation_svc.usecases.lifecycle import Choices, Lifecycle
 from allocation_svc.usecases.nodes import Nodes
 from allocation_svc.usecases.queue import Places, Queueing, Turns
 from allocation_svc.usecases.quotas import Quotas
 from allocation_svc.usecases.reading import Reading
 from allocation_svc.usecases.reconciliation import Reconciler
+from allocation_svc.usecases.recreation import Recreation
 from allocation_svc.usecases.resource_classes import ResourceClasses
 from allocation_svc.usecases.starting import Starting
 from allocation_svc.usecases.steps import Steps
@@ -132,6 +135,12 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
     )
     wallets = GrantingWalletReservations()
     starting = Starting(store, allowances, wallets, clock)
+    idleness = Idleness(
+        GrpcActivity(platform.channel("docker_svc")),
+        clock,
+        observer,
+        seconds=settings.idle_look_seconds,
+    )
     steps = Steps(
         store,
         engine,
@@ -142,6 +151,7 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
         starting=starting,
         volumes=volume_store,
         contents=contents,
+        use=idleness.use,
     )
     reconciler = Reconciler(
         store,
@@ -155,6 +165,7 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
         sweep_seconds=settings.sweep_seconds,
         orphan_grace_seconds=settings.orphan_grace_seconds,
         boot_starts=settings.boot_starts,
+        idleness=idleness,
     )
     watch.listen(reconciler)
     nodes = Nodes(
@@ -230,6 +241,8 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
         allowances=allowances,
         wallets=wallets,
         provisioning_seconds=settings.provisioning_seconds,
+        rules=settings.rules,
+        term_limits=settings.term_limits,
     )
     transfers = Transfers(most=settings.transfers, stall_seconds=settings.transfer_stall_seconds)
     volumes = Volumes(
@@ -243,7 +256,14 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
     )
     servicer = AllocationServicer(
         admission,
-        Lifecycle(store, watch, clock, kick, starting),
+        Lifecycle(
+            store,
+            watch,
+            clock,
+            kick,
+            starting=starting,
+            choices=Choices(class_store, allowances, settings.term_limits, settings.rules),
+        ),
         Reading(store, engine, watch, places.shown),
         Watching(store, feed, clock, places.shown),
         versions,
@@ -256,6 +276,15 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
             ports=settings.ports,
         ),
         queueing=Queueing(store, waiting_room, wallets, clock, kick),
+        recreation=Recreation(
+            store,
+            catalogue,
+            admission,
+            watch,
+            secret_box=platform.vault,
+            clock=clock,
+            kick=kick,
+        ),
         usage=UsageReading(SqlUsageStore(database), store, catalogue, clock),
         volumes=volumes,
         archives=Archives(volume_store, contents, watch, transfers, clock),

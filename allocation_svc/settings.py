@@ -14,6 +14,7 @@ from allocation_svc.domain.crashes import RestartRules
 from allocation_svc.domain.quota import EVERYBODY, RoleQuotas
 from allocation_svc.domain.resource_class import Size
 from allocation_svc.domain.step import Rules
+from allocation_svc.domain.terms import TermLimits
 from chassis.settings import ServiceSettings
 
 _MIB = 1 << 20
@@ -193,6 +194,47 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         "their own, since they wait for programs to end.",
     )
 
+    default_lifetime_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="How long an allocation lasts that says nothing itself, seconds; 0: for ever, or "
+        "as long as it may.",
+    )
+    longest_lifetime_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="How long an allocation lasts at most, from when it was rented, seconds; 0: no "
+        "limit. Admins have none.",
+    )
+    default_idle_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="After how long without use an allocation is stopped that says nothing itself, "
+        "seconds; 0: never, or as late as it may be.",
+    )
+    longest_idle_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="After how long without use an allocation is stopped at the latest, seconds; 0: "
+        "no limit. Admins have none.",
+    )
+    shortest_idle_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="The shortest time without use after which an allocation can be stopped, "
+        "seconds. 60: twice the time between two looks.",
+    )
+    idle_look_seconds: float = Field(
+        default=30.0,
+        ge=0.5,
+        description="How often it is looked what is in use, seconds.",
+    )
+    warning_seconds: float = Field(
+        default=600.0,
+        ge=0,
+        description="How long before an allocation is stopped or removed by itself its owner is told, "
+        "seconds; half of the time until then, where that is less.",
+    )
     restart_first_seconds: float = Field(
         default=1.0,
         gt=0,
@@ -319,6 +361,7 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
             stopping=self.stopping_extra_seconds,
             deleting=self.deleting_seconds,
             away=self.engine_away_seconds,
+            warning=self.warning_seconds,
             restarts=RestartRules(
                 first=self.restart_first_seconds,
                 longest=max(self.restart_first_seconds, self.restart_longest_seconds),
@@ -326,4 +369,15 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
                 most=self.restart_limit,
                 window=self.restart_window_seconds,
             ),
+        )
+
+    @property
+    def term_limits(self) -> TermLimits:
+        """When allocations may end and rest by themselves."""
+        return TermLimits(
+            default_lifetime=self.default_lifetime_seconds,
+            longest_lifetime=self.longest_lifetime_seconds,
+            default_idle=self.default_idle_seconds,
+            longest_idle=self.longest_idle_seconds,
+            shortest_idle=self.shortest_idle_seconds,
         )

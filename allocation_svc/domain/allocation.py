@@ -10,6 +10,7 @@ from enum import Enum
 from allocation_svc.domain.capacity import NOTHING_HELD, ONE_INSTANCE, Amounts, Held, Holding
 from allocation_svc.domain.crashes import NO_RESTARTS, RestartPolicy, Restarts
 from allocation_svc.domain.queue_place import QueuePlace
+from allocation_svc.domain.terms import NO_TERMS, Terms
 from allocation_svc.domain.volume import AllocationVolume
 
 
@@ -104,6 +105,25 @@ class StateReason:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What happens to an allocation by itself, if nothing changes before.
+
+    Attributes:
+        time: when.
+        desired: what it shall be then.
+        reason: why: EXPIRED, IDLE or SCHEDULED.
+        warn_time: when its owner is warned; None for a change that nobody is warned of.
+        warned: whether that was done.
+    """
+
+    time: datetime
+    desired: Desired
+    reason: StateReason
+    warn_time: datetime | None = None
+    warned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LastKnown:
     """The state before the engine went away.
 
@@ -142,8 +162,10 @@ class Allocation:
         display_name: the owner's own name for it.
         variables: the values of the machine's variables, in the machine's order.
         labels: free labels.
-        resource_class: how much of the host it may use.
-        desired: what the owner asked for last.
+        resource_class: how much of the host it may use, from its next start on.
+        terms: when it ends, rests and wakes by itself.
+        planned: what happens to it next by itself; None where nothing does.
+        desired: what the owner, or one of its terms, asked for last.
         state: what is so.
         reason: why; None where there is nothing to say.
         state_time: since when it is in that state.
@@ -168,6 +190,9 @@ class Allocation:
         incarnation: how often its program had been started when it was last heard of.
         after_incarnation: the program shall run with an incarnation above this one; so a start or a
             restart that was asked for once happens once.
+        scheduled_until: until when its schedule is followed: what it said before is done, or was
+            overruled.
+        to_be_remade: whether it is to have an instance of a new generation when it next runs.
         asked: whether the owner has asked for something since it came to rest, so that a FAILED one
             is tried again.
         first_ready_time: when it first answered; None if it never did.
@@ -203,6 +228,8 @@ class Allocation:
     node: str
     variables: tuple[VariableValue, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    terms: Terms = NO_TERMS
+    planned: PlannedChange | None = None
     reason: StateReason | None = None
     endpoints: tuple[Endpoint, ...] = ()
     generation: int = 1
@@ -213,6 +240,8 @@ class Allocation:
     deadline: datetime | None = None
     incarnation: int = 0
     after_incarnation: int = 0
+    scheduled_until: datetime | None = None
+    to_be_remade: bool = False
     asked: bool = False
     first_ready_time: datetime | None = None
     last_known: LastKnown | None = None

@@ -18,6 +18,7 @@ from allocation_svc.domain.allocation import Allocation, Desired, LastKnown, Sta
 from allocation_svc.domain.away import is_away, without_its_node
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.domain.planned import by_time
 from allocation_svc.domain.step import REST, Act, Observation, Rules, Step, deadline_of, fact_of
 from allocation_svc.domain.towards_rest import TowardsDeleted, TowardsStopped
 from allocation_svc.domain.towards_room import TowardsRoom
@@ -41,6 +42,17 @@ def decide(
     if allocation.state is State.PENDING:
         # It has nothing at the engine, or nothing that runs.
         return TowardsRoom(allocation, None, seen.done, now, rules).step()
+    timed = by_time(allocation, seen.use, now, rules)
+    if timed.after is not None:
+        return timed
+    step = _by_sight(allocation, seen, now, rules)
+    if timed.look_again is None or step.act is not None:
+        return step
+    return replace(step, look_again=min(timed.look_again, step.look_again or timed.look_again))
+
+
+def _by_sight(allocation: Allocation, seen: Observation, now: datetime, rules: Rules) -> Step:
+    """The next step that follows from what is seen."""
     if not seen.engine_answers:
         return _without_engine(allocation, seen, now, rules)
     if seen.instance is not None and is_away(allocation, seen.instance):
@@ -96,7 +108,7 @@ def _engine_is_back(allocation: Allocation, seen: Observation, now: datetime, ru
         observed_time=now,
         deadline=deadline_of(before.state, allocation, now, rules),
     )
-    step = decide(back, seen, now, rules)
+    step = _by_sight(back, seen, now, rules)
     if step.after is not None:
         return step
     return replace(step, after=back, fact=fact_of(back.state))

@@ -11,6 +11,7 @@ class Fact(Enum):
     CREATED = "AllocationCreated"
     UPDATED = "AllocationUpdated"
     STATE_REQUESTED = "AllocationStateRequested"
+    EXPIRING = "AllocationExpiring"
     READY = "AllocationReady"
     STOPPED = "AllocationStopped"
     FAILED = "AllocationFailed"

@@ -102,6 +102,45 @@ class VariableInvalid(Invalid):
     reason = "VARIABLE_INVALID"
 
 
+class AllocationExpired(WrongState):
+    """The time of the allocation is over."""
+
+    reason = "ALLOCATION_EXPIRED"
+
+    def __init__(self, name: str, expire_time: str) -> None:
+        """Names the allocation and when its time was over."""
+        super().__init__(
+            f"The time of the allocation {name!r} was over at {expire_time}; set a later expire_time, "
+            "then start it.",
+            allocation=name,
+            expire_time=expire_time,
+        )
+
+
+class ExpireTimeInvalid(Invalid):
+    """An allocation cannot end then."""
+
+    reason = "EXPIRE_TIME_INVALID"
+
+
+class IdleTimeoutInvalid(Invalid):
+    """An allocation cannot be idle for that long before it is stopped."""
+
+    reason = "IDLE_TIMEOUT_INVALID"
+
+
+class ScheduleInvalid(Invalid):
+    """A schedule cannot be followed."""
+
+    reason = "SCHEDULE_INVALID"
+
+
+class MachineTooDifferent(WrongState):
+    """An allocation of a former version of the machine cannot become one of the newest."""
+
+    reason = "MACHINE_TOO_DIFFERENT"
+
+
 class QuotaExceeded(Exhausted):
     """The person has as much as they may."""
 

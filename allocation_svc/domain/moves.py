@@ -76,6 +76,7 @@ class Moves:
             generation=allocation.generation + 1,
             incarnation=0,
             after_incarnation=0,
+            to_be_remade=False,
             asked=False,
             port_tries=allocation.port_tries + max(tries, int(next_ports)),
         )

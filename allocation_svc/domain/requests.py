@@ -6,13 +6,23 @@ already desired and so changes nothing gives the allocation back as it was, the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from allocation_svc.domain.allocation import Allocation, Desired, State, StateReason
 from allocation_svc.domain.crashes import NO_RESTARTS
-from allocation_svc.domain.faults import AllocationDeleted, AllocationNotRunning, AllocationWaiting
+from allocation_svc.domain.faults import (
+    AllocationDeleted,
+    AllocationExpired,
+    AllocationNotRunning,
+    AllocationWaiting,
+)
 from allocation_svc.domain.queue import cancel
+from chassis.clock import rfc3339
+
+Ask = Callable[[Allocation, datetime], Allocation]
+"""What may be asked, at a time."""
 
 _RESTARTABLE = frozenset({State.READY, State.STARTING, State.UNHEALTHY})
 
@@ -22,19 +32,15 @@ def start(allocation: Allocation, now: datetime) -> Allocation:
 
     Raises:
         AllocationDeleted: it has been, or is to be, removed.
+        AllocationExpired: its time is over.
     """
     _refuse_deleted(allocation)
     tries_again = allocation.known_state is State.FAILED or allocation.restarts.planned is not None
     if allocation.desired is Desired.RUNNING and not tries_again:
         return allocation
-    return replace(
-        allocation,
-        desired=Desired.RUNNING,
-        asked=True,
-        restarts=NO_RESTARTS,
-        stop_reason=None,
-        update_time=now,
-    )
+    if allocation.terms.expire_time is not None and allocation.terms.expired(now):
+        raise AllocationExpired(allocation.name, rfc3339(allocation.terms.expire_time))
+    return replace(_asked(allocation, Desired.RUNNING, now), asked=True, restarts=NO_RESTARTS)
 
 
 def stop(allocation: Allocation, now: datetime) -> Allocation:
@@ -51,26 +57,13 @@ def stop(allocation: Allocation, now: datetime) -> Allocation:
         return cancel(allocation, now)
     if allocation.desired is Desired.STOPPED and allocation.known_state is not State.FAILED:
         return allocation
-    return replace(
-        allocation,
-        desired=Desired.STOPPED,
-        asked=True,
-        restarts=NO_RESTARTS,
-        stop_reason=None,
-        update_time=now,
-    )
+    return replace(_asked(allocation, Desired.STOPPED, now), asked=True, restarts=NO_RESTARTS)
 
 
 def stop_for(allocation: Allocation, now: datetime, reason: StateReason) -> Allocation:
     """Says that it shall not run any more, and why, where that is not its owner's wish."""
-    return replace(
-        allocation,
-        desired=Desired.STOPPED,
-        asked=True,
-        restarts=NO_RESTARTS,
-        stop_reason=reason,
-        update_time=now,
-    )
+    asked = _asked(allocation, Desired.STOPPED, now)
+    return replace(asked, asked=True, restarts=NO_RESTARTS, stop_reason=reason)
 
 
 def restart(allocation: Allocation, now: datetime) -> Allocation:
@@ -98,7 +91,19 @@ def delete(allocation: Allocation, now: datetime, *, keep_volumes: bool = False)
     """Asks that it is gone, with its volumes or without; legal in every state."""
     if allocation.desired is Desired.DELETED:
         return allocation
-    return replace(allocation, desired=Desired.DELETED, keep_volumes=keep_volumes, update_time=now)
+    return replace(_asked(allocation, Desired.DELETED, now), keep_volumes=keep_volumes)
+
+
+def _asked(allocation: Allocation, desired: Desired, now: datetime) -> Allocation:
+    # Whatever the schedule said before now is overruled.
+    return replace(
+        allocation,
+        desired=desired,
+        stop_reason=None,
+        scheduled_until=now,
+        planned=None,
+        update_time=now,
+    )
 
 
 def _refuse_deleted(allocation: Allocation) -> None:

@@ -39,6 +39,9 @@ class Rules:
         recreation_window: see above.
         port_tries: how many leased ports in a row, and names, may turn out to be taken by strangers.
         restarts: how soon and how often programs that have ended are started again.
+        warning: how long before a change that comes by itself its owner is told; half of the time until
+            then, where that is less.
+        port_tries: how many leased ports in a row may turn out to be taken by strangers.
     """
 
     provisioning: float = 600.0
@@ -52,6 +55,21 @@ class Rules:
     recreation_window: float = 600.0
     port_tries: int = 5
     restarts: RestartRules = USUAL_RULES
+    warning: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What is known of the use of a running allocation.
+
+    Attributes:
+        last_time: when it was last in use, by whatever sign; where none was seen, since when it is
+            watched.
+        asked_time: when that was so: later use is not known of.
+    """
+
+    last_time: datetime
+    asked_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,7 @@ class Observation:
         away_seconds: for how long the engine has been away.
         heard_time: when anything was last heard of the engine.
         turn: whether it may be started now: after a restart of the host a few at a time are.
+        use: what is known of its use; None where nothing is.
     """
 
     engine_answers: bool = True
@@ -74,6 +93,7 @@ class Observation:
     away_seconds: float = 0.0
     heard_time: datetime | None = None
     turn: bool = True
+    use: Use | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class TowardsDeleted(Moves):
         return Step(act=Act.REMOVE)
 
     def _why_deleted(self) -> StateReason:
+        if self.allocation.stop_reason is not None:
+            return self.allocation.stop_reason
         if self.allocation.first_ready_time is None:
             return StateReason("CANCELLED_BY_OWNER", "It was removed before it was ready.")
         return StateReason("REMOVED_BY_OWNER", "Its owner removed it.")

@@ -25,6 +25,8 @@ class TowardsRunning(Healing):
     def step(self) -> Step:
         """The next step."""
         allocation, instance = self.allocation, self.instance
+        if allocation.to_be_remade:
+            return self.anew()
         if instance is None:
             if allocation.state is State.PROVISIONING:
                 return self.unless_overdue(Step(act=Act.ENSURE))

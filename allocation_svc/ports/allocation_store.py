@@ -70,6 +70,19 @@ class Existing:
     state: State
 
 
+@dataclass(frozen=True, slots=True)
+class Remaking:
+    """How instances of an allocation are made from now on.
+
+    Attributes:
+        plan: see `Claim`.
+        sealed_secrets: see `Claim`; None for those that it has.
+    """
+
+    plan: Plan
+    sealed_secrets: bytes | None = field(repr=False, default=None)
+
+
 class AllocationStore(Protocol):
     """Keeps allocations, with their port leases, their usage, and the facts of each change.
 
@@ -159,6 +172,7 @@ class AllocationStore(Protocol):
         next_ports: bool = False,
         room: Room | None = None,
         truth: Truth | None = None,
+        remaking: Remaking | None = None,
     ) -> Allocation | None:
         """Writes a changed allocation down, if the kept one has its version: one compare-and-set.
 
@@ -174,6 +188,7 @@ class AllocationStore(Protocol):
             room: the limits of what it holds more than before; None where that is not looked at.
             truth: what was so while it was UNKNOWN, where the engine tells that now: its usage is told
                 like that then.
+            remaking: how its instances are made from now on; None for as before.
 
         Returns:
             The allocation as it is kept now, with its new version; None if another change was

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from allocation_svc.domain.instance import Instance, InstanceSpec, Node
+from allocation_svc.domain.instance import Instance, InstanceSpec, Limits, Node
 from allocation_svc.domain.node import NodeSeen
 
 
@@ -41,8 +41,8 @@ class Engine(Protocol):
         """
         ...
 
-    async def start(self, allocation: str, generation: int) -> Instance:
-        """Starts the program of an instance that has ended.
+    async def start(self, allocation: str, generation: int, limits: Limits) -> Instance:
+        """Starts the program of an instance that has ended, which then may use so much.
 
         Raises:
             NotFound: INSTANCE_NOT_FOUND.
@@ -59,8 +59,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def restart(self, allocation: str, generation: int, incarnation: int) -> Instance:
+    async def restart(
+        self, allocation: str, generation: int, incarnation: int, limits: Limits
+    ) -> Instance:
         """Ends the named incarnation of the program, if it still runs, and starts the next.
+
+        That one may use so much.
 
         Raises:
             NotFound: INSTANCE_NOT_FOUND.

@@ -15,6 +15,7 @@ from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState, Limits, Node
 from allocation_svc.domain.node import node_name
+from allocation_svc.transport.terms_mapping import fill_terms
 from chassis.bus import Record
 from chassis.bus.facts import fact_records
 from chassis.clock import millis_of
@@ -94,6 +95,11 @@ def message_of(allocation: Allocation) -> allocation_pb2.Allocation:
         _fill_time(place, "deadline", allocation.deadline)
         if allocation.reason is not None:
             _fill_reason(place.waiting_for, allocation.reason)
+    fill_terms(message, allocation.terms)
+    if allocation.planned is not None:
+        message.planned.desired_state = _DESIRED[allocation.planned.desired]
+        _fill_reason(message.planned.reason, allocation.planned.reason)
+        _fill_time(message.planned, "time", allocation.planned.time)
     _fill_time(message, "state_time", allocation.state_time)
     _fill_time(message, "observed_time", allocation.observed_time)
     _fill_time(message, "create_time", allocation.create_time)
@@ -131,6 +137,8 @@ def records_of(fact: Fact | None, allocation: Allocation) -> Sequence[Record]:
     """What goes onto the bus: the fact, if there is one, and the allocation as it is now."""
     resource = message_of(allocation)
     told: Message = resource if fact is None else _FACTS[fact](allocation=resource)
+    if fact is Fact.EXPIRING and allocation.planned is not None:
+        told.planned.CopyFrom(resource.planned)  # type: ignore[attr-defined]
     records = fact_records(
         noun=_NOUN,
         source=_SOURCE,

@@ -13,6 +13,7 @@ from allocation_svc.ports.catalogue import MachineVersions
 from allocation_svc.transport.admission_mapping import estimate_message
 from allocation_svc.transport.archive_files import files_about
 from allocation_svc.transport.mapping import inspection_of, message_of, restart_policy_of
+from allocation_svc.transport.terms_mapping import TERMS, terms_change, terms_from_wire
 from allocation_svc.transport.usage_mapping import (
     allocation_usage_of,
     machine_usage_of,
@@ -23,18 +24,18 @@ from allocation_svc.transport.volume_servicer import file_headers
 from allocation_svc.usecases.admission import Admission, Wish
 from allocation_svc.usecases.archives import Archives
 from allocation_svc.usecases.estimation import Estimation
-from allocation_svc.usecases.lifecycle import Lifecycle, RestartChoice
+from allocation_svc.usecases.lifecycle import Changes, Lifecycle, RestartChoice
 from allocation_svc.usecases.queue import Queueing
 from allocation_svc.usecases.reading import Reading, owner_seen
+from allocation_svc.usecases.recreation import Recreation
 from allocation_svc.usecases.usage import UsageReading
 from allocation_svc.usecases.volumes import Volumes
 from allocation_svc.usecases.watching import Sign, Watching
-from chassis.faults import Unimplemented
 from chassis.listing import chosen_fields, version_of
 from chassis.rpc import Call
 from chassis.rpc.written import Written
 
-_UPDATABLE = ("display_name", "labels", "restart_policy")
+_UPDATABLE = ("display_name", "labels", "restart_policy", "resource_class", *TERMS)
 
 
 class AllocationServicer:
@@ -53,6 +54,7 @@ class AllocationServicer:
         usage: UsageReading,
         volumes: Volumes,
         archives: Archives,
+        recreation: Recreation,
     ) -> None:
         """Passes calls on to the use cases; says where a newer version of a machine is to be had."""
         self._versions = versions
@@ -65,6 +67,7 @@ class AllocationServicer:
         self._usage = usage
         self._volumes = volumes
         self._archives = archives
+        self._recreation = recreation
         self._written = Written(message_of)
 
     async def CreateAllocation(
@@ -82,6 +85,7 @@ class AllocationServicer:
             wait_seconds=request.max_wait.ToMilliseconds() / 1000,
             restart_policy=restart_policy_of(wanted.restart_policy),
             volumes={had.path: had.volume for had in wanted.volumes},
+            terms=terms_from_wire(wanted),
         )
         rented, made = await self._admission.rent(call.caller, wish)
         message = self._message(rented)
@@ -115,19 +119,21 @@ class AllocationServicer:
     async def UpdateAllocation(
         self, request: allocation_service_pb2.UpdateAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
-        """Changes the display name, the labels and the restart policy."""
+        """Changes what its owner may change."""
         wanted = request.allocation
         present = [field.name for field, _ in wanted.ListFields()]
         chosen = chosen_fields(list(request.update_mask.paths), present, _UPDATABLE)
-        updated = await self._lifecycle.update(
-            call.caller,
-            wanted.name,
-            version_of(wanted.etag),
+        changes = Changes(
             display_name=wanted.display_name if "display_name" in chosen else None,
             labels=dict(wanted.labels) if "labels" in chosen else None,
             restart=RestartChoice(restart_policy_of(wanted.restart_policy))
             if "restart_policy" in chosen
             else None,
+            terms=terms_change(wanted, chosen) if set(TERMS) & set(chosen) else None,
+            resource_class=wanted.resource_class if "resource_class" in chosen else None,
+        )
+        updated = await self._lifecycle.update(
+            call.caller, wanted.name, version_of(wanted.etag), changes
         )
         return self._message(updated)
 
@@ -195,7 +201,14 @@ class AllocationServicer:
         self, request: allocation_service_pb2.RecreateAllocationRequest, call: Call
     ) -> allocation_pb2.Allocation:
         """Has the instance of an allocation made anew."""
-        raise Unimplemented("An allocation cannot be made anew yet.")
+        values = {value.key: value.value for value in request.variables}
+        remade, made = await self._recreation.recreate(
+            call.caller, request.name, values, request.request_id
+        )
+        message = self._message(remade)
+        for value in message.variables:
+            value.value = made.get(value.key, value.value)
+        return message
 
     async def InspectAllocation(
         self, request: allocation_service_pb2.InspectAllocationRequest, call: Call

@@ -17,7 +17,10 @@ from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.faults import MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly
 from allocation_svc.domain.instance import Limits, Node
 from allocation_svc.domain.machine import Machine
+from allocation_svc.domain.planned import replanned
 from allocation_svc.domain.resource_class import ResourceClass
+from allocation_svc.domain.step import Rules
+from allocation_svc.domain.terms import NO_TERMS, TermLimits, Terms
 from allocation_svc.domain.variables import chosen_values, generated_values
 from allocation_svc.domain.volume_choice import with_volumes
 from allocation_svc.ports.allocation_store import AllocationStore, Claim
@@ -51,6 +54,7 @@ class Wish:
         waits: whether it waits where there is no room; else it is refused.
         wait_seconds: for how long at most; 0 for as long as it may.
         restart_policy: what becomes of its program when that ends by itself; None for what the machine says.
+        terms: when it ends, rests and wakes by itself.
     """
 
     machine: str
@@ -62,6 +66,7 @@ class Wish:
     waits: bool = False
     wait_seconds: float = 0.0
     restart_policy: RestartPolicy | None = None
+    terms: Terms = NO_TERMS
 
 
 class Admission:
@@ -80,6 +85,8 @@ class Admission:
         allowances: Allowances,
         wallets: WalletReservations,
         provisioning_seconds: float,
+        rules: Rules,
+        term_limits: TermLimits,
     ) -> None:
         """Decides by these.
 
@@ -94,6 +101,8 @@ class Admission:
             allowances: what there is to be had.
             wallets: who pays.
             provisioning_seconds: how long making an instance may take without progress.
+            rules: how long before an end by itself its owner is warned.
+            term_limits: when one may end and rest by itself.
         """
         self._store = store
         self._catalogue = catalogue
@@ -106,6 +115,8 @@ class Admission:
         self._wallets = wallets
         self._under_way: set[asyncio.Task[Allocation]] = set()
         self._provisioning_seconds = provisioning_seconds
+        self._rules = rules
+        self._term_limits = term_limits
 
     async def rent(self, caller: Caller, wish: Wish) -> tuple[Allocation, Mapping[str, str]]:
         """Rents a machine; the instance is made afterwards.
@@ -120,6 +131,7 @@ class Admission:
             MachineNotFound, MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly: this machine
                 cannot be rented here, or not by this person.
             VariableUnknown, VariableMissing, VariableInvalid: the values do not fit.
+            ExpireTimeInvalid, IdleTimeoutInvalid: its terms are not allowed here.
             NeverFits: it can never run here, or not for this person.
             VolumePathUnknown, VolumeNotFound, VolumeInUse, VolumeElsewhere: it cannot have a volume.
             QuotaExceeded, QueueFull: it cannot run now, nor wait.
@@ -138,6 +150,7 @@ class Admission:
             wish.waits,
             wish.wait_seconds,
             dict(wish.volumes),
+            repr(wish.terms),
         )
         if once is not None and (answered := await self._store.answered(once)) is not None:
             return answered, {}
@@ -149,6 +162,8 @@ class Admission:
         values, secret_values = chosen_values(machine.variables, {**wish.values, **made})
 
         now = self._clock.now()
+        terms = self._term_limits.completed(wish.terms, now)
+        self._term_limits.check(NO_TERMS, terms, now, now, unlimited=caller.is_admin)
         plan = machine.plan(Limits(size.cpu_millis, size.memory_bytes, size.pids))
         name = "allocations/" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
         plan, volumes = with_volumes(name, machine, plan, wish.volumes)
@@ -178,7 +193,10 @@ class Admission:
             price=machine.price,
             needs=needs_of(machine, size),
             volumes=volumes,
+            terms=terms,
+            scheduled_until=now,
         )
+        allocation = replanned(allocation, now, self._rules)
         claim = Claim(
             allocation=allocation,
             plan=plan,

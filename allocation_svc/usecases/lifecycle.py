@@ -1,4 +1,4 @@
-"""What owners ask of their allocations: start, stop, restart, remove, rename."""
+"""What owners ask of their allocations: start, stop, restart, remove, change."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from functools import partial
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
+from allocation_svc.domain.capacity import Amounts
 from allocation_svc.domain.crashes import RestartPolicy
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import AllocationDeleted, AllocationNotFound
+from allocation_svc.domain.instance import Limits
+from allocation_svc.domain.planned import replanned
+from allocation_svc.domain.resource_class import ResourceClass
 from allocation_svc.domain.room import Wait
-from allocation_svc.ports.allocation_store import AllocationStore
-from allocation_svc.usecases.allowances import takes_more
+from allocation_svc.domain.step import Rules
+from allocation_svc.domain.terms import TermLimits, Terms
+from allocation_svc.ports.allocation_store import AllocationStore, Remaking
+from allocation_svc.ports.resource_class_store import ResourceClassStore
+from allocation_svc.usecases.allowances import Allowances, takes_more
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.starting import Starting
 from chassis.clock import Clock
-from chassis.faults import Conflict
+from chassis.faults import Conflict, FieldViolation, Invalid
 from chassis.identity.caller import Caller
 from chassis.listing import Once
 
@@ -32,6 +39,42 @@ class RestartChoice:
     policy: RestartPolicy | None
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What may be chosen for what is rented.
+
+    Attributes:
+        classes: the resource classes that there are.
+        allowances: what there is to be had.
+        term_limits: when allocations may end and rest by themselves.
+        rules: how long before such an end its owner is warned.
+    """
+
+    classes: ResourceClassStore
+    allowances: Allowances
+    term_limits: TermLimits
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an update changes; None leaves a part as it is.
+
+    Attributes:
+        display_name: the owner's own name for it; empty for the machine's title.
+        labels: free labels.
+        restart: what becomes of a program that ends by itself.
+        terms: what becomes of when it ends, rests and wakes by itself.
+        resource_class: how much of the host it may use, from its next start on; empty for the default one.
+    """
+
+    display_name: str | None = None
+    labels: Mapping[str, str] | None = None
+    restart: RestartChoice | None = None
+    terms: Callable[[Terms], Terms] | None = None
+    resource_class: str | None = None
+
+
 class Lifecycle:
     """Writes down what owners ask for; the reconciler does it."""
 
@@ -41,7 +84,9 @@ class Lifecycle:
         watch: EngineWatch,
         clock: Clock,
         kick: Callable[[Allocation], None],
+        *,
         starting: Starting,
+        choices: Choices,
     ) -> None:
         """Works on the store.
 
@@ -51,7 +96,9 @@ class Lifecycle:
             clock: the time.
             kick: has an allocation worked on at once.
             starting: takes room for what was stopped.
+            choices: what may be chosen.
         """
+        self._choices = choices
         self._starting = starting
         self._store = store
         self._watch = watch
@@ -130,37 +177,60 @@ class Lifecycle:
         return await self._ask(caller, name, change, version=version)
 
     async def update(
-        self,
-        caller: Caller,
-        name: str,
-        version: int | None,
-        *,
-        display_name: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        restart: RestartChoice | None = None,
+        self, caller: Caller, name: str, version: int | None, changes: Changes
     ) -> Allocation:
-        """Changes the display name, the labels, the restart policy; None leaves one as it is.
+        """Changes what its owner may change; what runs goes on.
 
         Raises:
             AllocationNotFound, AllocationDeleted: there is nothing to change.
+            ExpireTimeInvalid, IdleTimeoutInvalid: its terms are not allowed here.
+            Invalid: there is no such resource class.
+            NeverFits, QuotaExceeded, CapacityExhausted, OthersWait: there is no room for more.
             Conflict: ETAG_STALE, it has another version than the given one.
         """
+        size = await self._size(changes.resource_class)
 
         def changed(allocation: Allocation, now: datetime) -> Allocation:
             if not allocation.exists:
                 raise AllocationDeleted(allocation.name)
-            title = allocation.display_name if display_name is None else display_name
-            after = replace(
-                allocation,
-                display_name=title or allocation.machine_title,
-                labels=allocation.labels if labels is None else dict(labels),
-            )
-            if restart is not None:
-                policy = restart.policy or allocation.machine_restart_policy
-                after = replace(after, restart_policy=policy)
+            after = _renamed(allocation, changes)
+            if size is not None and size.id != allocation.resource_class:
+                after = resized(after, size)
+            if changes.terms is not None:
+                after = self._with_terms(caller, after, changes.terms, now)
             return allocation if after == allocation else replace(after, update_time=now)
 
-        return await self._write(caller, name, changed, Fact.UPDATED, version=version)
+        written = await self._write(caller, name, changed, Fact.UPDATED, version=version, size=size)
+        if changes.terms is not None:
+            # When there is next something to do for it has changed.
+            self._kick(written)
+        return written
+
+    async def _size(self, name: str | None) -> ResourceClass | None:
+        if name is None:
+            return None
+        size = await self._choices.classes.find(name)
+        if size is None:
+            message = f"There is no resource class {name!r} here; list the resource classes."
+            raise Invalid(message, fields=[FieldViolation("allocation.resource_class", message)])
+        return size
+
+    def _with_terms(
+        self,
+        caller: Caller,
+        allocation: Allocation,
+        change: Callable[[Terms], Terms],
+        now: datetime,
+    ) -> Allocation:
+        terms = change(allocation.terms)
+        self._choices.term_limits.check(
+            allocation.terms, terms, allocation.create_time, now, unlimited=caller.is_admin
+        )
+        after = replace(allocation, terms=terms)
+        if terms.schedule != allocation.terms.schedule:
+            # What it says of the time before now is not made up for.
+            after = replace(after, scheduled_until=now)
+        return replanned(after, now, self._choices.rules)
 
     async def _ask(
         self,
@@ -192,6 +262,7 @@ class Lifecycle:
         once: Once | None = None,
         version: int | None = None,
         wait: Wait | None = None,
+        size: ResourceClass | None = None,
     ) -> Allocation:
         """Makes a change, however often the reconciler is faster."""
         for _ in range(_MOST_RACES):
@@ -209,6 +280,8 @@ class Lifecycle:
                 return allocation
             if takes_more(after):
                 written = await self._starting.asked(caller, after, fact, once=once, wait=wait)
+            elif size is not None and after.resource_class != allocation.resource_class:
+                written = await self._resized(caller, after, fact, size)
             else:
                 written = await self._store.replace(after, fact, once=once)
             if written is not None:
@@ -216,3 +289,39 @@ class Lifecycle:
         raise Conflict(
             f"The allocation {name!r} changes too fast at present; try again.", allocation=name
         )
+
+    async def _resized(
+        self, caller: Caller, after: Allocation, fact: Fact, size: ResourceClass
+    ) -> Allocation | None:
+        """Writes down another resource class, if there is room for what that takes more."""
+        kept = await self._store.plan(after.name)
+        if kept is None:
+            return None
+        limits = Limits(size.cpu_millis, size.memory_bytes, size.pids)
+        room = await self._choices.allowances.room(caller, after.owner)
+        remaking = Remaking(replace(kept[0], limits=limits))
+        return await self._store.replace(after, fact, room=room, remaking=remaking)
+
+
+def resized(allocation: Allocation, size: ResourceClass) -> Allocation:
+    """An allocation of another resource class; its volumes take what they took."""
+    needs = allocation.needs
+    return replace(
+        allocation,
+        resource_class=size.id,
+        needs=Amounts(needs.instances, size.cpu_millis, size.memory_bytes, needs.disk_bytes),
+    )
+
+
+def _renamed(allocation: Allocation, changes: Changes) -> Allocation:
+    title = allocation.display_name if changes.display_name is None else changes.display_name
+    after = replace(
+        allocation,
+        display_name=title or allocation.machine_title,
+        labels=allocation.labels if changes.labels is None else dict(changes.labels),
+    )
+    if changes.restart is None:
+        return after
+    return replace(
+        after, restart_policy=changes.restart.policy or allocation.machine_restart_policy
+    )

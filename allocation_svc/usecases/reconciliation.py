@@ -26,8 +26,10 @@ from allocation_svc.usecases.agenda import Agenda, Lane, until
 from allocation_svc.usecases.boot import Turns
 from allocation_svc.usecases.clock_watch import ClockWatch
 from allocation_svc.usecases.engine_watch import EngineWatch
+from allocation_svc.usecases.idleness import Idleness
 from allocation_svc.usecases.steps import Steps
 from allocation_svc.usecases.sweep import Sweep
+from allocation_svc.usecases.terms_watch import TermsWatch
 from chassis.clock import Clock
 from chassis.faults import Fault
 
@@ -53,6 +55,7 @@ class Reconciler:
         sweep_seconds: float = 15.0,
         orphan_grace_seconds: float = 60.0,
         boot_starts: int = 4,
+        idleness: Idleness,
     ) -> None:
         """Prepares it; `run` does the work.
 
@@ -68,6 +71,7 @@ class Reconciler:
             sweep_seconds: how often everything is compared.
             orphan_grace_seconds: how long an instance without an allocation is left alone.
             boot_starts: how many are started at a time after a restart of the host.
+            idleness: finds out what is in use.
         """
         self._store = store
         self._engine = engine
@@ -83,6 +87,8 @@ class Reconciler:
         self._sweep_now = asyncio.Event()
         self._turns = Turns(boot_starts, self._agenda.kick)
         self._clock_watch = ClockWatch(clock)
+        self._idleness = idleness
+        self._terms = TermsWatch(idleness)
         self._sweep = Sweep(
             store,
             engine,
@@ -92,6 +98,7 @@ class Reconciler:
             observer=observer,
             heard=self._turns.heard,
             kick=self._agenda.kick,
+            noticed=self._terms.noticed,
             orphan_grace_seconds=orphan_grace_seconds,
         )
 
@@ -116,8 +123,10 @@ class Reconciler:
 
     async def run(self) -> None:
         """Works until it is cancelled."""
+        self._terms.clear()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._agenda.run())
+            group.create_task(self._idleness.run(self._agenda.kick))
             for lane in Lane:
                 for _ in range(self._workers):
                     group.create_task(self._worker(lane))
@@ -180,6 +189,7 @@ class Reconciler:
     def _rest(self, allocation: Allocation, step: Step) -> None:
         if not allocation.is_moving:
             self._turns.leave(allocation.name)
+        self._terms.noticed(allocation)
         if not allocation.exists:
             self._agenda.no_more(allocation.name)
             self._steps.forget(allocation.name)
@@ -208,6 +218,8 @@ class Reconciler:
                     await self._sweep.mark_unknown()
             except Fault as fault:
                 self._observer.failed("sweep", fault)
+            for name in self._terms.due(self._clock.now()):
+                self._agenda.kick(name)
             await until(self._clock, self._sweep_now, self._until_next_sweep())
 
     def _until_next_sweep(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +12,8 @@ from allocation_svc.domain.allocation import Allocation, State, StateReason
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import PortsExhausted
 from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState
-from allocation_svc.domain.step import Act, Observation, Step
+from allocation_svc.domain.machine import Plan
+from allocation_svc.domain.step import Act, Observation, Step, Use
 from allocation_svc.domain.usage import truth_about
 from allocation_svc.ports.allocation_store import AllocationStore
 from allocation_svc.ports.contents import Contents
@@ -48,6 +50,7 @@ class Steps:
         clock: Clock,
         observer: StepObserver,
         starting: Starting,
+        use: Callable[[str], Use | None] = lambda _: None,
         volumes: VolumeStore | None = None,
         contents: Contents | None = None,
     ) -> None:
@@ -58,6 +61,7 @@ class Steps:
         self._volumes = volumes
         self._contents = contents
         self._starting = starting
+        self._use = use
         self._store = store
         self._engine = engine
         self._watch = watch
@@ -113,6 +117,7 @@ class Steps:
             done=done,
             away_seconds=self._watch.away_seconds,
             heard_time=self._watch.heard_time,
+            use=self._use(allocation),
         )
 
     async def write(self, before: Allocation, step: Step) -> Allocation | None:
@@ -181,11 +186,16 @@ class Steps:
             case Act.ENSURE:
                 return await self._engine.ensure(name, generation, await self._spec(allocation))
             case Act.START:
-                return await self._engine.start(name, generation)
+                return await self._engine.start(
+                    name, generation, (await self._plan(name))[0].limits
+                )
             case Act.STOP:
                 return await self._engine.stop(name, generation)
             case Act.RESTART:
-                return await self._engine.restart(name, generation, allocation.after_incarnation)
+                limits = (await self._plan(name))[0].limits
+                return await self._engine.restart(
+                    name, generation, allocation.after_incarnation, limits
+                )
             case Act.REMOVE:
                 await self._engine.remove(name, generation)
                 await self._remove_volumes(allocation)
@@ -226,11 +236,14 @@ class Steps:
             raise Unavailable(fault.message, reason=fault.reason) from fault
         return seen
 
-    async def _spec(self, allocation: Allocation) -> InstanceSpec:
-        kept = await self._store.plan(allocation.name)
+    async def _plan(self, name: str) -> tuple[Plan, bytes]:
+        kept = await self._store.plan(name)
         if kept is None:
-            raise Internal(f"The plan of {allocation.name} is lost.")
-        plan, sealed = kept
+            raise Internal(f"The plan of {name} is lost.")
+        return kept
+
+    async def _spec(self, allocation: Allocation) -> InstanceSpec:
+        plan, sealed = await self._plan(allocation.name)
         secrets: dict[str, str] = (
             json.loads(self._secrets.open(sealed, allocation.name)) if sealed else {}
         )

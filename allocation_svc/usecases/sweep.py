@@ -41,6 +41,7 @@ class Sweep:
         observer: StepObserver,
         heard: Callable[[Instance], None],
         kick: Callable[[str, Lane], None],
+        noticed: Callable[[Allocation], bool],
         orphan_grace_seconds: float,
     ) -> None:
         """Nothing is compared before it is asked for.
@@ -54,6 +55,7 @@ class Sweep:
             observer: is told what was found.
             heard: is told of each instance.
             kick: has an allocation worked on.
+            noticed: is told of each allocation that has changed; says whether it is to be worked on.
             orphan_grace_seconds: how long an instance without an allocation is left alone.
         """
         self._store = store
@@ -64,6 +66,7 @@ class Sweep:
         self._observer = observer
         self._heard = heard
         self._kick = kick
+        self._noticed = noticed
         self._orphan_grace = orphan_grace_seconds
         self._settled: dict[str, _Key] = {}
         self._orphans: dict[str, float] = {}
@@ -141,7 +144,8 @@ class Sweep:
         for names in _parts(list(changed)):
             for allocation in await self._store.several(names):
                 key, instance = changed[allocation.name]
-                if is_settled(allocation, instance):
+                # Each is noticed, settled or not.
+                if not self._noticed(allocation) and is_settled(allocation, instance):
                     settled[allocation.name] = (allocation.version, *key[1:])
                 else:
                     self._kick(allocation.name, _lane(allocation))
@@ -177,6 +181,8 @@ def is_settled(allocation: Allocation, instance: Instance) -> bool:
     it ended with its host, and at nothing else: what it says is remembered until one of these changes. What happens by time is not seen
     here: `decide` names the time, and who is kicked once is kicked then.
     """
+    if allocation.to_be_remade and allocation.desired is Desired.RUNNING:
+        return False
     if allocation.asked or instance.generation > allocation.generation:
         return False
     current = instance.generation == allocation.generation

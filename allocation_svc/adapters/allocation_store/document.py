@@ -9,11 +9,13 @@ from typing import Any
 
 import orjson
 
+from allocation_svc.adapters.allocation_store.terms_document import terms_document, terms_of
 from allocation_svc.domain.allocation import (
     Allocation,
     Desired,
     Endpoint,
     LastKnown,
+    PlannedChange,
     Price,
     Protocol,
     State,
@@ -58,6 +60,10 @@ def document_of(allocation: Allocation) -> dict[str, Any]:
             [e.host, e.port, e.protocol.value, e.container_port, e.title, e.scheme]
             for e in allocation.endpoints
         ],
+        "terms": terms_document(allocation.terms),
+        "planned": _planned_document(allocation.planned),
+        "scheduled_until": _millis(allocation.scheduled_until),
+        "to_be_remade": allocation.to_be_remade,
         "generation": allocation.generation,
         "observed_time": _millis(allocation.observed_time),
         "progress": allocation.progress,
@@ -112,6 +118,10 @@ def allocation_of(document: Mapping[str, Any]) -> Allocation:
             Endpoint(host, port, _PROTOCOLS[protocol], container_port, title, scheme)
             for host, port, protocol, container_port, title, scheme in document["endpoints"]
         ),
+        terms=terms_of(document.get("terms")),
+        planned=_planned(document.get("planned")),
+        scheduled_until=_instant(document.get("scheduled_until")),
+        to_be_remade=document.get("to_be_remade", False),
         generation=document["generation"],
         observed_time=_instant(document["observed_time"]),
         progress=document["progress"],
@@ -228,6 +238,32 @@ def _reason(document: Mapping[str, Any] | None) -> StateReason | None:
     if document is None:
         return None
     return StateReason(**{**document, "last_lines": tuple(document["last_lines"])})
+
+
+def _planned_document(planned: PlannedChange | None) -> dict[str, Any] | None:
+    if planned is None:
+        return None
+    return {
+        "time": millis_of(planned.time),
+        "desired": planned.desired.value,
+        "reason": _reason_document(planned.reason),
+        "warn_time": _millis(planned.warn_time),
+        "warned": planned.warned,
+    }
+
+
+def _planned(document: Mapping[str, Any] | None) -> PlannedChange | None:
+    if document is None:
+        return None
+    reason = _reason(document["reason"])
+    assert reason is not None
+    return PlannedChange(
+        instant_of(document["time"]),
+        _DESIRED[document["desired"]],
+        reason,
+        _instant(document["warn_time"]),
+        document["warned"],
+    )
 
 
 def _last_known_document(known: LastKnown | None) -> dict[str, Any] | None:

@@ -37,7 +37,7 @@ from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.machine import Plan
 from allocation_svc.domain.room import Room
 from allocation_svc.domain.usage import Truth
-from allocation_svc.ports.allocation_store import Claim, Existing, Selection
+from allocation_svc.ports.allocation_store import Claim, Existing, Remaking, Selection
 from allocation_svc.schema.tables import ALLOCATIONS, ONCE, OUTBOX
 from chassis.bus import Record
 from chassis.bus.outbox import append
@@ -66,6 +66,7 @@ _CHANGED = update(ALLOCATIONS).where(
     _COLUMNS.version == bindparam("of_version"),
     _COLUMNS.live == 1,
 )
+_REMADE = update(ALLOCATIONS).where(_COLUMNS.name == bindparam("of_name"))
 _SEARCHED = {
     "state": _COLUMNS.state,
     "desired_state": _COLUMNS.desired_state,
@@ -217,6 +218,7 @@ class SqlAllocationStore:
         next_ports: bool = False,
         room: Room | None = None,
         truth: Truth | None = None,
+        remaking: Remaking | None = None,
     ) -> Allocation | None:
         """Writes a changed allocation down, if the kept one has its version."""
         now = self._clock.now()
@@ -230,6 +232,8 @@ class SqlAllocationStore:
             if not changed(connection, replace(kept, held=kept.holds), after.version):
                 return None, False
             kept = self._admitting.count(connection, kept, room, now)
+            if remaking is not None:
+                _remake(connection, kept.name, remaking)
             if next_ports:
                 kept = self._with_next_ports(connection, kept, now)
                 changed(connection, kept, kept.version)
@@ -308,6 +312,13 @@ def _row(allocation: Allocation) -> dict[str, Any]:
         "version": allocation.version,
         "document": document_of(allocation),
     }
+
+
+def _remake(connection: Connection, name: str, remaking: Remaking) -> None:
+    values: dict[str, Any] = {"plan": plan_document(remaking.plan)}
+    if remaking.sealed_secrets is not None:
+        values["sealed_secrets"] = remaking.sealed_secrets
+    connection.execute(_REMADE.values(**values), {"of_name": name})
 
 
 def changed(connection: Connection, allocation: Allocation, version: int) -> bool:

@@ -18,7 +18,7 @@ from allocator.reasons.v1 import reason_pb2
 from google.protobuf.message import Message
 
 from allocation_svc.domain.allocation import Protocol
-from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState, Node
+from allocation_svc.domain.instance import Instance, InstanceSpec, InstanceState, Limits, Node
 from allocation_svc.domain.node import NodeSeen
 from allocation_svc.ports.engine import EngineEvent
 from chassis.clock import truncated
@@ -60,10 +60,10 @@ class GrpcEngine:
         )
         return _instance(await ask(self._stub.EnsureInstance, request, timeout=self._seconds))
 
-    async def start(self, allocation: str, generation: int) -> Instance:
-        """Starts the program of an instance that has ended."""
+    async def start(self, allocation: str, generation: int, limits: Limits) -> Instance:
+        """Starts the program of an instance that has ended, which then may use so much."""
         request = container_service_pb2.StartInstanceRequest(
-            allocation=allocation, generation=generation
+            allocation=allocation, generation=generation, limits=_limits_message(limits)
         )
         return _instance(await ask(self._stub.StartInstance, request, timeout=self._seconds))
 
@@ -74,10 +74,15 @@ class GrpcEngine:
         )
         return _instance(await ask(self._stub.StopInstance, request, timeout=self._seconds))
 
-    async def restart(self, allocation: str, generation: int, incarnation: int) -> Instance:
+    async def restart(
+        self, allocation: str, generation: int, incarnation: int, limits: Limits
+    ) -> Instance:
         """Ends the named incarnation of the program and starts the next."""
         request = container_service_pb2.RestartInstanceRequest(
-            allocation=allocation, generation=generation, incarnation=incarnation
+            allocation=allocation,
+            generation=generation,
+            incarnation=incarnation,
+            limits=_limits_message(limits),
         )
         return _instance(await ask(self._stub.RestartInstance, request, timeout=self._seconds))
 
@@ -179,6 +184,12 @@ def _lines(record: log_pb2.LogRecord) -> list[str]:
     return record.batch.text.decode("utf-8", "replace").split("\n")
 
 
+def _limits_message(limits: Limits) -> instance_pb2.Limits:
+    return instance_pb2.Limits(
+        cpu_millis=limits.cpu_millis, memory_bytes=limits.memory_bytes, pids=limits.pids
+    )
+
+
 def _spec_message(spec: InstanceSpec) -> instance_pb2.InstanceSpec:
     message = instance_pb2.InstanceSpec(
         image=spec.image,
@@ -195,11 +206,7 @@ def _spec_message(spec: InstanceSpec) -> instance_pb2.InstanceSpec:
             )
             for port in spec.ports
         ],
-        limits=instance_pb2.Limits(
-            cpu_millis=spec.limits.cpu_millis,
-            memory_bytes=spec.limits.memory_bytes,
-            pids=spec.limits.pids,
-        ),
+        limits=_limits_message(spec.limits),
         run_as=spec.run_as,
         volumes=[
             instance_pb2.Volume(path=volume.path, size_mib=volume.size_mib, volume=volume.volume)

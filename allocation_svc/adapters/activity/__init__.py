@@ -1,0 +1,1 @@
+"""Adapters that tell when instances were last in use."""
