@@ -1,0 +1,482 @@
+"""Admission as the ports promise it: all or none, quotas, capacity, and a fair queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from allocation_svc.domain import queue
+from allocation_svc.domain.allocation import Allocation, Desired, State, StateReason
+from allocation_svc.domain.capacity import Amounts, Bounds
+from allocation_svc.domain.facts import Fact
+from allocation_svc.domain.faults import (
+    AllocationNotWaiting,
+    CapacityExhausted,
+    NeverFits,
+    OthersWait,
+    PortsExhausted,
+    QueueFull,
+    QuotaExceeded,
+    StockExhausted,
+)
+from allocation_svc.domain.room import Room
+from allocation_svc.ports.allocation_store import Claim
+from chassis.clock import ManualClock
+from chassis.listing import Once
+from chassis.sql import Database, open_database
+from tests.conformance.admissions import NOW, RULES, SMALL, WEB, Counter, a_claim, room
+from tests.sql_places import SQL_ENGINES, SqlPlace
+
+Opening = Callable[..., Awaitable[Counter]]
+TWO = Bounds(cpu_millis=1000, memory_bytes=10**12, disk_bytes=10**12)
+"""A node with room for two small ones."""
+
+
+@pytest.fixture(params=SQL_ENGINES)
+async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
+    """Opens the same store each time that it is called."""
+    url = sql_place(request.param, "allocation_svc.schema")
+    opened: list[Database] = []
+    clock = ManualClock(NOW)
+
+    async def open_(ports: range = range(20000, 30000)) -> Counter:
+        database = await open_database(url, "allocation_svc.schema", clock)
+        opened.append(database)
+        return Counter(database, clock, ports)
+
+    yield open_
+    for database in opened:
+        await database.close()
+
+
+@pytest.fixture
+async def counter(opening: Opening) -> Counter:
+    """A store with nothing in it."""
+    return await opening()
+
+
+async def waits(counter: Counter, owner: str, of: Room, **claim: object) -> Allocation:
+    """One more that waits."""
+    kept = await counter.store.admit(a_claim(owner, of=of, waits=True, **claim))  # type: ignore[arg-type]
+    assert kept.state is State.PENDING, kept
+    return kept
+
+
+@pytest.mark.parametrize("amount", ["instances", "cpu_millis", "memory_bytes", "disk_bytes"])
+async def test_a_quota_ends_where_the_next_one_would_be_above_it(
+    counter: Counter, amount: str
+) -> None:
+    of = room(quota=Bounds(**{amount: 2 * getattr(SMALL, amount) + getattr(SMALL, amount) // 2}))
+    await counter.store.admit(a_claim(of=of))
+    await counter.store.admit(a_claim(of=of))
+    with pytest.raises(QuotaExceeded) as refused:
+        await counter.store.admit(a_claim(of=of))
+    assert refused.value.metadata["resource"] == amount
+    await counter.store.admit(a_claim("users/bob", of=of))
+    await counter.is_consistent()
+
+
+@pytest.mark.parametrize("amount", ["cpu_millis", "memory_bytes", "disk_bytes"])
+async def test_a_node_gives_no_more_than_it_has(counter: Counter, amount: str) -> None:
+    of = room(capacity=Bounds(**{amount: 2 * getattr(SMALL, amount)}))
+    await counter.store.admit(a_claim("users/ada", of=of))
+    await counter.store.admit(a_claim("users/bob", of=of))
+    before = await counter.tallies()
+    with pytest.raises(CapacityExhausted) as refused:
+        await counter.store.admit(a_claim("users/eve", of=of))
+    assert refused.value.metadata["resource"] == amount
+    assert refused.value.retry_after
+    assert await counter.tallies() == before
+    await counter.is_consistent()
+
+
+@pytest.mark.parametrize("what", ["quota", "capacity", "stock", "ports"])
+async def test_a_hundred_at_once_get_no_more_than_there_is(opening: Opening, what: str) -> None:
+    counter = await opening(range(20000, 20003) if what == "ports" else range(20000, 21000))
+    of = room(
+        quota=Bounds(instances=3) if what == "quota" else None,
+        capacity=Bounds(cpu_millis=3 * SMALL.cpu_millis) if what == "capacity" else None,
+    )
+    stock = 3 if what == "stock" else 0
+    claims = [
+        a_claim("users/ada" if what == "quota" else f"users/p{n}", of=of, stock=stock)
+        for n in range(100)
+    ]
+    outcomes = await asyncio.gather(
+        *(counter.store.admit(claim) for claim in claims), return_exceptions=True
+    )
+    refusal = {
+        "quota": QuotaExceeded,
+        "capacity": CapacityExhausted,
+        "stock": StockExhausted,
+        "ports": PortsExhausted,
+    }[what]
+    assert sum(isinstance(each, Allocation) for each in outcomes) == 3
+    assert sum(isinstance(each, refusal) for each in outcomes) == 97
+    await counter.is_consistent()
+
+
+async def test_a_hundred_that_wait_all_get_in_or_a_place_of_their_own(counter: Counter) -> None:
+    of = room(capacity=TWO)
+    kept = await asyncio.gather(
+        *(counter.store.admit(a_claim(f"users/p{n}", of=of, waits=True)) for n in range(100))
+    )
+    assert sum(each.state is State.PROVISIONING for each in kept) == 2
+    places = await counter.room.places()
+    assert sorted(place.position for place in places.values()) == list(range(1, 99))
+    assert {place.length for place in places.values()} == {98}
+    await counter.is_consistent()
+
+
+async def test_what_is_stopped_gives_processor_and_memory_back_and_keeps_the_rest(
+    counter: Counter,
+) -> None:
+    kept = await counter.store.admit(a_claim())
+    stopped = await counter.stop(kept.name)
+    assert stopped.endpoints == kept.endpoints
+    rest = Amounts(1, 0, 0, SMALL.disk_bytes)
+    assert await counter.tallies() == {
+        "users/ada": rest,
+        "nodes/here": rest,
+        "machines/redis": Amounts(1),
+    }
+    await counter.start(kept.name)
+    assert (await counter.tallies())["users/ada"] == SMALL
+    await counter.delete(kept.name)
+    assert await counter.tallies() == {}
+
+
+async def test_what_is_removed_while_it_is_stopped_takes_nothing_on_its_way(
+    counter: Counter,
+) -> None:
+    kept = await counter.store.admit(a_claim())
+    await counter.stop(kept.name)
+    gone = replace(await counter.found(kept.name), desired=Desired.DELETED)
+    gone = await counter.write(gone.moved(State.DELETING, NOW))
+    assert (await counter.tallies())["users/ada"].cpu_millis == 0
+    await counter.write(gone.moved(State.DELETED, NOW), Fact.DELETED)
+    await counter.is_consistent()
+
+
+async def test_a_start_is_admitted_again(counter: Counter) -> None:
+    of = room(capacity=TWO)
+    first = await counter.store.admit(a_claim("users/ada", of=of))
+    await counter.stop(first.name)
+    await counter.store.admit(a_claim("users/bob", of=of))
+    await counter.store.admit(a_claim("users/eve", of=of))
+    with pytest.raises(CapacityExhausted):
+        await counter.start(first.name, of)
+    assert (await counter.found(first.name)).state is State.STOPPED
+    await counter.is_consistent()
+
+
+async def test_a_start_that_waits_keeps_its_address_and_is_started_in_its_turn(
+    counter: Counter,
+) -> None:
+    of = room(capacity=TWO)
+    first = await counter.store.admit(a_claim("users/ada", of=of))
+    await counter.stop(first.name)
+    others = [await counter.store.admit(a_claim(f"users/p{n}", of=of)) for n in range(2)]
+    reason = StateReason("CAPACITY_EXHAUSTED", "There is not enough.")
+    asked = queue.waiting(await counter.found(first.name), NOW, reason, NOW + timedelta(hours=1))
+    pending = await counter.write(asked, Fact.QUEUED, of)
+    assert pending.queue is not None
+    assert pending.queue.position == 1
+    assert pending.endpoints == first.endpoints
+    assert await counter.turn(of) == []
+    await counter.delete(others[0].name)
+    assert await counter.turn(of) == [first.name]
+    again = await counter.found(first.name)
+    assert again.state is State.STARTING
+    assert again.asked
+    assert again.endpoints == first.endpoints
+    await counter.is_consistent()
+
+
+async def test_cancelling_a_start_leaves_it_stopped(counter: Counter) -> None:
+    kept = await counter.store.admit(a_claim())
+    await counter.stop(kept.name)
+    reason = StateReason("CAPACITY_EXHAUSTED", "There is not enough.")
+    asked = queue.waiting(await counter.found(kept.name), NOW, reason, NOW + timedelta(hours=1))
+    await counter.write(asked, Fact.QUEUED, room())
+    cancelled = await counter.cancel(kept.name)
+    assert cancelled.state is State.STOPPED
+    assert cancelled.endpoints == kept.endpoints
+    with pytest.raises(AllocationNotWaiting):
+        await counter.cancel(kept.name)
+    await counter.is_consistent()
+
+
+async def test_what_can_never_run_never_waits(counter: Counter) -> None:
+    for of in (
+        room(capacity=Bounds(memory_bytes=SMALL.memory_bytes - 1)),
+        room(quota=Bounds(cpu_millis=SMALL.cpu_millis - 1)),
+    ):
+        with pytest.raises(NeverFits):
+            await counter.store.admit(a_claim(of=of, waits=True))
+    assert await counter.order() == []
+    assert await counter.tallies() == {}
+
+
+async def test_what_asks_for_more_ports_than_there_are_never_waits(opening: Opening) -> None:
+    counter = await opening(range(20000, 20002))
+    with pytest.raises(NeverFits):
+        await counter.store.admit(a_claim(ports=(WEB, WEB, WEB), waits=True))
+
+
+async def test_who_waits_has_no_address_until_its_turn_and_then_all_of_it(counter: Counter) -> None:
+    of = room(capacity=TWO)
+    first = await counter.store.admit(a_claim(of=of))
+    await counter.store.admit(a_claim(of=of))
+    pending = await waits(counter, "users/bob", of)
+    assert pending.endpoints == ()
+    assert pending.reason is not None
+    assert pending.reason.reason == "CAPACITY_EXHAUSTED"
+    assert pending.deadline == NOW + timedelta(hours=1)
+    await counter.is_consistent()
+    await counter.delete(first.name)
+    assert await counter.turn(of) == [pending.name]
+    admitted = await counter.found(pending.name)
+    assert admitted.state is State.PROVISIONING
+    assert [each.container_port for each in admitted.endpoints] == [8080]
+    assert admitted.endpoints[0].host == "127.0.0.1"
+    assert admitted.deadline == NOW + timedelta(seconds=RULES.provisioning)
+    await counter.is_consistent()
+
+
+async def test_ports_that_are_out_make_it_wait_and_nothing_is_taken(opening: Opening) -> None:
+    counter = await opening(range(20000, 20001))
+    first = await counter.store.admit(a_claim())
+    pending = await waits(counter, "users/bob", room())
+    assert pending.reason is not None
+    assert pending.reason.reason == "PORTS_EXHAUSTED"
+    await counter.is_consistent()
+    await counter.delete(first.name)
+    assert await counter.turn(room()) == [pending.name]
+    await counter.is_consistent()
+
+
+async def test_the_queue_goes_round_people(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    running = (await counter.store.admit(a_claim("users/zoe", of=of))).name
+    ada = [(await waits(counter, "users/ada", of)).name for _ in range(4)]
+    bob = [(await waits(counter, "users/bob", of)).name for _ in range(2)]
+    eve = [(await waits(counter, "users/eve", of)).name]
+    assert await counter.order() == [ada[0], bob[0], eve[0], ada[1], bob[1], ada[2], ada[3]]
+    served = []
+    for _ in range(3):
+        await counter.delete(running)
+        (running,) = await counter.turn(of)
+        served.append(running)
+    assert served == [ada[0], bob[0], eve[0]]
+    # Who was just served, and asks again, comes after everybody else's next one.
+    again = (await waits(counter, "users/eve", of)).name
+    late = (await waits(counter, "users/mia", of)).name
+    order = await counter.order()
+    assert order.index(late) < order.index(ada[2])
+    assert order.index(again) < order.index(ada[2])
+    await counter.is_consistent()
+
+
+async def test_everybody_moves_up_when_somebody_leaves(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    names = [(await waits(counter, f"users/p{n}", of)).name for n in range(4)]
+    assert [(await counter.room.places())[name].position for name in names] == [1, 2, 3, 4]
+    await counter.cancel(names[1])
+    assert names[1] not in await counter.room.places()
+    places = await counter.room.places()
+    assert [places[names[n]].position for n in (0, 2, 3)] == [1, 2, 3]
+    assert await counter.room.place(names[3]) == places[names[3]]
+    assert await counter.room.place(names[1]) is None
+    assert (await counter.found(names[1])).state is State.DELETED
+    await counter.is_consistent()
+
+
+async def test_somebodys_later_ones_take_the_turns_of_those_they_cancel(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    ada = [(await waits(counter, "users/ada", of)).name for _ in range(3)]
+    bob = [(await waits(counter, "users/bob", of)).name for _ in range(2)]
+    await counter.cancel(ada[0])
+    assert await counter.order() == [ada[1], bob[0], ada[2], bob[1]]
+    await counter.is_consistent()
+
+
+async def test_nobody_overtakes_those_who_wait(counter: Counter) -> None:
+    of = room(capacity=TWO)
+    large = replace(SMALL, cpu_millis=1000)
+    await counter.store.admit(a_claim("users/ada", of=of))
+    pending = await waits(counter, "users/bob", of, needs=large)
+    # There is room for a small one, but it is what the large one waits for.
+    with pytest.raises(OthersWait) as refused:
+        await counter.store.admit(a_claim("users/eve", of=of))
+    assert refused.value.retry_after
+    behind = await waits(counter, "users/eve", of)
+    assert await counter.turn(of) == []
+    assert await counter.order() == [pending.name, behind.name]
+    await counter.cancel(pending.name)
+    assert await counter.turn(of) == [behind.name]
+
+
+async def test_who_waits_for_stock_keeps_nobody_else_waiting(counter: Counter) -> None:
+    of = room()
+    first = await counter.store.admit(a_claim("users/ada", of=of, stock=1))
+    pending = await waits(counter, "users/bob", of, stock=1)
+    assert pending.reason is not None
+    assert pending.reason.reason == "STOCK_EXHAUSTED"
+    other = await counter.store.admit(a_claim("users/eve", "machines/echo", of=of))
+    assert other.state is State.PROVISIONING
+    await counter.delete(first.name)
+    # What has become free is for the one who waits for it.
+    with pytest.raises(StockExhausted):
+        await counter.store.admit(a_claim("users/eve", of=of, stock=1))
+    assert await counter.turn(of) == [pending.name]
+    await counter.is_consistent()
+
+
+async def test_an_admin_puts_one_anywhere(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    names = [(await waits(counter, f"users/p{n}", of)).name for n in range(5)]
+    assert await counter.room.prioritize(names[4], 1)
+    assert await counter.order() == [names[4], *names[:4]]
+    assert await counter.room.prioritize(names[4], 3)
+    assert await counter.order() == [names[0], names[1], names[4], names[2], names[3]]
+    assert await counter.room.prioritize(names[0], 99)
+    assert await counter.order() == [names[1], names[4], names[2], names[3], names[0]]
+    assert not await counter.room.prioritize("allocations/nobody", 1)
+    # Also where there is no room left between two.
+    for _ in range(25):
+        await counter.room.prioritize((await counter.order())[-1], 2)
+    assert sorted(await counter.order()) == sorted(names)
+    await counter.is_consistent()
+
+
+async def test_the_queue_is_no_longer_than_it_may(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis), limit=2)
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    for n in range(2):
+        await waits(counter, f"users/p{n}", of)
+    with pytest.raises(QueueFull):
+        await counter.store.admit(a_claim("users/eve", of=of, waits=True))
+    await counter.is_consistent()
+
+
+async def test_the_queue_says_when_a_turn_is_likely_once_it_knows_how_fast_it_goes(
+    counter: Counter,
+) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    running = (await counter.store.admit(a_claim("users/zoe", of=of))).name
+    names = [(await waits(counter, f"users/p{n}", of)).name for n in range(4)]
+    place = await counter.room.place(names[3])
+    assert place is not None
+    assert place.expected_time is None
+    for _ in range(2):
+        counter.clock.advance(30)
+        await counter.delete(running)
+        (running,) = await counter.turn(of)
+    places = await counter.room.places()
+    now = counter.clock.now()
+    assert places[names[2]].expected_time == now + timedelta(seconds=30)
+    assert places[names[3]].expected_time == now + timedelta(seconds=60)
+    # A pause that lasts is a longer pause.
+    counter.clock.advance(300)
+    places = await counter.room.places()
+    assert places[names[3]].expected_time == counter.clock.now() + timedelta(seconds=300)
+
+
+async def test_the_queue_outlives_the_process(opening: Opening) -> None:
+    before = await opening()
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    first = await before.store.admit(a_claim("users/zoe", of=of))
+    names = [(await waits(before, f"users/p{n}", of)).name for n in range(3)]
+    await before.database.close()
+    after = await opening()
+    assert await after.order() == names
+    await after.delete(first.name)
+    assert await after.turn(of) == [names[0]]
+    await after.is_consistent()
+
+
+async def test_of_a_cancel_and_a_turn_at_once_one_happens(counter: Counter) -> None:
+    of = room(capacity=TWO)
+    first = await counter.store.admit(a_claim("users/zoe", of=of))
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    for _ in range(5):
+        pending = await waits(counter, "users/ada", of)
+        await counter.stop(first.name)
+        found = await counter.found(pending.name)
+        cancelled, promoted = await asyncio.gather(
+            counter.store.replace(queue.cancel(found, NOW), Fact.DELETED),
+            counter.store.promote(queue.admitted(found, NOW, RULES), of),
+        )
+        assert (cancelled is None) != (promoted is None)
+        await counter.is_consistent()
+        if promoted is not None:
+            await counter.delete(pending.name)
+        await counter.start(first.name)
+    await counter.is_consistent()
+
+
+async def test_a_node_that_has_become_too_small_says_so(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    pending = await waits(counter, "users/ada", of)
+    smaller = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis - 1))
+    with pytest.raises(NeverFits):
+        await counter.store.promote(queue.admitted(pending, NOW, RULES), smaller)
+    assert await counter.order() == [pending.name]
+
+
+async def test_an_override_is_what_one_person_may(counter: Counter) -> None:
+    of = room(quota=Bounds(instances=1))
+    assert await counter.quotas.override("users/ada", {"instances": 2, "cpu_millis": -1}, 0)
+    assert not await counter.quotas.override("users/ada", {"instances": 9}, 0)
+    for _ in range(2):
+        await counter.store.admit(a_claim("users/ada", of=of))
+    with pytest.raises(QuotaExceeded):
+        await counter.store.admit(a_claim("users/ada", of=of))
+    await counter.store.admit(a_claim("users/bob", of=of))
+    with pytest.raises(QuotaExceeded):
+        await counter.store.admit(a_claim("users/bob", of=of))
+    overrides, _, used = await counter.quotas.find("users/ada")
+    assert (overrides.version, dict(overrides.amounts)) == (1, {"instances": 2, "cpu_millis": -1})
+    assert used.instances == 2
+    await counter.quotas.forget("users/ada")
+    assert (await counter.quotas.find("users/ada"))[0].version == 0
+
+
+async def test_a_quota_below_what_is_there_takes_nothing_away(counter: Counter) -> None:
+    for _ in range(2):
+        await counter.store.admit(a_claim())
+    await counter.quotas.override("users/ada", {"instances": 1}, 0)
+    with pytest.raises(QuotaExceeded):
+        await counter.store.admit(a_claim())
+    assert (await counter.tallies())["users/ada"].instances == 2
+
+
+async def test_a_change_of_what_it_needs_is_counted(counter: Counter) -> None:
+    of = room(capacity=TWO)
+    kept = await counter.store.admit(a_claim(of=of))
+    stopped = await counter.stop(kept.name)
+    larger = await counter.write(replace(stopped, needs=replace(SMALL, cpu_millis=800)))
+    await counter.is_consistent()
+    await counter.start(larger.name, of)
+    assert (await counter.tallies())["nodes/here"].cpu_millis == 800
+    await counter.is_consistent()
+
+
+async def test_a_replayed_request_waits_once(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    once = Once.of("users/ada", "CreateAllocation", "5b0c4b0e-6a0b-4c49-9a54-000000000001", "x")
+    claim: Claim = replace(a_claim("users/ada", of=of, waits=True), once=once)
+    first = await counter.store.admit(claim)
+    other = replace(a_claim("users/ada", of=of, waits=True), once=once)
+    assert (await counter.store.admit(other)).uid == first.uid
+    assert await counter.order() == [first.name]
