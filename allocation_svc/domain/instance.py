@@ -87,6 +87,7 @@ class Node:
         cpu_millis: processor that it has, in thousandths of a core; 0 where that is not known.
         memory_bytes: memory that it has; 0 where that is not known.
         disk_bytes: disk that it has; 0 where that is not known.
+        drained: whether it takes nothing new.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Node:
     cpu_millis: int = 0
     memory_bytes: int = 0
     disk_bytes: int = 0
+    drained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

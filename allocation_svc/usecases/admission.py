@@ -14,7 +14,12 @@ from uuid import uuid4
 from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.capacity import Amounts
 from allocation_svc.domain.crashes import RestartPolicy
-from allocation_svc.domain.faults import MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly
+from allocation_svc.domain.faults import (
+    MachineNotActive,
+    MachineNotRunnable,
+    NodeDrained,
+    RuntimeAdminsOnly,
+)
 from allocation_svc.domain.instance import Limits, Node
 from allocation_svc.domain.machine import Machine
 from allocation_svc.domain.planned import replanned
@@ -128,6 +133,7 @@ class Admission:
 
         Raises:
             EngineUnavailable: the engine is away; nothing was rented.
+            NodeDrained: nothing new is taken at present.
             MachineNotFound, MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly: this machine
                 cannot be rented here, or not by this person.
             VariableUnknown, VariableMissing, VariableInvalid: the values do not fit.
@@ -156,6 +162,7 @@ class Admission:
             return answered, {}
         self._watch.refuse_if_away(noted=False)
         node = await self._watch.node()
+        refuse_if_drained(node)
         machine = await self._catalogue.machine(wish.machine)
         size = await self.size(caller, machine, node)
         made = generated_values(machine.variables, wish.values)
@@ -280,3 +287,16 @@ def needs_of(machine: Machine, size: ResourceClass) -> Amounts:
     """What an allocation of a machine takes when it runs."""
     volumes = sum(volume.size_mib for volume in machine.volumes) * _MIB
     return Amounts(1, size.cpu_millis, size.memory_bytes, size.disk_bytes + volumes)
+
+
+def refuse_if_drained(node: Node) -> None:
+    """Keeps what is new away from nodes that an admin has drained.
+
+    Raises:
+        NodeDrained: every node is.
+    """
+    if node.drained:
+        raise NodeDrained(
+            "Nothing new is taken at present: an admin has drained the nodes. Try again later.",
+            retry_after=300,
+        )

@@ -13,6 +13,7 @@ from allocation_svc.domain.faults import (
     MachineNotActive,
     MachineNotRunnable,
     NeverFits,
+    NodeDrained,
     OthersWait,
     PortsExhausted,
     QuotaExceeded,
@@ -24,7 +25,7 @@ from allocation_svc.domain.quota import Quota
 from allocation_svc.domain.room import NO_BOUNDS, refuse_what_never_fits
 from allocation_svc.ports.catalogue import Catalogue
 from allocation_svc.ports.waiting_room import Standing, WaitingRoom
-from allocation_svc.usecases.admission import Admission, needs_of
+from allocation_svc.usecases.admission import Admission, needs_of, refuse_if_drained
 from allocation_svc.usecases.allowances import Allowances
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.faults import Fault
@@ -77,7 +78,8 @@ class Estimation:
         needs, resource_class = Amounts(instances=1), ""
         try:
             self._watch.refuse_if_away(noted=False)
-        except EngineUnavailable as fault:
+            refuse_if_drained(node)
+        except (EngineUnavailable, NodeDrained) as fault:
             obstacles.append(_obstacle(fault))
         try:
             size = await self._admission.size(caller, machine, node)

@@ -190,14 +190,14 @@ def progress_to_wire(progress: Progress) -> service_pb2.PullProgress:
 
 
 def node_to_wire(
-    capacity: Capacity, *, name: str, runtime: str, public_host: str
+    capacity: Capacity, *, name: str, runtime: str, public_host: str, drained: bool
 ) -> instance_pb2.Node:
     """What this node is."""
     return instance_pb2.Node(
         name=name,
         runtime=runtime,
         runtime_version=capacity.runtime_version,
-        public_host=public_host,
+        public_host=capacity.host or public_host,
         cpu_millis=capacity.cpu_millis,
         memory_bytes=capacity.memory_bytes,
         disk_bytes=capacity.disk_bytes,
@@ -205,6 +205,7 @@ def node_to_wire(
         runs_commands=capacity.runs_commands,
         admins_only=capacity.admins_only,
         isolation=capacity.isolation,
+        drained=drained,
     )
 
 

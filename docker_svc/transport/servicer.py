@@ -178,6 +178,7 @@ class ContainerServicer(ActivityServicing, LogServicing, VolumeServicing):
                 name=work.node.name,
                 runtime=work.node.runtime_name,
                 public_host=work.node.public_host,
+                drained=await work.node.is_drained(),
             )
 
     async def _until_draining(self, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:

@@ -38,6 +38,15 @@ class Node:
         """
         return await self._runtime.node()
 
+    async def is_drained(self) -> bool:
+        """Whether no node takes new instances.
+
+        Raises:
+            EngineUnavailable: the engine does not answer.
+        """
+        nodes = await self.roster.list_all()
+        return bool(nodes) and all(node.drained for node in nodes)
+
     async def pull(self, image: str) -> AsyncGenerator[Progress, None]:
         """Fetches an image ahead of its use.
 

@@ -175,6 +175,7 @@ class GrpcEngine:
             cpu_millis=answer.cpu_millis,
             memory_bytes=answer.memory_bytes,
             disk_bytes=answer.disk_bytes,
+            drained=answer.drained,
         )
 
 

@@ -3185,7 +3185,7 @@ export const SHAPES = {
  * room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
  * Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
  * VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
- * RUNTIME_ADMINS_ONLY.
+ * RUNTIME_ADMINS_ONLY, NODE_DRAINED.
  */
 export const createAllocation: Unary<CreateAllocationRequest, Allocation> =
   unary("POST", "/v1/allocations", "allocation");

@@ -42,7 +42,7 @@ class AllocationServiceStub:
     room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
     Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
     VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
-    RUNTIME_ADMINS_ONLY.
+    RUNTIME_ADMINS_ONLY, NODE_DRAINED.
     """
     GetAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_pb2.Allocation]
     """Reads one allocation.
@@ -138,7 +138,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
     Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
     VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
-    RUNTIME_ADMINS_ONLY.
+    RUNTIME_ADMINS_ONLY, NODE_DRAINED.
     """
     GetAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Reads one allocation.
@@ -237,7 +237,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
         Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
         VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
-        RUNTIME_ADMINS_ONLY.
+        RUNTIME_ADMINS_ONLY, NODE_DRAINED.
         """
 
     @_abc_1.abstractmethod

@@ -608,6 +608,7 @@ class Node(message.Message):
     ADMINS_ONLY_FIELD_NUMBER: builtins.int
     ISOLATION_FIELD_NUMBER: builtins.int
     DISK_BYTES_FIELD_NUMBER: builtins.int
+    DRAINED_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name."""
     runtime: builtins.str
@@ -630,6 +631,8 @@ class Node(message.Message):
     """How far instances are kept from each other and from the host, in words."""
     disk_bytes: builtins.int
     """The disk where instances are kept, in bytes, whoever uses it; 0 where that cannot be seen from here."""
+    drained: builtins.bool
+    """Whether it takes no new instances, since it, or every node of the cluster, was drained."""
     def __init__(
         self,
         *,
@@ -644,9 +647,10 @@ class Node(message.Message):
         admins_only: builtins.bool = ...,
         isolation: builtins.str = ...,
         disk_bytes: builtins.int = ...,
+        drained: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["admins_only", b"admins_only", "cpu_millis", b"cpu_millis", "disk_bytes", b"disk_bytes", "isolation", b"isolation", "memory_bytes", b"memory_bytes", "name", b"name", "public_host", b"public_host", "runs_commands", b"runs_commands", "runs_images", b"runs_images", "runtime", b"runtime", "runtime_version", b"runtime_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["admins_only", b"admins_only", "cpu_millis", b"cpu_millis", "disk_bytes", b"disk_bytes", "drained", b"drained", "isolation", b"isolation", "memory_bytes", b"memory_bytes", "name", b"name", "public_host", b"public_host", "runs_commands", b"runs_commands", "runs_images", b"runs_images", "runtime", b"runtime", "runtime_version", b"runtime_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
