@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from allocator.allocations.v1 import allocation_facts_pb2, allocation_pb2
+from allocator.allocations.v1 import (
+    allocation_facts_pb2,
+    allocation_pb2,
+    node_facts_pb2,
+    node_pb2,
+)
 from allocator.billing.v1 import billing_facts_pb2
 from allocator.feed.v1 import feed_facts_pb2
 from allocator.machines.v1 import machine_facts_pb2, machine_pb2
@@ -266,6 +271,39 @@ def _review_deleted(fact: feed_facts_pb2.ReviewDeleted, told: _Told) -> Event:
     return told.event(thread=fact.name, withdraws=fact.name)
 
 
+def _node_away(fact: node_facts_pb2.NodeLost, told: _Told) -> Event:
+    node = fact.node
+    since = Moment(node.state_time.ToDatetime(UTC) if node.HasField("state_time") else told.time)
+    values: dict[str, Value] = {
+        "node": _host(node),
+        "reason": node.state_reason.message,
+        "since": since,
+        "allocations": str(node.allocations or ""),
+    }
+    draft = Draft(ToAdmins(), Kind.NODE_AWAY, values, node.name, "/admin/nodes")
+    return told.event(draft, thread=node.name)
+
+
+def _node_returned(fact: node_facts_pb2.NodeReturned, told: _Told) -> Event:
+    values = {"node": _host(fact.node)}
+    draft = Draft(ToAdmins(), Kind.NODE_RETURNED, values, fact.node.name, "/admin/nodes")
+    return told.event(draft, thread=fact.node.name)
+
+
+def _node_draining(fact: node_facts_pb2.NodeDraining, told: _Told) -> Event:
+    node = fact.node
+    values = {"node": _host(node), "reason": node.state_reason.message}
+    drafts = (
+        Draft(ToPerson(owner), Kind.NODE_DRAINING, values, node.name, "/allocations")
+        for owner in fact.owners
+    )
+    return told.event(*drafts, thread=f"draining/{node.name}")
+
+
+def _host(node: node_pb2.Node) -> str:
+    return node.display_name or node.name.partition("/")[2]
+
+
 def _dead_letter(fact: timeline_facts_pb2.DeadLetterAdded, told: _Told) -> Event | None:
     letter = fact.dead_letter
     own = str(timeline_facts_pb2.DeadLetterAdded.DESCRIPTOR.full_name)
@@ -313,5 +351,8 @@ _EVENTS: dict[type[Message], Callable[[Any, _Told], Event | None]] = {
     feed_facts_pb2.CommentDeleted: _comment_deleted,
     feed_facts_pb2.ReviewWritten: _reviewed,
     feed_facts_pb2.ReviewDeleted: _review_deleted,
+    node_facts_pb2.NodeLost: _node_away,
+    node_facts_pb2.NodeReturned: _node_returned,
+    node_facts_pb2.NodeDraining: _node_draining,
     timeline_facts_pb2.DeadLetterAdded: _dead_letter,
 }
