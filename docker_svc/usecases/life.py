@@ -81,7 +81,7 @@ class Life:
         self._place = place
         self._report = report
         self._aside: set[asyncio.Task[None]] = set()
-        self.rounds = Rounds(probing, clock, self._turned, looks_at_once)
+        self.rounds = Rounds(probing, clock, self._turned, report, looks_at_once)
         self.session = ""
 
     # ------------------------------------------------------------------ work

@@ -264,19 +264,25 @@ class Logs:
         """Whether a run has written a line that matches since this, or `matches`, was last asked."""
         run = Run(generation, incarnation)
         key = (allocation, run, pattern)
-        with self._topics.following(allocation) as topic:
-            cursor, found = self._probes.get(key, 1), False
-            while not found:
-                before = cursor
-                found, cursor = await self._hop(
-                    lambda before=before: self._journal.search(  # type: ignore[misc]
-                        allocation, before, run, pattern, max_bytes=self._limits.read_bytes
-                    )
+        cursor = self._probes.get(key, 1)
+
+        def look() -> tuple[bool, int]:
+            extent = self._journal.extent(allocation)
+            end, at = extent.last + 1 if extent else 1, cursor
+            while at < end:
+                found, seen_to = self._journal.search(
+                    allocation, at, run, pattern, max_bytes=self._limits.read_bytes
                 )
-                if cursor == before:
+                if found:
+                    # What else is there by now was written before somebody asks again.
+                    return True, end
+                if seen_to <= at:
                     break
-            # What else is there by now was written before somebody asks again.
-            self._remember(key, max(cursor, topic.last + 1) if found else cursor)
+                at = seen_to
+            return False, at
+
+        found, seen_to = await self._hop(look)
+        self._remember(key, seen_to)
         return found
 
     def _remember(self, key: tuple[str, Run, str], seen_to: int) -> None:

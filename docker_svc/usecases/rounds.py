@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.clock import Clock
-from docker_svc.domain import Liveness, Probe
+from docker_svc.domain import Liveness, Probe, Standing
 from docker_svc.usecases.probing import Probing
 from docker_svc.usecases.tracked import Tracked
 
@@ -47,7 +47,12 @@ class Rounds:
     """
 
     def __init__(
-        self, probing: Probing, clock: Clock, turned: Callable[[Tracked, bool], None], at_once: int
+        self,
+        probing: Probing,
+        clock: Clock,
+        turned: Callable[[Tracked, bool], None],
+        report: Callable[[str, BaseException], None],
+        at_once: int,
     ) -> None:
         """Begins with none.
 
@@ -55,11 +60,13 @@ class Rounds:
             probing: looks.
             clock: the time.
             turned: told when an instance does not answer any more, or answers again.
+            report: told of what kept a look from being made, with the name of the allocation.
             at_once: how many looks there may be at a time.
         """
         self._probing = probing
         self._clock = clock
         self._turned = turned
+        self._report = report
         self._places = asyncio.Semaphore(at_once)
         self._rounds: dict[str, _Round] = {}
         self._heap: list[tuple[float, int, _Round]] = []
@@ -100,22 +107,32 @@ class Rounds:
 
     async def _look(self, one: _Round) -> None:
         tracked, standing = one.tracked, one.tracked.standing
-        if standing is None or standing.paused:
-            # Whoever is paused is told of as such, and could not answer.
+        if standing is None or standing.paused or standing.away:
+            # Whoever is paused or away is told of as such, and could not answer.
             one.failures = 0
         else:
-            answers = await self._probing.answers(
-                one.probe, standing, tracked.record.incarnation, one.liveness.period
-            )
+            answers = await self._answers(one, standing)
             if not self._is_current(one):
                 return
-            one.failures = 0 if answers else one.failures + 1
+            if answers is not None:
+                one.failures = 0 if answers else one.failures + 1
             if answers and tracked.record.unanswered:
                 self._turned(tracked, True)  # noqa: FBT003 - whether it answers
             elif one.failures >= one.liveness.failures and not tracked.record.unanswered:
                 self._turned(tracked, False)  # noqa: FBT003
         spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - no secret
         self._later(one, one.liveness.period * spread)
+
+    async def _answers(self, one: _Round, standing: Standing) -> bool | None:
+        """Whether it answers; None where it could not be looked at, which is no fault of its own."""
+        record = one.tracked.record
+        try:
+            return await self._probing.answers(
+                one.probe, standing, record.incarnation, one.liveness.period
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, looking goes on
+            self._report(record.key.allocation, error)
+            return None
 
     def _is_current(self, one: _Round) -> bool:
         name = one.tracked.record.key.allocation

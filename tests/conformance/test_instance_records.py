@@ -18,6 +18,7 @@ from docker_svc.domain import (
     InstanceKey,
     InstanceSpec,
     Limits,
+    Liveness,
     LogCheck,
     Probe,
     Protocol,
@@ -64,7 +65,7 @@ def a_spec(**changes: object) -> InstanceSpec:
         command=("serve", "--port", "80", ""),
         environment={"TOKEN": SECRET, "EMPTY": ""},
         ports=(PublishedPort(80, 30000), PublishedPort(53, 30001, Protocol.UDP)),
-        probe=Probe(HttpCheck(80, "/healthy?deep=1"), 12.5),
+        probe=Probe(HttpCheck(80, "/healthy?deep=1"), 12.5, Liveness(2.5, 7)),
         stop_grace=2.5,
         run_as="1000:1000",
         stop_signal=StopSignal.SIGHUP,
@@ -95,6 +96,9 @@ async def test_a_record_comes_back_as_it_was_put(records: InstanceRecords) -> No
         incarnation=7,
         run="2026-03-01T12:00:00.123456789Z",
         ready=True,
+        session="8c1f 2026-03-01T11:00:00Z",
+        with_host=True,
+        unanswered=True,
         stop_requested=True,
         reason="IMAGE_NOT_FOUND",
         message="There is no such image.",
@@ -313,6 +317,7 @@ async def test_the_largest_record_comes_back(opening: Opening) -> None:
         run="r" * 128,
         reason="R" * 64,
         message="💥" * 16384,
+        session="s" * 128,
     )
     records, database = await opening()
     assert await records.put(record)
