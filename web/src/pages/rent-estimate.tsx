@@ -36,18 +36,14 @@ export function useEstimate(machine: string): {
   return { estimate, again };
 }
 
-/** Whether it may run later, so that waiting makes sense. */
-export const mayWait = (estimate: Estimate | undefined): boolean =>
-  estimate !== undefined && !estimate.canRunNow && estimate.canEverRun;
+/** Whether one may wait for room: not where one's own quota is used up, which others do not free. */
+export const mayWait = (estimate: Estimate | undefined): boolean => estimate?.queue !== undefined;
 
 export function EstimateBox({ estimate }: { estimate: Estimate }) {
   const { canRunNow, canEverRun, obstacles, queue } = estimate;
   const look = canRunNow ? "" : canEverRun ? "full" : "never";
-  const word = canRunNow
-    ? "It can run now"
-    : canEverRun
-      ? "There is no room for it now"
-      : "It cannot run";
+  const notNow = queue ? "There is no room for it now" : "Not now";
+  const word = canRunNow ? "It can run now" : canEverRun ? notNow : "It cannot run";
   return (
     <section class={`estimate ${look}`} aria-label="Estimate" data-estimate={look || "now"}>
       <div class="estimate-word" role="status">
