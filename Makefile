@@ -28,7 +28,7 @@ test: $(VENV)/dev ## Runs the tests that need no server.
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need real servers, a Docker engine, a browser.
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "$(REAL)" $(APART)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "$(REAL)" $(TOGETHER)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(REAL)" $(TOGETHER)
 	$(BIN)/python -m pytest -m "$(REAL)" $(APART:%=--ignore=%) $(TOGETHER:%=--ignore=%)
 
 check: format lint types imports contracts docs console ## Runs every check that is no test.
@@ -86,7 +86,8 @@ mesh-clean: ## Ends the mesh and removes what it keeps, its secrets too.
 bench: $(VENV)/dev web/dist/index.html ## Runs the benchmarks and prints their table.
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/dev ## Kills each service of a mesh with -9 for SOAK_SECONDS, under load; needs the real servers.
+soak: $(VENV)/dev ## Kills each service of a mesh with -9 for SOAK_SECONDS, and makes up more requests; needs the real servers.
+	ALLOCATOR_TEST_EXAMPLES=50 $(BIN)/python -m pytest -v tests/mesh/test_openapi_conformance.py
 	ALLOCATOR_TEST_SOAK_SECONDS=$${SOAK_SECONDS:-180} $(BIN)/python -m pytest -v tests/faults/test_mesh_restarted.py
 
 lock: ## Resolves the dependencies anew; needs pip-tools.

@@ -1,4 +1,4 @@
-"""One allocator of each kind for each module: embedded on either runtime, and the whole mesh."""
+"""One allocator of each kind for all scenarios: embedded on either runtime, and the whole mesh."""
 
 from __future__ import annotations
 
@@ -9,34 +9,52 @@ from allocator_process import AllocatorProcess
 from mesh_processes import MeshProcesses
 
 EMBEDDED = ["process", pytest.param("docker", marks=pytest.mark.real_docker)]
-# Local processes are for one machine: where services are apart, instances are containers.
 MESH = [
+    pytest.param("mesh", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
     pytest.param(
-        "mesh",
+        "mesh-docker",
         marks=[pytest.mark.real_mesh, pytest.mark.real_docker, pytest.mark.timeout(300)],
     ),
 ]
 Opening = Callable[[str], AllocatorProcess | MeshProcesses]
 
 
-@pytest.fixture(scope="module")
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Brings the tests of a kind together: one kind runs at a time, and is started once."""
+    items.sort(key=_kind)
+
+
+def _kind(item: pytest.Item) -> str:
+    if "installation" not in getattr(item, "fixturenames", ()):
+        return ""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return str(params.get("running") or params.get("embedded") or "process")
+
+
+@pytest.fixture(scope="session")
 def installation(tmp_path_factory) -> Iterator[Opening]:
-    """Starts an allocator of a kind, once."""
+    """Starts an allocator of a kind, and ends the one of another kind that ran before."""
     made: dict[str, AllocatorProcess | MeshProcesses] = {}
+
+    def end() -> None:
+        for kind in list(made):
+            made.pop(kind).close()
 
     def opened(kind: str) -> AllocatorProcess | MeshProcesses:
         if kind not in made:
+            end()
             folder = tmp_path_factory.mktemp(kind)
-            if kind == "mesh":
-                made[kind] = MeshProcesses(folder, replicas=2, runtime="docker")
+            if kind.startswith("mesh"):
+                runtime = "docker" if kind.endswith("docker") else "process"
+                made[kind] = MeshProcesses(folder, replicas=2, runtime=runtime)
             else:
                 made[kind] = AllocatorProcess(folder / "data", runtime=kind)
             made[kind].start()
         return made[kind]
 
     yield opened
-    for one in made.values():
-        one.close()
+    end()
 
 
 @pytest.fixture(params=EMBEDDED)

@@ -32,8 +32,6 @@ from grpc_status import rpc_status
 from mesh_processes import MeshProcesses
 from websockets.exceptions import ConnectionClosed
 
-pytestmark = pytest.mark.xdist_group("access_tokens")
-
 
 @pytest.fixture(
     params=[

@@ -73,7 +73,7 @@ def test_a_person_is_welcomed_in_the_page_and_by_mail(running: Running) -> None:
 
 
 def test_what_is_read_is_counted_and_what_is_removed_is_gone(running: Running) -> None:
-    token = running.person("reader@example.org")
+    token = running.person("inbox-reader@example.org")
     told = until_told(running, token, "WELCOME")
 
     def unread() -> int:

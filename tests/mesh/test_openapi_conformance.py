@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -36,6 +37,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+# As many requests in all as when there were a third of the operations; `make soak` makes up more.
+MANY = int(os.environ.get("ALLOCATOR_TEST_EXAMPLES", "20"))
 ROLES = ("nobody", "person", "admin")
 
 
@@ -43,7 +46,7 @@ ROLES = ("nobody", "person", "admin")
     scope="module",
     params=[
         pytest.param(("process", 5), id="5"),
-        pytest.param(("docker", 10), marks=pytest.mark.real_docker, id="10"),
+        pytest.param(("docker", MANY), marks=pytest.mark.real_docker, id="docker"),
     ],
 )
 def fuzzed(request, tmp_path_factory) -> Iterator[tuple[AllocatorProcess, int]]:
