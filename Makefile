@@ -10,9 +10,9 @@ TEST_WORKERS ?= 4
 REAL := real_docker or real_swarm or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_cassandra or real_nginx or real_mesh or real_disk or browser or readme
 
 # Tests of one thing each, which may run side by side; then those of whole installations, two at a time;
-# then those that do an installation harm and look at the clock, which have the machine for themselves.
+# then those that kill, cut and look at the clock, which have the machine for themselves.
 APART := tests/conformance tests/unit
-TOGETHER := tests/compose tests/edge tests/keeping tests/mesh tests/polyglot tests/web
+ALONE := tests/faults/test_kafka_outages.py $(wildcard tests/faults/test_mesh_*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench soak snapshot clean mesh-image mesh-up mesh-down mesh-clean
@@ -28,8 +28,8 @@ test: $(VENV)/dev ## Runs the tests that need no server.
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need real servers, a Docker engine, a browser.
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "$(REAL)" $(APART)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(REAL)" $(TOGETHER)
-	$(BIN)/python -m pytest -m "$(REAL)" $(APART:%=--ignore=%) $(TOGETHER:%=--ignore=%)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(REAL)" $(APART:%=--ignore=%) $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -m "$(REAL)" $(ALONE)
 
 check: format lint types imports contracts docs console ## Runs every check that is no test.
 
@@ -86,7 +86,8 @@ mesh-clean: ## Ends the mesh and removes what it keeps, its secrets too.
 bench: $(VENV)/dev web/dist/index.html ## Runs the benchmarks and prints their table.
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/dev ## Kills each service of a mesh with -9 for SOAK_SECONDS, and makes up more requests; needs the real servers.
+soak: $(VENV)/dev ## Makes up hundreds of histories and requests, kills each service of a mesh for SOAK_SECONDS; needs the real servers.
+	ALLOCATOR_TEST_RUNS=300 $(BIN)/python -m pytest -v tests/faults/test_whatever_happens.py
 	ALLOCATOR_TEST_EXAMPLES=50 $(BIN)/python -m pytest -v tests/mesh/test_openapi_conformance.py
 	ALLOCATOR_TEST_SOAK_SECONDS=$${SOAK_SECONDS:-180} $(BIN)/python -m pytest -v tests/faults/test_mesh_restarted.py
 
