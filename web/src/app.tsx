@@ -48,6 +48,9 @@ const DeadLettersPage = lazy(() =>
   import("./pages/admin/dead-letters").then((file) => file.DeadLettersPage),
 );
 const PeoplePage = lazy(() => import("./pages/admin/people").then((file) => file.PeoplePage));
+const InvitationsPage = lazy(() =>
+  import("./pages/admin/invitations").then((file) => file.InvitationsPage),
+);
 const EditMachinePage = lazy(() =>
   import("./pages/machine-edit").then((file) => file.EditMachinePage),
 );
@@ -93,6 +96,7 @@ const ROUTES: readonly (readonly [path: string, who: Who, page: (parts: Parts) =
     ({ id }) => <EditMachinePage key={id} name={`machines/${id}`} home="/admin/machines" />,
   ],
   ["/admin/people", "admin", () => <PeoplePage />],
+  ["/admin/invitations", "admin", () => <InvitationsPage />],
   ["/admin/classes", "admin", () => <ClassesPage />],
   ["/admin/queue", "admin", () => <QueuePage />],
   ["/admin/nodes", "admin", () => <NodesPage />],

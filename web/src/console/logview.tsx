@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../parts/icons";
 import { complain } from "../parts/toasts";
 import type { Console } from "./console";
+import { LineMenu } from "./linemenu";
 import { LinkState } from "./link";
 import { RowView } from "./rows";
 import { findFrom, LogTools, type Wanted } from "./tools";
@@ -17,7 +18,16 @@ const HEAD = 1;
 /** Older lines are fetched when the top is as near as this. */
 const NEAR = ROW * 20;
 
-export function LogView({ console, name }: { console: Console; name: string }) {
+export function LogView({
+  console,
+  name,
+  commentOn,
+}: {
+  console: Console;
+  name: string;
+  /** Where a comment on the line of that number is written. */
+  commentOn?: (seq: number) => string;
+}) {
   const box = useRef<HTMLDivElement>(null);
   const top = useRef(0);
   const [, redraw] = useState(0);
@@ -26,6 +36,7 @@ export function LogView({ console, name }: { console: Console; name: string }) {
   const [wanted, setWanted] = useState<Wanted>({ text: "", stream: "", only: true });
   const [times, setTimes] = useState(true);
   const [found, setFound] = useState(0);
+  const [picked, setPicked] = useState(0);
   // What was so in the last picture: rows that have come or gone above since then are made up for,
   // so that those in sight stay where they are.
   const seen = useRef({ dropped: 0, prepended: 0, end: 0 });
@@ -103,6 +114,8 @@ export function LogView({ console, name }: { console: Console; name: string }) {
 
   const keys = (event: KeyboardEvent) => {
     if (event.key === "End" && !event.ctrlKey) newest();
+    else if (event.key === "Escape" && picked) setPicked(0);
+    else if (event.key === "Enter" && found) setPicked(found);
     else if (event.key === "Home" && box.current) {
       setFollowing(false);
       box.current.scrollTop = 0;
@@ -110,7 +123,16 @@ export function LogView({ console, name }: { console: Console; name: string }) {
     event.preventDefault();
   };
 
+  /** Chooses the line that was clicked, unless its text was being marked. */
+  const pick = (event: MouseEvent) => {
+    if (!window.getSelection()?.isCollapsed) return;
+    const line = (event.target as Element).closest<HTMLElement>(".log-row[data-seq]");
+    const seq = Number(line?.dataset.seq ?? 0);
+    setPicked(seq === picked ? 0 : seq);
+  };
+
   const needle = wanted.text.toLowerCase();
+  const line = picked ? rows.find((row) => row.kind === "line" && row.seq === picked) : undefined;
   return (
     <section class={times ? "log" : "log no-times"} aria-label="Log">
       <LogTools
@@ -137,6 +159,7 @@ export function LogView({ console, name }: { console: Console; name: string }) {
           onScroll={scrolled}
           onWheel={(event) => event.deltaY < 0 && rows.length > fits && setFollowing(false)}
           onKeyDown={keys}
+          onClick={pick}
         >
           <div class="log-space" style={{ height: `${total * ROW}px` }}>
             <Head console={console} empty={rows.length === 0} onMore={() => void loadOlder()} />
@@ -147,6 +170,7 @@ export function LogView({ console, name }: { console: Console; name: string }) {
                   row={row}
                   needle={needle}
                   found={found === row.seq}
+                  picked={picked === row.seq}
                 />
               ))}
             </div>
@@ -161,6 +185,9 @@ export function LogView({ console, name }: { console: Console; name: string }) {
           </button>
         )}
       </div>
+      {line && (
+        <LineMenu row={line} comment={commentOn?.(picked) ?? ""} onClose={() => setPicked(0)} />
+      )}
       <LinkState console={console} shown={rows.length} filtered={rows.length < lines.size} />
     </section>
   );

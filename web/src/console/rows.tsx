@@ -8,12 +8,15 @@ export function RowView({
   row,
   needle,
   found,
+  picked,
 }: {
   row: Row;
   /** What is looked for, in lower case; empty for nothing. */
   needle: string;
   /** Whether this is the row that the search is at. */
   found: boolean;
+  /** Whether something is to be done with this row. */
+  picked: boolean;
 }) {
   if (row.kind !== "line") {
     return (
@@ -22,7 +25,12 @@ export function RowView({
       </div>
     );
   }
-  const classes = ["log-row", row.stderr ? "err" : "", found ? "found" : ""].join(" ");
+  const classes = [
+    "log-row",
+    row.stderr ? "err" : "",
+    found ? "found" : "",
+    picked ? "picked" : "",
+  ].join(" ");
   return (
     <div class={classes} data-seq={row.seq}>
       <span class="log-time">{row.time ? clockTime(row.time) : ""}</span>

@@ -4,9 +4,10 @@ import type { Machine } from "../api/generated";
 import { type Comment, listComments } from "../api/generated";
 import { Waiting } from "../parts/page";
 import { More, usePaged } from "../parts/paged";
-import { place } from "../parts/router";
+import { navigate, place } from "../parts/router";
 import { person, sessionState } from "../session/session";
 import { OneComment } from "./comment";
+import { lineOf } from "./line";
 import { afterComments, type Summary } from "./summary";
 import { WriteComment } from "./write";
 
@@ -70,6 +71,7 @@ function Begin({
   own: boolean;
   onWritten: (comment: Comment) => void;
 }) {
+  const line = lineOf(place.value.query);
   if (sessionState.value !== "in") {
     const to = encodeURIComponent(place.value.path);
     return (
@@ -90,7 +92,13 @@ function Begin({
       parent={machine.name}
       label={own ? "Tell people what is new" : "Ask or say something"}
       send="Comment"
-      onWritten={onWritten}
+      autofocus={line !== undefined}
+      line={line}
+      onWithoutLine={() => void navigate(place.value.path, { replace: true, stay: true })}
+      onWritten={(comment) => {
+        if (line) void navigate(place.value.path, { replace: true, stay: true });
+        onWritten(comment);
+      }}
     />
   );
 }

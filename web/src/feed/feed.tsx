@@ -1,8 +1,10 @@
 // What people say of a machine: reviews and comments.
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Machine } from "../api/generated";
+import { place } from "../parts/router";
 import { Comments } from "./comments";
+import { lineOf } from "./line";
 import { Reviews } from "./reviews";
 import type { Summary } from "./summary";
 
@@ -16,14 +18,19 @@ export function Feed({
   /** Whether it is the person's own machine. */
   own: boolean;
 }) {
-  const [shown, setShown] = useState<"comments" | "reviews">("reviews");
+  const line = lineOf(place.value.query);
+  const [shown, setShown] = useState<"comments" | "reviews">(line ? "comments" : "reviews");
+  const feed = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (line) feed.current?.scrollIntoView({ block: "start" });
+  }, []);
   if (machine.state === "DRAFT") return null;
   const tabs = [
     ["reviews", "Reviews", summary.value?.reviews],
     ["comments", "Comments", summary.value?.comments],
   ] as const;
   return (
-    <section class="feed" aria-label="What people say">
+    <section ref={feed} class="feed" aria-label="What people say">
       <div class="segments" role="group" aria-label="What people say">
         {tabs.map(([value, label, count]) => (
           <button

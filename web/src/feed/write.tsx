@@ -1,11 +1,12 @@
 // Where comments and answers are written and changed.
 
 import { useState } from "preact/hooks";
-import { type Comment, createComment } from "../api/generated";
+import { type Comment, createComment, type LineReference } from "../api/generated";
 import { requestId } from "../api/transport";
 import { FormFault } from "../pages/entry";
 import { AreaField } from "../parts/field";
 import { useSending } from "../parts/form";
+import { idOf } from "../parts/machines";
 
 const LONGEST = 4000;
 
@@ -16,11 +17,16 @@ export function WriteComment({
   label,
   send,
   autofocus = false,
+  line,
+  onWithoutLine,
   onWritten,
   onCancel,
 }: {
   parent: string;
   replyTo?: string;
+  /** The line of a log that it is about. */
+  line?: LineReference | undefined;
+  onWithoutLine?: () => void;
   label: string;
   send: string;
   autofocus?: boolean;
@@ -30,18 +36,30 @@ export function WriteComment({
   // The same text sent again is the same comment.
   const [id, setId] = useState(requestId);
   const write = async (text: string) => {
-    onWritten(await createComment({ parent, comment: { text, replyTo }, requestId: id }));
+    onWritten(await createComment({ parent, comment: { text, replyTo, line }, requestId: id }));
     setId(requestId());
   };
   return (
-    <WriteText
-      label={label}
-      send={send}
-      autofocus={autofocus}
-      start=""
-      work={write}
-      {...(onCancel ? { onCancel } : {})}
-    />
+    <>
+      {line && (
+        <p class="row about-line" data-line={line.cursor}>
+          <span class="tag">
+            About line {Number(line.cursor).toLocaleString("en")} of {idOf(line.allocation)}
+          </span>
+          <button type="button" class="link small" onClick={onWithoutLine}>
+            Not about it
+          </button>
+        </p>
+      )}
+      <WriteText
+        label={label}
+        send={send}
+        autofocus={autofocus}
+        start=""
+        work={write}
+        {...(onCancel ? { onCancel } : {})}
+      />
+    </>
   );
 }
 

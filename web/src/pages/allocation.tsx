@@ -5,6 +5,7 @@ import { type Allocation, getAllocation, updateAllocation } from "../api/generat
 import { Console } from "../console/console";
 import { LogView } from "../console/logview";
 import { Use } from "../console/use";
+import { commentOn } from "../feed/line";
 import { isOlder, mine, putEverywhere } from "../live/allocations";
 import { Actions, shownName } from "../parts/actions";
 import { hostPort, openAddress } from "../parts/address";
@@ -99,7 +100,11 @@ function Shown({
         </section>
       )}
       <div class="watch">
-        <LogView console={console} name={idOf(name)} />
+        <LogView
+          console={console}
+          name={idOf(name)}
+          commentOn={(seq) => commentOn(allocation.machine, name, seq)}
+        />
         <aside class="side">
           <section class="panel" aria-labelledby="where">
             <h2 id="where">Where it answers</h2>

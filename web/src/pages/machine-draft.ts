@@ -1,6 +1,13 @@
 // A machine while it is edited, and what of it has changed.
 
-import type { Machine, MachineStopSignal, Port, Probe, Variable } from "../api/generated";
+import type {
+  Machine,
+  MachineStopSignal,
+  MachinesVolume,
+  Port,
+  Probe,
+  Variable,
+} from "../api/generated";
 import type { Draft } from "../api/transport";
 
 /** The fields of a machine that its publisher writes, as the form holds them. */
@@ -12,6 +19,7 @@ export interface MachineDraft {
   needsImage: boolean;
   ports: Port[];
   variables: Variable[];
+  volumes: MachinesVolume[];
   resourceClass: string;
   probe: Probe | undefined;
   pricePerHour: { currencyCode: string; minorUnits: string } | undefined;
@@ -32,6 +40,7 @@ export const EMPTY: MachineDraft = {
   needsImage: false,
   ports: [],
   variables: [],
+  volumes: [],
   resourceClass: "small",
   probe: undefined,
   pricePerHour: undefined,
@@ -63,6 +72,8 @@ export const NEW_VARIABLE: Variable = {
   generatedLength: 0,
 };
 
+export const NEW_VOLUME: MachinesVolume = { path: "/data", sizeMib: 1024, title: "" };
+
 /** What the form shows of a machine. */
 export function draftOf(machine: Machine): MachineDraft {
   return {
@@ -73,6 +84,7 @@ export function draftOf(machine: Machine): MachineDraft {
     needsImage: machine.needsImage,
     ports: machine.ports,
     variables: machine.variables,
+    volumes: machine.volumes,
     resourceClass: machine.resourceClass,
     probe: machine.probe,
     pricePerHour: machine.pricePerHour,
@@ -119,6 +131,7 @@ export const FIELD_WORDS: Record<keyof MachineDraft, string> = {
   needsImage: "where the command is",
   ports: "ports",
   variables: "variables",
+  volumes: "volumes",
   resourceClass: "size",
   probe: "readiness check",
   pricePerHour: "price",

@@ -5,10 +5,11 @@ import { useEffect, useState } from "preact/hooks";
 import type { Port } from "../api/generated";
 import { AreaField, CheckField, Field, SelectField, TextField } from "../parts/field";
 import { Icon } from "../parts/icons";
-import { type MachineDraft, NEW_PORT, NEW_VARIABLE, tagsOf } from "./machine-draft";
+import { type MachineDraft, NEW_PORT, NEW_VARIABLE, NEW_VOLUME, tagsOf } from "./machine-draft";
 import { ProbeFields, SecondsField } from "./probe-fields";
 import { Rows } from "./rows";
 import { VariableFields } from "./variable-fields";
+import { VolumeFields } from "./volume-fields";
 
 const CLASSES = ["nano", "small", "medium", "large"];
 
@@ -151,6 +152,30 @@ export function MachineFields({
             />
           )}
         </Rows>
+      </section>
+
+      <section class="panel stack" aria-labelledby="volumes">
+        <h2 id="volumes">Volumes</h2>
+        <p class="note">
+          Folders whose files stay when it is stopped, restarted or made anew. Everything else that
+          it writes goes with its container.
+        </p>
+        <Rows
+          rows={draft.volumes}
+          onChange={(volumes) => set({ volumes })}
+          fresh={NEW_VOLUME}
+          add="Add a volume"
+          most={8}
+        >
+          {(volume, change, at) => (
+            <VolumeFields
+              volume={volume}
+              onChange={change}
+              field={(name) => field(`volumes[${at}].${name}`)}
+            />
+          )}
+        </Rows>
+        {field("volumes") && <p class="note error">{field("volumes")}</p>}
       </section>
 
       <section class="panel stack" aria-labelledby="variables">

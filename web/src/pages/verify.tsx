@@ -9,12 +9,18 @@ import { complain, say } from "../parts/toasts";
 import { logIn } from "../session/session";
 import { Entry, FormFault } from "./entry";
 
+const isPhone = (contact: string): boolean => contact.trim().startsWith("+");
+
+/** Who is to be verified, as requests say it. */
+const asked = (contact: string): { email: string } | { phoneNumber: string } =>
+  isPhone(contact) ? { phoneNumber: contact.replace(/[\s()/-]/g, "") } : { email: contact.trim() };
+
 // Kept in memory between the pages only, so that the log-in need not be typed twice.
 let expected = { email: "", password: "", sent: false };
 
-/** Remembers who has to be verified, and with which password to log in then. */
-export function expectVerification(email: string, password: string, { sent = false } = {}): void {
-  expected = { email, password, sent };
+/** Remembers which address or number has to be verified, and with which password to log in then. */
+export function expectVerification(contact: string, password: string, { sent = false } = {}): void {
+  expected = { email: contact, password, sent };
 }
 
 export function Verify() {
@@ -25,10 +31,10 @@ export function Verify() {
   const to = afterwards();
 
   const sending = useSending(async () => {
-    await verifyUser({ email: email.trim(), code });
+    await verifyUser({ ...asked(email), code });
     const { password } = expected;
     expected = { email: "", password: "", sent: false };
-    say("Your address is verified.");
+    say(isPhone(email) ? "Your number is verified." : "Your address is verified.");
     if (password) {
       await logIn(email.trim(), password);
       await navigate(to, { replace: true });
@@ -40,7 +46,7 @@ export function Verify() {
 
   const resend = async () => {
     try {
-      await sendVerificationCode({ email: email.trim() });
+      await sendVerificationCode(asked(email));
       say("A new code is on its way.");
       wait(REST_SECONDS);
     } catch (error) {
@@ -50,10 +56,10 @@ export function Verify() {
   };
 
   // Logging in sent us here without a code having been asked for: ask for one.
-  const asked = useRef(false);
+  const askedFor = useRef(false);
   useEffect(() => {
-    if (!known || expected.sent || asked.current) return;
-    asked.current = true;
+    if (!known || expected.sent || askedFor.current) return;
+    askedFor.current = true;
     expected.sent = true;
     void resend();
   }, []);
@@ -69,30 +75,29 @@ export function Verify() {
 
   return (
     <Entry
-      title="Verify your address"
+      title={isPhone(email) ? "Verify your number" : "Verify your address"}
       lead={
         known ? (
           <>
             A code of six digits was sent to <strong>{email}</strong>.
           </>
         ) : (
-          "Enter your address and the code of six digits that was sent to it."
+          "Enter your address or phone number, and the code of six digits that was sent to it."
         )
       }
       foot={<a href="/login">Back to the log-in</a>}
     >
       <form class="stack" onSubmit={sending.submit}>
-        <FormFault text={sending.rest("email", "code")} />
+        <FormFault text={sending.rest("email", "phoneNumber", "code")} />
         {!known && (
           <TextField
-            label="E-mail address"
-            type="email"
+            label="E-mail address or phone number"
             name="email"
             autocomplete="username"
             required
             value={email}
             onChange={setEmail}
-            error={sending.field("email")}
+            error={sending.field("email") ?? sending.field("phoneNumber")}
           />
         )}
         <CodeField value={code} onChange={setCode} error={sending.field("code")} />

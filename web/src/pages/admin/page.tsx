@@ -7,6 +7,7 @@ import { SubPages } from "../../parts/tabs";
 const PAGES = [
   ["/admin/machines", "Machines"],
   ["/admin/people", "People"],
+  ["/admin/invitations", "Invitations"],
   ["/admin/classes", "Sizes"],
   ["/admin/queue", "Queue"],
   ["/admin/nodes", "Nodes"],
