@@ -27,10 +27,12 @@ from allocation_svc.ports.volume_store import Shelf
 from allocation_svc.schema.tables import LEASES, OUTBOX
 from allocation_svc.settings import Settings
 from allocation_svc.transport.consumer import (
+    LEFT_FOR_GOOD,
     PEOPLE,
     PEOPLE_TOPICS,
     TOPICS,
     ChangeConsumer,
+    LatePeopleConsumer,
     PeopleConsumer,
 )
 from allocation_svc.transport.mapping import records_of
@@ -307,7 +309,12 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
             "allocation_svc.people",
             lambda: platform.bus.consume(PEOPLE, PEOPLE_TOPICS, PeopleConsumer(departures)),
         ),
-        Task("allocation_svc.departures", departures.run),
+        Task(
+            "allocation_svc.departures",
+            lambda: platform.bus.consume(
+                LEFT_FOR_GOOD, PEOPLE_TOPICS, LatePeopleConsumer(departures)
+            ),
+        ),
     ]
     if leases is not None:
         # There may be other replicas, whose changes the watchers of this one shall see.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from allocator.users.v1 import user_facts_pb2
 
 from allocation_svc.usecases.departures import Departures
@@ -14,6 +16,9 @@ TOPICS = (state_topic("allocations"),)
 
 PEOPLE = "allocation_svc.people"
 """The group as which what happens to people is consumed."""
+
+LEFT_FOR_GOOD = "allocation_svc.people.later"
+"""The group that consumes the same a minute later, when no token of who has gone is good any more."""
 
 PEOPLE_TOPICS = (facts_topic("users"),)
 """Where the end of an account is published."""
@@ -52,3 +57,22 @@ class PeopleConsumer:
         ended = decode(record, user_facts_pb2.UserDeleted)
         if ended is not None:
             await self._departures.left(ended.name)
+
+
+class LatePeopleConsumer:
+    """Is done with the end of an account only when no token of it can be good any more."""
+
+    def __init__(self, departures: Departures) -> None:
+        """Keeps the use case."""
+        self._departures = departures
+
+    async def __call__(self, record: Record) -> None:
+        """Takes one fact about a person; of the end of an account it takes up to a minute.
+
+        Raises:
+            Invalid: it is not one that our services publish.
+            Unavailable: the store does not answer.
+        """
+        ended = decode(record, user_facts_pb2.UserDeleted)
+        if ended is not None:
+            await self._departures.left_for_good(ended.name, ended.delete_time.ToDatetime(UTC))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from allocation_svc.domain import requests
 from allocation_svc.domain.allocation import Allocation
@@ -14,19 +13,18 @@ from allocation_svc.domain.volume import VolumeState
 from allocation_svc.ports.allocation_store import AllocationStore, Selection
 from allocation_svc.ports.volume_store import VolumeSelection, VolumeStore
 from chassis.clock import Clock
-from chassis.faults import Conflict, Fault
+from chassis.faults import Conflict
 
 _PAGE = 100
 _MOST_RACES = 50
-_MOST_REMEMBERED = 10_000
-_PAUSE_SECONDS = 5.0
 
 
 class Departures:
     """Has everything removed that a person has rented, once their account has ended.
 
     A token of the person may be good here for some seconds more, until the revocation has come, so
-    what is theirs is looked for once more when it certainly is not.
+    what is theirs is looked for once more when it certainly is not. The bus remembers that: the fact is
+    consumed by a second group, which is done with it only then, whatever stops or starts meanwhile.
     """
 
     def __init__(
@@ -55,9 +53,7 @@ class Departures:
         self._store = store
         self._clock = clock
         self._kick = kick
-        self._look_again_seconds = look_again_seconds
-        self._again: deque[tuple[float, str]] = deque(maxlen=_MOST_REMEMBERED)
-        self._came = asyncio.Event()
+        self._look_again = timedelta(seconds=look_again_seconds)
 
     async def left(self, owner: str) -> None:
         """Asks that all allocations of a person are gone; the reconciler sees to it.
@@ -72,23 +68,24 @@ class Departures:
             Conflict: an allocation changes too fast; the others are asked for.
         """
         await self._remove_all(owner)
-        self._again.append((self._clock.monotonic() + self._look_again_seconds, owner))
-        self._came.set()
 
-    async def run(self) -> None:
-        """Looks again for what is left, until cancelled."""
-        while True:
-            if not self._again:
-                self._came.clear()
-                await self._came.wait()
-            due, owner = self._again[0]
-            await self._clock.sleep(due - self._clock.monotonic())
-            try:
-                await self._remove_all(owner)
-            except Fault:
-                await self._clock.sleep(_PAUSE_SECONDS)
-            else:
-                self._again.popleft()
+    async def left_for_good(self, owner: str, time: datetime) -> None:
+        """Does the same once more, when no token of the person is good any more.
+
+        It waits for that, at most a minute, so whoever tells of it has to keep it until then.
+
+        Args:
+            owner: `users/{user}`.
+            time: when the account has ended.
+
+        Raises:
+            Unavailable: the store does not answer.
+            Conflict: an allocation changes too fast; the others are asked for.
+        """
+        # A clock that is far ahead elsewhere holds this up no longer than one that is right.
+        wait = min(time + self._look_again - self._clock.now(), self._look_again)
+        await self._clock.sleep(max(0.0, wait.total_seconds()))
+        await self._remove_all(owner)
 
     async def _remove_all(self, owner: str) -> None:
         after = None

@@ -160,7 +160,7 @@ def _opened(places: Sequence[Path], emptied: Sequence[Path]) -> list[Path]:
 
 
 def _root(opened: Sequence[Path]) -> list[str]:
-    """Shows the host read-only; folders can be added, for now, to those that are opened."""
+    """Shows the host read-only; folders can be added to those that are opened."""
     command = [] if Path("/") in opened else ["--ro-bind", "/", "/"]
     for folder in opened:
         if folder != Path("/"):

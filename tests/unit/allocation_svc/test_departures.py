@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,17 @@ from allocation_svc.domain.allocation import Allocation, Desired, State
 from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import Plan
 from allocation_svc.ports.allocation_store import Claim
-from allocation_svc.transport.consumer import PeopleConsumer
+from allocation_svc.transport.consumer import (
+    LEFT_FOR_GOOD,
+    PEOPLE_TOPICS,
+    LatePeopleConsumer,
+    PeopleConsumer,
+)
 from allocation_svc.transport.mapping import records_of
 from allocation_svc.usecases.departures import Departures
-from chassis.bus import Record
+from chassis.bus import Record, open_bus
 from chassis.bus.facts import fact_records
-from chassis.clock import ManualClock
+from chassis.clock import ManualClock, SystemClock
 from chassis.sql import Database, open_database
 from tests.unit.allocation_svc.examples import NOW, an_allocation
 
@@ -79,6 +85,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 def ended(owner: str) -> Record:
     """The fact that an account has ended."""
     fact = user_facts_pb2.UserDeleted(name=owner, uid="u")
+    fact.delete_time.FromDatetime(NOW)
     [record, _] = fact_records(
         noun="users",
         source="user_svc",
@@ -134,17 +141,52 @@ async def test_other_facts_about_people_concern_no_allocation(shop: Shop) -> Non
 
 
 async def test_what_was_rented_with_a_token_that_was_still_good_goes_too(shop: Shop) -> None:
-    await shop.departures.left(ADA)
+    await PeopleConsumer(shop.departures)(ended(ADA))
     late = await shop.rent(1, ADA)
-    looking = asyncio.ensure_future(shop.departures.run())
-    try:
-        async with asyncio.timeout(10):
-            await shop.clock.until_sleepers()
-            assert await shop.desired(late) is Desired.RUNNING
-            shop.clock.advance(60)
-            await shop.worked_on.wait()
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+    looking = asyncio.ensure_future(LatePeopleConsumer(shop.departures)(ended(ADA)))
+    async with asyncio.timeout(10):
+        await shop.clock.until_sleepers()
+        assert await shop.desired(late) is Desired.RUNNING
+        assert not looking.done()
+        shop.clock.advance(60)
+        await looking
     assert await shop.desired(late) is Desired.DELETED
     assert shop.kicked == [late.name]
+
+
+async def test_a_fact_of_long_ago_is_looked_after_at_once(shop: Shop) -> None:
+    late = await shop.rent(1, ADA)
+    shop.clock.advance(3600)
+    async with asyncio.timeout(10):
+        await LatePeopleConsumer(shop.departures)(ended(ADA))
+    assert await shop.desired(late) is Desired.DELETED
+
+
+async def test_a_clock_that_is_ahead_elsewhere_holds_nothing_up(shop: Shop) -> None:
+    late = await shop.rent(1, ADA)
+    looking = asyncio.ensure_future(shop.departures.left_for_good(ADA, NOW + timedelta(days=365)))
+    async with asyncio.timeout(10):
+        await shop.clock.until_sleepers()
+        shop.clock.advance(60)
+        await looking
+    assert await shop.desired(late) is Desired.DELETED
+
+
+async def test_who_stops_before_the_second_look_looks_after_the_next_start(
+    shop: Shop, tmp_path: Path
+) -> None:
+    bus = await open_bus(f"sqlite:///{tmp_path}/bus.sqlite3", SystemClock())
+    await bus.publish([ended(ADA)])
+    late = await shop.rent(1, ADA)
+    for started in (1, 2):
+        consumer = LatePeopleConsumer(shop.departures)
+        consuming = asyncio.ensure_future(bus.consume(LEFT_FOR_GOOD, PEOPLE_TOPICS, consumer))
+        async with asyncio.timeout(10):
+            await shop.clock.until_sleepers()
+            if started == 2:
+                shop.clock.advance(60)
+                await shop.worked_on.wait()
+        consuming.cancel()
+        await asyncio.gather(consuming, return_exceptions=True)
+        assert (await shop.desired(late) is Desired.DELETED) is (started == 2)
+    await bus.close()
