@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -253,12 +254,11 @@ async def send(
     method = cast("PeerMethod", rpc)
     stream = method(None, timeout=timeout)
     try:
-        try:
+        # Where the peer has said something already, nothing can be written: what it said comes below.
+        with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
             async for request in requests:
                 await stream.write(request)
             await stream.done_writing()
-        except asyncio.InvalidStateError:
-            pass  # The peer has said something already.
         return await stream
     except grpc.aio.AioRpcError as error:
         raise fault_of(error, method.channel.peer) from None

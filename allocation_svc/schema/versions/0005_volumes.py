@@ -75,10 +75,12 @@ def _name_volumes(connection: sa.Connection) -> None:
     )
     written = sa.text("UPDATE allocations SET document = :document WHERE name = :name")
     after = ""
+    # A migration that was cut short on a server begins again here.
+    connection.execute(sa.delete(volumes))
     while rows := connection.execute(page, {"after": after, "size": _PAGE}).all():
         for name, document, plan in rows:
             allocation, planned = _read(document), _read(plan).get("volumes", [])
-            if not planned:
+            if not planned or "create_time" not in allocation:
                 continue
             identity = name.rpartition("/")[2]
             allocation["volumes"] = [
@@ -112,5 +114,9 @@ def _name_volumes(connection: sa.Connection) -> None:
 
 
 def _read(value: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(value) if isinstance(value, (str, bytes)) else value
-    return found
+    """A document; an empty one where it was never written by us."""
+    try:
+        found = json.loads(value) if isinstance(value, (str, bytes)) else value
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1150,7 +1150,7 @@ export interface AllocationsVolume {
    * Only admins change it.
    */
   sizeLimitMib: number;
-  /** How much it held when it was last measured: the lengths of its files, in bytes. */
+  /** How much it held when it was last measured: the lengths of its files, in bytes; a string in JSON. */
   sizeBytes: string;
   /** When it was last measured; unset where it never was. */
   measureTime?: string;
@@ -2076,7 +2076,7 @@ export interface Variable {
 
 /**
  * A folder that an allocation keeps: what is in it outlasts every instance, and goes with the
- * allocation.
+ * allocation unless its owner keeps it.
  */
 export interface MachinesVolume {
   /**
@@ -2085,8 +2085,8 @@ export interface MachinesVolume {
    */
   path: string;
   /**
-   * How much room the machine asks for, in MiB: 1 to 10,485,760 (10 TiB). A runtime without quotas
-   * does not stop a program that writes more.
+   * How much it may hold, in MiB: 1 to 10,485,760 (10 TiB). An allocation whose volume holds more is
+   * stopped with VOLUME_FULL, once that was measured.
    */
   sizeMib: number;
   /** What it is for: `database files`; at most 40 characters. */
@@ -3185,7 +3185,8 @@ export const SHAPES = {
  * room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
  * Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
  * VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
- * RUNTIME_ADMINS_ONLY, NODE_DRAINED.
+ * RUNTIME_ADMINS_ONLY, NODE_DRAINED, VOLUME_PATH_UNKNOWN, VOLUME_NOT_FOUND, VOLUME_IN_USE,
+ * VOLUME_ELSEWHERE.
  */
 export const createAllocation: Unary<CreateAllocationRequest, Allocation> =
   unary("POST", "/v1/allocations", "allocation");
@@ -3216,14 +3217,15 @@ export const updateAllocation: Unary<UpdateAllocationRequest, Allocation> =
 /**
  * Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
  * from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
- * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
+ * Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, VOLUMES_EXCEEDED, VOLUME_TOO_LARGE (more than the
+ * owner may keep).
  */
 export const deleteAllocation: Unary<DeleteAllocationRequest, Allocation> =
   unary("DELETE", "/v1/{name=allocations/*}");
 
 /**
  * Starts a stopped or failed allocation. Starting a running one changes nothing.
- * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
+ * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, VOLUME_FULL, ALLOCATION_EXPIRED.
  */
 export const startAllocation: Unary<StartAllocationRequest, Allocation> =
   unary("POST", "/v1/{name=allocations/*}:start", "*");

@@ -140,7 +140,8 @@ class AllocationServiceServicer:
         room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
         Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
         VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
-        RUNTIME_ADMINS_ONLY, NODE_DRAINED.
+        RUNTIME_ADMINS_ONLY, NODE_DRAINED, VOLUME_PATH_UNKNOWN, VOLUME_NOT_FOUND, VOLUME_IN_USE,
+        VOLUME_ELSEWHERE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +176,8 @@ class AllocationServiceServicer:
     def DeleteAllocation(self, request, context):
         """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
         from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
-        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
+        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, VOLUMES_EXCEEDED, VOLUME_TOO_LARGE (more than the
+        owner may keep).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,7 +185,7 @@ class AllocationServiceServicer:
 
     def StartAllocation(self, request, context):
         """Starts a stopped or failed allocation. Starting a running one changes nothing.
-        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, VOLUME_FULL, ALLOCATION_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class AllocationServiceStub:
     room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
     Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
     VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
-    RUNTIME_ADMINS_ONLY, NODE_DRAINED.
+    RUNTIME_ADMINS_ONLY, NODE_DRAINED, VOLUME_PATH_UNKNOWN, VOLUME_NOT_FOUND, VOLUME_IN_USE,
+    VOLUME_ELSEWHERE.
     """
     GetAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_pb2.Allocation]
     """Reads one allocation.
@@ -61,11 +62,12 @@ class AllocationServiceStub:
     DeleteAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]
     """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
     from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
-    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
+    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, VOLUMES_EXCEEDED, VOLUME_TOO_LARGE (more than the
+    owner may keep).
     """
     StartAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.StartAllocationRequest, _allocation_pb2.Allocation]
     """Starts a stopped or failed allocation. Starting a running one changes nothing.
-    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, VOLUME_FULL, ALLOCATION_EXPIRED.
     """
     StopAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.StopAllocationRequest, _allocation_pb2.Allocation]
     """Stops an allocation; its files and its address stay. Stopping a stopped one changes nothing.
@@ -138,7 +140,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
     Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
     VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
-    RUNTIME_ADMINS_ONLY, NODE_DRAINED.
+    RUNTIME_ADMINS_ONLY, NODE_DRAINED, VOLUME_PATH_UNKNOWN, VOLUME_NOT_FOUND, VOLUME_IN_USE,
+    VOLUME_ELSEWHERE.
     """
     GetAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Reads one allocation.
@@ -157,11 +160,12 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     DeleteAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.DeleteAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
     from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
-    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
+    Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, VOLUMES_EXCEEDED, VOLUME_TOO_LARGE (more than the
+    owner may keep).
     """
     StartAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.StartAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Starts a stopped or failed allocation. Starting a running one changes nothing.
-    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
+    Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, VOLUME_FULL, ALLOCATION_EXPIRED.
     """
     StopAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.StopAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Stops an allocation; its files and its address stay. Stopping a stopped one changes nothing.
@@ -237,7 +241,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         room and `when_full` is WAIT, it is PENDING, without an address, until its turn has come.
         Fails with NEVER_FITS, CAPACITY_EXHAUSTED, OTHERS_WAIT, QUEUE_FULL, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE, MACHINE_NOT_RUNNABLE, VARIABLE_MISSING,
         VARIABLE_UNKNOWN, VARIABLE_INVALID, QUOTA_EXCEEDED, STOCK_EXHAUSTED, PORTS_EXHAUSTED,
-        RUNTIME_ADMINS_ONLY, NODE_DRAINED.
+        RUNTIME_ADMINS_ONLY, NODE_DRAINED, VOLUME_PATH_UNKNOWN, VOLUME_NOT_FOUND, VOLUME_IN_USE,
+        VOLUME_ELSEWHERE.
         """
 
     @_abc_1.abstractmethod
@@ -280,7 +285,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
         """Removes an allocation, with its instance, its files and, unless they are to be kept, its volumes,
         from whatever state it is in. It lives on as history. Deleting a deleted one changes nothing.
-        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE.
+        Fails with ALLOCATION_NOT_FOUND, ETAG_STALE, VOLUMES_EXCEEDED, VOLUME_TOO_LARGE (more than the
+        owner may keep).
         """
 
     @_abc_1.abstractmethod
@@ -290,7 +296,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
         """Starts a stopped or failed allocation. Starting a running one changes nothing.
-        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_EXPIRED.
+        Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, VOLUME_FULL, ALLOCATION_EXPIRED.
         """
 
     @_abc_1.abstractmethod

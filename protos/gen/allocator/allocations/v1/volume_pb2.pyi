@@ -93,7 +93,7 @@ class Volume(message.Message):
     Only admins change it.
     """
     size_bytes: builtins.int
-    """How much it held when it was last measured: the lengths of its files, in bytes."""
+    """How much it held when it was last measured: the lengths of its files, in bytes; a string in JSON."""
     allocation: builtins.str
     """The allocation that has it, `allocations/{allocation}`; empty while it is detached."""
     state: Volume.State.ValueType

@@ -377,7 +377,7 @@ class Machine(message.Message):
 @typing.final
 class Volume(message.Message):
     """A folder that an allocation keeps: what is in it outlasts every instance, and goes with the
-    allocation.
+    allocation unless its owner keeps it.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -390,8 +390,8 @@ class Volume(message.Message):
     belongs to the system (`/`, `/etc`, `/usr`, …) nor in `/proc`, `/sys` or `/dev`.
     """
     size_mib: builtins.int
-    """How much room the machine asks for, in MiB: 1 to 10,485,760 (10 TiB). A runtime without quotas
-    does not stop a program that writes more.
+    """How much it may hold, in MiB: 1 to 10,485,760 (10 TiB). An allocation whose volume holds more is
+    stopped with VOLUME_FULL, once that was measured.
     """
     title: builtins.str
     """What it is for: `database files`; at most 40 characters."""
