@@ -1,0 +1,92 @@
+"""Conformance of `ContainerRuntime`: what others do to instances, and when the engine began."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiodocker import Docker
+
+from docker_svc.domain import NameTaken
+from docker_svc.ports.container_runtime import EngineAvailable, InstanceChanged
+from tests.conformance.test_container_runtime import Ground, ground, new_key
+
+__all__ = ["ground"]
+
+FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+
+
+@pytest_asyncio.fixture
+async def engine() -> AsyncIterator[Docker]:
+    """The engine itself, for what is done by hand."""
+    async with Docker() as one:
+        yield one
+
+
+async def test_the_session_of_an_engine_is_told_and_stays_while_it_lives(ground: Ground) -> None:
+    sessions = set()
+    for _ in range(2):
+        told = [event for event in ground.events.seen if isinstance(event, EngineAvailable)]
+        sessions |= {event.session for event in told if event.available}
+        await ground.down()
+        await ground.up()
+    assert len(sessions) == 1
+    assert sessions != {""}
+    assert len(next(iter(sessions))) <= 128
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+async def test_a_pause_is_told_and_a_paused_one_can_be_stopped(
+    ground: Ground, engine: Docker
+) -> None:
+    key = new_key()
+    standing = await ground.run(key, ground.script(FOREVER))
+    assert not standing.paused
+    container = engine.containers.container(standing.name)
+    await container.pause()
+    await ground.events.until(InstanceChanged(key, "paused"))
+    paused = await ground.runtime.get(key)
+    assert paused is not None
+    assert (paused.running, paused.paused, paused.run) == (True, True, standing.run)
+    await container.unpause()
+    await ground.events.until(InstanceChanged(key, "unpaused"))
+    again = await ground.runtime.get(key)
+    assert again is not None
+    assert not again.paused
+    await container.pause()
+    stopped = await ground.runtime.stop(key, 5.0)
+    assert (stopped.running, stopped.paused) == (False, False)
+    await ground.runtime.remove(key.allocation, 1)
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+async def test_one_that_is_removed_by_force_never_seems_to_have_ended(
+    ground: Ground, engine: Docker
+) -> None:
+    key = new_key()
+    standing = await ground.run(key, ground.script(FOREVER))
+    await engine.containers.container(standing.name).delete(force=True)
+    await ground.events.until(InstanceChanged(key, "ended"))
+    assert await ground.runtime.get(key) is None
+    await ground.events.until(InstanceChanged(key, "removed"))
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+async def test_a_name_that_a_stranger_has_is_refused_and_the_stranger_left_alone(
+    ground: Ground, engine: Docker
+) -> None:
+    key = new_key()
+    name = f"allocator-{key.allocation_id}-g1"
+    config = {"Image": "busybox:latest", "Cmd": ["sleep", "60"]}
+    stranger = await engine.containers.create(config, name=name)
+    try:
+        with pytest.raises(NameTaken, match=name):
+            await ground.run(key, ground.script(FOREVER))
+        assert await ground.runtime.get(key) is None
+        assert (await stranger.show())["Id"] == stranger.id
+    finally:
+        await stranger.delete(force=True)
