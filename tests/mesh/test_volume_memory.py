@@ -70,6 +70,7 @@ def fetch(running: AllocatorProcess, token: str, path: str) -> int:
         return sum(len(piece) for piece in answer.iter_bytes())
 
 
+@pytest.mark.timeout(60 + 120 * SIZE // GIB)
 def test_a_gigabyte_goes_in_and_out_in_less_than_ten_megabytes(lone: AllocatorProcess) -> None:
     token = lone.person(f"{uuid4().hex[:12]}@example.org")
     # What is imported and opened once is no growth.
