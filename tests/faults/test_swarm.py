@@ -6,6 +6,7 @@ What runs is counted on the engines of the nodes, not in our tables.
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,6 +17,7 @@ import httpx2
 import pytest
 from allocator_process import AllocatorProcess
 
+from tests.faults.reconciliation_host import Cable
 from tests.servers import swarm_engines, swarm_manager
 from tests.swarm_nodes import (
     PATIENCE,
@@ -69,7 +71,7 @@ class Cluster:
         for _ in range(8):
             name = self.running.rent(self.token, machine)["name"]
             found = self.running.wait(self.token, name, "READY", "FAILED", within=PATIENCE)
-            assert found["state"] == "READY", found
+            assert found["state"] == "READY", found["stateReason"]
             if found["node"].removeprefix("nodes/") in nodes:
                 return found
         raise AssertionError(f"nothing was placed on {nodes}")
@@ -146,19 +148,32 @@ class States:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllocatorProcess]:
+def cable() -> Iterator[tuple[Path, Cable]]:
+    """The way to the manager, which can be cut."""
+    path = Path(tempfile.mkdtemp(prefix="s-")) / "manager.sock"
+    made = Cable(path, lambda: Path(swarm_manager().removeprefix("unix://")))
+    yield path, made
+    made.close()
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, cable: tuple[Path, Cable]
+) -> Iterator[AllocatorProcess]:
     bring_back()
     all_well()
     made = AllocatorProcess(
         Path(tmp_path_factory.mktemp("swarm")) / "data",
         runtime="swarm",
-        DOCKER_HOST=swarm_manager(),
+        DOCKER_HOST=f"unix://{cable[0]}",
         ALLOCATOR_DOCKER_SWARM_ENGINES=json.dumps(swarm_engines()),
         ALLOCATOR_ALLOCATION_SWEEP_SECONDS="2",
         ALLOCATOR_ALLOCATION_NODE_SECONDS="0.3",
         ALLOCATOR_ALLOCATION_NODE_FAILURES="3",
     )
-    made.start()
+    made.start(within=PATIENCE)
     cluster = Cluster(made)
     cluster.publish("ticks")
     cluster.publish("keeps", volumes=[{"path": "/keeps", "sizeMib": 16}])
@@ -277,14 +292,19 @@ def test_a_stop_while_the_node_is_away_is_done_and_not_said_too_early(cluster: C
     assert again["port"] == before["port"]
 
 
-def test_a_manager_that_is_away_makes_nothing_stopped_or_new(cluster: Cluster) -> None:
+def test_a_manager_that_is_away_makes_nothing_stopped_or_new(
+    cluster: Cluster, cable: tuple[Path, Cable]
+) -> None:
     """UNKNOWN with the age of what is known; then as before, without another start."""
     before = cluster.rent("ticks", "node1", *swarm_engines())
     name = before["name"]
     with States(cluster, name) as states:
-        with held_up("node1"):
+        cable[1].pull()
+        try:
             unknown = cluster.running.wait(cluster.token, name, "UNKNOWN", within=PATIENCE)
             assert unknown["stateReason"]["reason"] == "ENGINE_UNAVAILABLE"
+        finally:
+            cable[1].plug()
         cluster.running.wait(cluster.token, name, "READY", within=PATIENCE)
     assert set(states.names) <= {"READY", "UNKNOWN"}
     assert cluster.call("GET", f"/v1/{name}:inspect")["incarnation"] == 1

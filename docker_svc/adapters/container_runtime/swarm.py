@@ -26,9 +26,11 @@ from docker_svc.adapters.container_runtime.swarm_cluster import Cluster, Documen
 from docker_svc.adapters.container_runtime.swarm_engines import NodeEngines
 from docker_svc.adapters.container_runtime.swarm_network import ClusterNetwork
 from docker_svc.adapters.container_runtime.swarm_refusals import (
+    NetworkRefused,
     is_somewhere,
     not_begun,
     refuse_waiting,
+    refused_network,
 )
 from docker_svc.adapters.container_runtime.swarm_service import (
     Move,
@@ -105,7 +107,9 @@ class SwarmRuntime:
         self.volumes = ClusterVolumes(
             self.cluster, self.engines, policy.containers, is_shared=bool(policy.volume_driver)
         )
-        self.view = ClusterView(self.cluster, self.volumes, installation, poll_seconds)
+        self.view = ClusterView(
+            self.cluster, self.volumes, self._network, installation, poll_seconds
+        )
         self._out_of_memory: dict[str, bool] = {}
 
     # ------------------------------------------------------------------ what is asked for
@@ -125,10 +129,9 @@ class SwarmRuntime:
                 await self._make(key, spec)
             try:
                 situation = await self._begun(key, frozenset(), progress)
-            except EngineUnavailable:
-                raise
-            except BaseException:
-                await to_its_end(self._take_back(key))
+            except BaseException as error:
+                if not isinstance(error, EngineUnavailable) or isinstance(error, NetworkRefused):
+                    await to_its_end(self._take_back(key))
                 raise
             if situation.ran is not None and spec.volumes:
                 await self.volumes.bind(key, spec, situation.ran["NodeID"])
@@ -153,8 +156,13 @@ class SwarmRuntime:
         with contextlib.suppress(EngineUnavailable, DockerError):
             situation = await self._situation(key)
             service = await self._service(key)
+            await self._renew(situation)
             if service is not None and (situation is None or situation.ran is None):
                 await self._away(key.allocation, [service])
+
+    async def _renew(self, situation: Situation | None) -> None:
+        if situation is not None and (refused := refused_network(situation)):
+            await self._network.renew(refused, await self.view.nodes())
 
     async def start(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
         """Has Swarm place a new task of a service that has ended."""
@@ -163,18 +171,16 @@ class SwarmRuntime:
             if situation.standing.running and not situation.standing.away:
                 return await self._told(situation)
             seen = await self.view.look(key.allocation)
+            network = await self._network.provide(seen.nodes)
             node = ""
             if spec.volumes:
                 node = await self.volumes.node_for(key, spec, seen.nodes)
             known = frozenset(t["ID"] for t in (situation.newest, situation.ran) if t)
-
-            async def begin() -> None:
-                await self._changed(key, lambda service: again(service, node))
-
-            await to_its_end(begin())
+            await to_its_end(self._changed(key, lambda service: again(service, node, network)))
             try:
                 return await self._told(await self._begun(key, known, lambda _: None))
-            except (PortTaken, EngineRefused, ImageNotFound, NoNodeFits):
+            except (PortTaken, EngineRefused, ImageNotFound, NoNodeFits, NetworkRefused):
+                await self._renew(await self._situation(key))
                 await to_its_end(self._changed(key, halted))
                 raise
 
@@ -258,10 +264,8 @@ class SwarmRuntime:
         """The published port, at the node that the instance is on."""
         return [
             Target(standing.host, port.host_port, direct=False)
-            for port in standing.ports
-            if port.container_port == container_port
-            and port.protocol is Protocol.TCP
-            and standing.host
+            for port in (standing.ports if standing.host else ())
+            if port.container_port == container_port and port.protocol is Protocol.TCP
         ]
 
     def log_source(self, standing: Standing) -> LogSource:

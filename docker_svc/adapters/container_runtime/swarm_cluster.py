@@ -206,10 +206,10 @@ class Cluster:
         async with told(_SHORT):
             return dict(await self._docker.system.info())
 
-    async def network(self, name: str) -> Document | None:
-        """A network of the cluster; None where there is none."""
+    async def networks(self, name: str) -> list[Document]:
+        """The networks of the cluster whose names begin so."""
         found = await self._list("networks", name=[name])
-        return next((n for n in found if n["Name"] == name and n["Scope"] == "swarm"), None)
+        return [n for n in found if n["Name"].startswith(name) and n["Scope"] == "swarm"]
 
     async def make_network(self, config: Document) -> None:
         """Makes a network.

@@ -26,6 +26,9 @@ class ClusterNetwork:
     Swarm hands no options to a bridge on its nodes, so what keeps instances apart comes from a
     configuration of that name, which each node must have: it is put there through its own engine.
 
+    An engine that was killed may refuse a network of the cluster that it had before, for good. Then
+    there is a next one, with the next number, and what is made or placed from then on is on that.
+
     Args:
         cluster: has the network.
         engines: have its configuration.
@@ -45,9 +48,8 @@ class ClusterNetwork:
         self._making = asyncio.Lock()
 
     @property
-    def name(self) -> str:
-        """Of the network."""
-        return self._given or f"allocator-{self._installation}"
+    def _first(self) -> str:
+        return f"allocator-{self._installation}"
 
     @property
     def keeps_apart(self) -> bool:
@@ -64,11 +66,42 @@ class ClusterNetwork:
         if self._given:
             return self._given
         async with self._making:
-            return await self._provide(nodes)
+            ours = await self._ours()
+            return await self._provide(max(ours, default=1), ours, nodes)
 
-    async def _provide(self, nodes: Mapping[str, ClusterNode]) -> str:
+    async def renew(self, used: str, nodes: Mapping[str, ClusterNode]) -> str:
+        """Makes the next network, since a node refuses the one that was used; its name.
+
+        Args:
+            used: what was refused, its name or its id; where that is not the newest one, nothing is made.
+            nodes: of the cluster.
+
+        Raises:
+            EngineUnavailable, EngineRefused: as `provide`.
+        """
+        if self._given:
+            return self._given
+        async with self._making:
+            ours = await self._ours()
+            number = max(ours, default=0)
+            is_newest = number and used in (ours[number]["Name"], ours[number]["Id"])
+            return await self._provide(number + 1 if is_newest else max(number, 1), ours, nodes)
+
+    async def _ours(self) -> dict[int, Document]:
+        """Our networks, by their numbers."""
+        found: dict[int, Document] = {}
+        for network in await self._cluster.networks(self._first):
+            end = network["Name"].removeprefix(self._first)
+            if not end or end[1:].isdecimal():
+                found[int(end[1:] or 1)] = network
+        return found
+
+    async def _provide(
+        self, number: int, ours: Mapping[int, Document], nodes: Mapping[str, ClusterNode]
+    ) -> str:
         labels = {LABEL_INSTALLATION: self._installation}
-        found = await self._cluster.network(self.name)
+        found = ours.get(number)
+        name = self._first if number == 1 else f"{self._first}-{number}"
         apart = all(self._engines.reach(node) for node in nodes.values())
         if found is not None:
             apart = self._is_apart = bool(found.get("ConfigFrom", {}).get("Network"))
@@ -76,7 +109,7 @@ class ClusterNetwork:
             if apart:
                 await self._configure(nodes, labels)
             if found is None:
-                config: Document = {"Name": self.name, "Driver": "bridge", "Scope": "swarm"}
+                config: Document = {"Name": name, "Driver": "bridge", "Scope": "swarm"}
                 if apart:
                     # All else comes from there, labels included.
                     config["ConfigFrom"] = {"Network": self._configuration}
@@ -87,14 +120,15 @@ class ClusterNetwork:
                 self._is_apart = apart
         except DockerError as error:
             raise start_fault(error) from error
-        return self.name
+        return name
 
     async def tidy(self, nodes: Mapping[str, ClusterNode]) -> None:
-        """Removes the network and its configurations, if nobody is on it."""
+        """Removes our networks and their configurations, if nobody is on them."""
         if self._given:
             return
         with contextlib.suppress(DockerError, EngineUnavailable):
-            await self._cluster.remove_network(self.name)
+            for network in (await self._ours()).values():
+                await self._cluster.remove_network(network["Id"])
             for _, engine in self._engines.each(nodes):
                 await self._unconfigure(engine)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from aiodocker.exceptions import DockerError
 
 from docker_svc.adapters.container_runtime.docker_engine import image_fault, start_fault
 from docker_svc.adapters.container_runtime.swarm_cluster import ClusterNode, Document
 from docker_svc.adapters.container_runtime.swarm_service import Situation
-from docker_svc.domain import NoNodeFits, PortTaken
+from docker_svc.domain import EngineUnavailable, NoNodeFits, PortTaken
 
 _NO_IMAGE = ("no such image", "pull access denied", "manifest unknown", "repository does not exist")
 
@@ -36,10 +38,22 @@ def refuse_waiting(situation: Situation, *, too_long: bool) -> None:
         raise NoNodeFits(f"No node of the cluster can take it: {words}.")
 
 
+class NetworkRefused(EngineUnavailable):
+    """A node refuses the network, which it had before it was killed: there must be another one."""
+
+
+def refused_network(situation: Situation) -> str:
+    """The id of the network that a node refuses for good; empty where that is not why."""
+    found = re.search(r"network (\w+) exists", situation.words)
+    return found[1] if found else ""
+
+
 def not_begun(image: str, situation: Situation) -> Exception:
     """Why a task was not begun, in our words."""
     words = situation.words or "the task ended before it began"
     error = DockerError(400, words)
+    if refused_network(situation):
+        return NetworkRefused("A node has to be given another network; it is tried again.")
     if any(part in words.lower() for part in _NO_IMAGE):
         return image_fault(image, error)
     return start_fault(error)

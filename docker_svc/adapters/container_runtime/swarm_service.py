@@ -182,14 +182,18 @@ class ServicePolicy:
         }
 
 
-def again(service: Document, node: str) -> Document:
+def again(service: Document, node: str, network: str = "") -> Document:
     """The spec of a service, to be placed anew on a node that Swarm chooses.
 
     Args:
         service: as it was read.
         node: the id of the only node that it may run on; empty for any.
+        network: that its container is on; empty for the one that it was on before.
     """
-    return _changed(service, "running", [f"node.id=={node}"] if node else [])
+    spec = _changed(service, "running", [f"node.id=={node}"] if node else [])
+    if network:
+        spec["TaskTemplate"]["Networks"] = [{"Target": network}]
+    return spec
 
 
 def halted(service: Document) -> Document:

@@ -24,6 +24,8 @@ from docker_svc.adapters.container_runtime.swarm_cluster import (
     Document,
     instant,
 )
+from docker_svc.adapters.container_runtime.swarm_network import ClusterNetwork
+from docker_svc.adapters.container_runtime.swarm_refusals import refused_network
 from docker_svc.adapters.container_runtime.swarm_service import (
     Move,
     Situation,
@@ -69,12 +71,14 @@ class ClusterView:
     Attributes:
         cluster: what is asked.
         volumes: know the only node that an instance may be on.
+        network: that instances are on.
         installation: whose services are looked at.
         seconds: how often.
     """
 
     cluster: Cluster
     volumes: ClusterVolumes
+    network: ClusterNetwork
     installation: str
     seconds: float
     _heard: dict[str, datetime] = field(default_factory=dict)
@@ -188,8 +192,12 @@ class ClusterView:
     async def _one_anew(self, key: InstanceKey, seen: Seen) -> None:
         service = seen.services[key]
         node = await self.volumes.node_of(service, seen.nodes)
+        if refused := refused_network(seen.situations[key]):
+            network = await self.network.renew(refused, seen.nodes)
+        else:
+            network = await self.network.provide(seen.nodes)
         if is_wanted(service):
-            await self.cluster.update(service, again(service, node))
+            await self.cluster.update(service, again(service, node, network))
 
 
 def _changes(
