@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from docker_svc.domain.instance import HttpCheck, InstanceSpec, TcpCheck
+from docker_svc.domain.instance import LIVENESS_SECONDS, HttpCheck, InstanceSpec, TcpCheck
 
 _CPU_SHARE = 0.02
 _QUIET_BYTES = 1024.0
 _QUIET_BYTES_PER_SECOND = 16.0
 _TCP_LOOK_BYTES = 1024.0
 _HTTP_LOOK_BYTES = 8192.0
+_ENDED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,14 @@ class Counters:
     Attributes:
         cpu_seconds: of processor, by all its processes.
         network_bytes: that came and went.
-        connections: to its ports, that are open now or were within the last minute.
+        connections: to its ports, that are open now.
+        ended: connections to its ports, that it has closed itself within the last minute.
     """
 
     cpu_seconds: float | None = None
     network_bytes: int | None = None
     connections: int | None = None
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +68,25 @@ def talks(before: Counters, after: Counters, seconds: float, spec: InstanceSpec)
     return after.network_bytes - before.network_bytes > quiet
 
 
+def has_answered(after: Counters, spec: InstanceSpec) -> bool:
+    """Whether more connections have ended of late than our own probes make."""
+    own = 0.0 if not is_probed(spec) else _ENDED_SECONDS / _period(spec) + 2
+    return after.ended > own
+
+
+def is_probed(spec: InstanceSpec) -> bool:
+    """Whether we ourselves connect to it again and again."""
+    return spec.probe.liveness is not None and isinstance(spec.probe.check, TcpCheck | HttpCheck)
+
+
 def _probed(spec: InstanceSpec) -> float:
     """The bytes a second of looking whether it still answers."""
-    probe = spec.probe
-    if probe.liveness is None:
+    if not is_probed(spec):
         return 0.0
-    match probe.check:
-        case TcpCheck():
-            return _TCP_LOOK_BYTES / probe.liveness.period
-        case HttpCheck():
-            return _HTTP_LOOK_BYTES / probe.liveness.period
-        case _:
-            return 0.0
+    is_http = isinstance(spec.probe.check, HttpCheck)
+    return (_HTTP_LOOK_BYTES if is_http else _TCP_LOOK_BYTES) / _period(spec)
+
+
+def _period(spec: InstanceSpec) -> float:
+    liveness = spec.probe.liveness
+    return LIVENESS_SECONDS if liveness is None else max(liveness.period, 0.1)

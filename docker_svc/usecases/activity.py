@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from chassis.clock import Clock
 from docker_svc.domain import InstanceKey, InstanceSpec, Standing
-from docker_svc.domain.activity import Activity, Counters, computes, talks
+from docker_svc.domain.activity import Activity, Counters, computes, has_answered, is_probed, talks
 from docker_svc.ports.activity_meter import ActivityMeter
 
 _FORGOTTEN_SECONDS = 3600.0
 _LEAST_SECONDS = 0.5
+_LONGEST_PROBE_SECONDS = 1.5
 
 
 @dataclass(slots=True)
@@ -68,9 +69,16 @@ class ActivityWatch:
         asked = {found[0].key: found for name in set(allocations) if (found := self._running(name))}
         counted = await self._meter.measure([standing for standing, _ in asked.values()])
         now = self._clock.monotonic()
+        doubtful = []
         for key, counters in counted.items():
             standing, spec = asked[key]
-            self._take(standing, spec, counters, now)
+            watched = self._take(standing, spec, counters, now)
+            if counters.connections and is_probed(spec):
+                doubtful.append(standing)
+            elif counters.connections or has_answered(counters, spec):
+                watched.connection = now
+        for key in await self._still_connected(doubtful):
+            self._watched[key].connection = now
         self._watched = {
             key: watched
             for key, watched in self._watched.items()
@@ -94,18 +102,27 @@ class ActivityWatch:
             if (watched := self._watched[key])
         ], present
 
-    def _take(self, standing: Standing, spec: InstanceSpec, counters: Counters, now: float) -> None:
+    def _take(
+        self, standing: Standing, spec: InstanceSpec, counters: Counters, now: float
+    ) -> _Watched:
         watched = self._watched.get(standing.key)
         if watched is None or watched.run != standing.run:
             watched = _Watched(standing.run, now, counters, now)
             self._watched[standing.key] = watched
-        if counters.connections:
-            watched.connection = now
         seconds = now - watched.counted
         if seconds < _LEAST_SECONDS:
-            return  # too short to tell use from chance
+            return watched  # too short to tell use from chance
         if computes(watched.counters, counters, seconds):
             watched.cpu = now
         if talks(watched.counters, counters, seconds, spec):
             watched.network = now
         watched.counters, watched.counted = counters, now
+        return watched
+
+    async def _still_connected(self, standings: Sequence[Standing]) -> list[InstanceKey]:
+        """Those with an open connection that is no probe of ours: it outlasts one, or another follows."""
+        if not standings:
+            return []
+        await self._clock.sleep(_LONGEST_PROBE_SECONDS)
+        counted = await self._meter.measure(standings)
+        return [key for key, counters in counted.items() if counters.connections]

@@ -10,10 +10,10 @@ from typing import Any
 from aiodocker.exceptions import DockerError
 
 from docker_svc.adapters.activity_meter.kernel import (
+    connections_in,
     group_cpu_seconds,
     is_of,
     network_bytes,
-    open_connections,
 )
 from docker_svc.adapters.container_runtime.docker_engine import asked, engine_url, open_engine
 from docker_svc.domain import InstanceKey, Protocol, Standing
@@ -108,11 +108,16 @@ class DockerActivityMeter:
                 continue
             cpu = group_cpu_seconds(place.pid, place.container)
             total = network_bytes(place.pid)
-            connections = open_connections(place.pid)
+            connections = connections_in(place.pid)
             if cpu is None or total is None or connections is None:
                 continue
             ports = [p.container_port for p in standing.ports if p.protocol is Protocol.TCP]
-            found[standing.key] = Counters(cpu, total, sum(connections[port] for port in ports))
+            found[standing.key] = Counters(
+                cpu,
+                total,
+                sum(connections.open[port] for port in ports),
+                sum(connections.ended[port] for port in ports),
+            )
         return found
 
     async def _told(self, container: str) -> Counters | None:

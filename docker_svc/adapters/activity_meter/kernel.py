@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
-_OPEN = frozenset({"01", "06"})
-"""ESTABLISHED and TIME_WAIT: open, or closed by this side within the last minute."""
+_ESTABLISHED, _TIME_WAIT = "01", "06"
 _GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -25,9 +25,23 @@ def network_bytes(pid: int) -> int | None:
     return total
 
 
-def open_connections(pid: int | str = "self") -> Counter[int] | None:
-    """How many TCP connections are open at each local port, in the network of a process."""
-    found: Counter[int] = Counter()
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many TCP connections there are at each local port.
+
+    Attributes:
+        open: that are open.
+        ended: that this side has closed within the last minute.
+    """
+
+    open: Counter[int]
+    ended: Counter[int]
+
+
+def connections_in(pid: int | str = "self") -> Connections | None:
+    """The TCP connections in the network of a process."""
+    found = Connections(Counter(), Counter())
+    of_state = {_ESTABLISHED: found.open, _TIME_WAIT: found.ended}
     for name in ("tcp", "tcp6"):
         try:
             lines = Path(f"/proc/{pid}/net/{name}").read_text("ascii").splitlines()[1:]
@@ -39,8 +53,9 @@ def open_connections(pid: int | str = "self") -> Counter[int] | None:
             return None
         for line in lines:
             fields = line.split(None, 4)
-            if fields[3] in _OPEN:
-                found[int(fields[1].rpartition(":")[2], 16)] += 1
+            counted = of_state.get(fields[3])
+            if counted is not None:
+                counted[int(fields[1].rpartition(":")[2], 16)] += 1
     return found
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from docker_svc.adapters.activity_meter.kernel import open_connections
+from docker_svc.adapters.activity_meter.kernel import connections_in
 from docker_svc.adapters.container_runtime.process_folder import ProcessFolder
 from docker_svc.domain import InstanceKey, Protocol, Standing
 from docker_svc.domain.activity import Counters
@@ -27,7 +27,7 @@ class ProcessActivityMeter:
         return await asyncio.to_thread(self._measured, standings)
 
     def _measured(self, standings: Sequence[Standing]) -> dict[InstanceKey, Counters]:
-        connections = open_connections()
+        connections = connections_in()
         found = {}
         for standing in standings:
             shim = ProcessFolder.of(self._root, standing.key).shim()
@@ -37,9 +37,8 @@ class ProcessActivityMeter:
             ports = [p.host_port for p in standing.ports if p.protocol is Protocol.TCP]
             found[standing.key] = Counters(
                 cpu_seconds=ticks / _TICKS,
-                connections=None
-                if connections is None
-                else sum(connections[port] for port in ports),
+                connections=sum(connections.open[port] for port in ports) if connections else None,
+                ended=sum(connections.ended[port] for port in ports) if connections else 0,
             )
         return found
 
