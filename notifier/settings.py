@@ -105,6 +105,16 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_NOTIFIER_"):
     webhooks_each: int = Field(
         default=10, ge=1, le=1000, description="How many webhooks a person may have."
     )
+    webhook_calls_at_once: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="How often a person may have webhooks tested or deliveries replayed before they have "
+        "to wait: each is a call to a server of somebody's.",
+    )
+    webhook_call_pause_seconds: float = Field(
+        default=6.0, gt=0, description="How long they then wait for each further one, seconds."
+    )
     webhook_first_pause_seconds: float = Field(
         default=5.0,
         gt=0,

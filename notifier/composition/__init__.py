@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chassis.limits import open_limits
 from chassis.serving import Platform, Service, Store, Task, led
 from chassis.settings import LoadedSettings
 from chassis.sql.leases import SqlLeases
@@ -32,6 +33,7 @@ from notifier.ports import MailChannel, SmsChannel
 from notifier.schema.tables import LEASES
 from notifier.settings import Settings
 from notifier.transport.consumer import AWAITED
+from notifier.transport.metrics import count_attempt
 from notifier.transport.servicer import DeliveryServicer
 from notifier.transport.webhook_servicer import WebhookServicer
 from notifier.usecases.accepting import Accepting
@@ -39,7 +41,7 @@ from notifier.usecases.delivering import Delivering
 from notifier.usecases.posting import Posting
 from notifier.usecases.sending import MailSending, Sending, SmsSending, WebhookSending
 from notifier.usecases.sweeping import Sweeping
-from notifier.usecases.webhooks import Webhooks
+from notifier.usecases.webhooks import Pace, Webhooks
 
 MAILBOX = "mailbox"
 """The folder of mails in the data folder, where no mail server is set."""
@@ -91,6 +93,7 @@ async def compose(platform: Platform) -> Service:
 
     # what it does
     def told(outcome: str, delivery: Delivery, reason: str) -> None:
+        count_attempt(delivery.channel, outcome)
         # Neither the address nor what the message says.
         log.info(
             "delivery", outcome=outcome, delivery=delivery.id, attempt=delivery.attempts, why=reason
@@ -123,6 +126,10 @@ async def compose(platform: Platform) -> Service:
     for one in (web, sms):
         platform.exits.push_async_callback(one.close)
     accepting = Accepting(store, most_waiting=settings.most_waiting, waits=waits)
+    limits = open_limits(
+        platform.process.cache_url.get_secret_value(), platform.clock, platform.service
+    )
+    platform.exits.push_async_callback(limits.close)
     webhooks = Webhooks(
         webhook_store,
         store,
@@ -130,6 +137,11 @@ async def compose(platform: Platform) -> Service:
         kinds=[kind.value for kind in Kind],
         most_each=settings.webhooks_each,
         most_waiting=settings.webhook_most_waiting,
+        limiter=limits.limiter,
+        pace=Pace(
+            settings.webhook_calls_at_once,
+            timedelta(seconds=settings.webhook_call_pause_seconds),
+        ),
         clock=platform.clock,
         waits=waits,
     )
@@ -171,6 +183,7 @@ async def compose(platform: Platform) -> Service:
         },
         tasks=[
             *notices.tasks,
+            *(Task("notifier.limits", watch) for watch in limits.watches),
             *led(
                 leadership,
                 *notices.led,
@@ -181,6 +194,7 @@ async def compose(platform: Platform) -> Service:
                 Task("notifier.sweeping", Sweeping(store, platform.clock).run),
             ),
         ],
+        checks={"limits": limits.problem} if limits.watches else {},
         notes={
             "mail": _where_mail_goes(settings, platform.data_dir),
             "sms": _where_sms_go(settings, platform.data_dir),

@@ -11,6 +11,12 @@ class DeliveryQueueFull(Exhausted):
     reason = "DELIVERY_QUEUE_FULL"
 
 
+class TooManyRequests(Exhausted):
+    """Somebody has asked for too many calls of webhooks within a short time."""
+
+    reason = "TOO_MANY_REQUESTS"
+
+
 class ChannelUnavailable(Unavailable):
     """A message cannot be sent at present: later it may."""
 

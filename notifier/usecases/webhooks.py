@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from chassis.clock import Clock
 from chassis.faults import FieldViolation, Forbidden, Invalid
 from chassis.identity.caller import Caller
+from chassis.limits import RateLimiter
 from chassis.listing import FilterField, Once, next_token, page_of, parse_filter
 from notifier.domain.delivery import Channel, Content, Delivery, State
 from notifier.domain.faults import (
     DeliveryNotEnded,
     DeliveryNotFound,
+    TooManyRequests,
     WebhookChanged,
     WebhookNotFound,
     WebhookOff,
@@ -39,6 +41,14 @@ _FILTERS = {
     "kind": FilterField.text("=", "!="),
 }
 _TIME_AND_ID = (datetime, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a person may have something posted on demand: so many at once, then one each time."""
+
+    burst: int
+    refill: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,8 @@ class Webhooks:
         kinds: Collection[str],
         most_each: int,
         most_waiting: int,
+        limiter: RateLimiter,
+        pace: Pace,
         clock: Clock,
         waits: Callable[[], None],
     ) -> None:
@@ -80,6 +92,8 @@ class Webhooks:
             kinds: the kinds of notices that there are.
             most_each: how many webhooks a person may have.
             most_waiting: how many messages may wait for one webhook.
+            limiter: counts what people ask to be posted.
+            pace: how often they may.
             clock: the time.
             waits: is called when a message was stored: whoever sends shall be woken.
         """
@@ -89,6 +103,8 @@ class Webhooks:
         self._kinds = frozenset(kinds)
         self._most_each = most_each
         self._most_waiting = most_waiting
+        self._limiter = limiter
+        self._pace = pace
         self._clock = clock
         self._waits = waits
 
@@ -233,9 +249,10 @@ class Webhooks:
         """Sends a notice that tests a webhook.
 
         Raises:
-            WebhookNotFound, WebhookOff.
+            WebhookNotFound, WebhookOff, TooManyRequests.
         """
         webhook = await self._on(caller, name)
+        await self._limit(caller)
         made, now = str(uuid.uuid4()), self._clock.now()
         payload = event(made, TEST_KIND, now, {"webhook": webhook.name, "title": webhook.title})
         delivery = Delivery(
@@ -286,11 +303,13 @@ class Webhooks:
         """Sends a delivery that has ended once more.
 
         Raises:
-            WebhookNotFound, WebhookOff, DeliveryNotFound, DeliveryNotEnded, DeliveryQueueFull.
+            WebhookNotFound, WebhookOff, DeliveryNotFound, DeliveryNotEnded, DeliveryQueueFull,
+            TooManyRequests.
         """
         webhook_name, _, delivery_id = name.partition("/deliveries/")
         webhook = await self._on(caller, webhook_name)
         delivery = await self._kept(webhook, delivery_id)
+        await self._limit(caller)
         now = self._clock.now()
         if not await self._deliveries.replay(
             delivery, now - CLOCKS_APART, now + TRIED_FOR, self._most_waiting
@@ -298,6 +317,18 @@ class Webhooks:
             raise DeliveryNotEnded("The delivery is being tried; wait until it has ended.")
         self._waits()
         return await self._kept(webhook, delivery_id)
+
+    async def _limit(self, caller: Caller) -> None:
+        wait = await self._limiter.take(
+            f"webhook calls of {caller.user}",
+            self._pace.burst,
+            self._pace.refill.total_seconds(),
+        )
+        if wait > 0:
+            raise TooManyRequests(
+                "You have had webhooks called often a moment ago; wait, then try again.",
+                retry_after=wait,
+            )
 
     async def _on(self, caller: Caller, name: str) -> Webhook:
         webhook = await self.get(caller, name)

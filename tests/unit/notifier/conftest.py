@@ -183,14 +183,14 @@ class World(Composed):
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """notifier with ada and bob, consuming."""
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """notifier with ada and bob, consuming; a parameter has further settings."""
     directory = StandInDirectory()
     async with AsyncExitStack() as exits:
         composed = await begin_service(
             compose,
             Settings,
-            {"ALLOCATOR_NOTIFIER_DIGEST_SPAN_SECONDS": "0.2"},
+            {"ALLOCATOR_NOTIFIER_DIGEST_SPAN_SECONDS": "0.2", **getattr(request, "param", {})},
             tmp_path,
             exits,
             stand_ins={"allocator.directory.v1.DirectoryService": directory},

@@ -3830,7 +3830,7 @@ export const rotateWebhookSecret: Unary<RotateWebhookSecretRequest, Webhook> =
 /**
  * Sends a notice of kind `WEBHOOK_TEST`, whatever kinds the webhook wants. It is tried at once, and
  * for two minutes at most; GetWebhookDelivery says what became of it.
- * Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF.
+ * Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, TOO_MANY_REQUESTS.
  */
 export const testWebhook: Unary<TestWebhookRequest, WebhookDelivery> =
   unary("POST", "/v1/{name=webhooks/*}:test", "*");
@@ -3852,7 +3852,7 @@ export const listWebhookDeliveries: Unary<ListWebhookDeliveriesRequest, ListWebh
 /**
  * Sends a delivery that has ended once more, with the same `webhook-id` and body, for up to a day.
  * Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, DELIVERY_NOT_FOUND, DELIVERY_NOT_ENDED,
- * DELIVERY_QUEUE_FULL.
+ * DELIVERY_QUEUE_FULL, TOO_MANY_REQUESTS.
  */
 export const replayWebhookDelivery: Unary<ReplayWebhookDeliveryRequest, WebhookDelivery> =
   unary("POST", "/v1/{name=webhooks/*/deliveries/*}:replay", "*");

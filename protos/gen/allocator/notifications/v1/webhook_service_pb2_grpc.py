@@ -172,7 +172,7 @@ class WebhookServiceServicer:
     def TestWebhook(self, request, context):
         """Sends a notice of kind `WEBHOOK_TEST`, whatever kinds the webhook wants. It is tried at once, and
         for two minutes at most; GetWebhookDelivery says what became of it.
-        Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF.
+        Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, TOO_MANY_REQUESTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,7 +197,7 @@ class WebhookServiceServicer:
     def ReplayWebhookDelivery(self, request, context):
         """Sends a delivery that has ended once more, with the same `webhook-id` and body, for up to a day.
         Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, DELIVERY_NOT_FOUND, DELIVERY_NOT_ENDED,
-        DELIVERY_QUEUE_FULL.
+        DELIVERY_QUEUE_FULL, TOO_MANY_REQUESTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -72,7 +72,7 @@ class WebhookServiceStub:
     TestWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.TestWebhookRequest, _webhook_pb2.WebhookDelivery]
     """Sends a notice of kind `WEBHOOK_TEST`, whatever kinds the webhook wants. It is tried at once, and
     for two minutes at most; GetWebhookDelivery says what became of it.
-    Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF.
+    Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, TOO_MANY_REQUESTS.
     """
     GetWebhookDelivery: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.GetWebhookDeliveryRequest, _webhook_pb2.WebhookDelivery]
     """Reads one delivery.
@@ -85,7 +85,7 @@ class WebhookServiceStub:
     ReplayWebhookDelivery: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.ReplayWebhookDeliveryRequest, _webhook_pb2.WebhookDelivery]
     """Sends a delivery that has ended once more, with the same `webhook-id` and body, for up to a day.
     Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, DELIVERY_NOT_FOUND, DELIVERY_NOT_ENDED,
-    DELIVERY_QUEUE_FULL.
+    DELIVERY_QUEUE_FULL, TOO_MANY_REQUESTS.
     """
 
 @_typing.type_check_only
@@ -130,7 +130,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     TestWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.TestWebhookRequest, _webhook_pb2.WebhookDelivery]  # type: ignore[assignment]
     """Sends a notice of kind `WEBHOOK_TEST`, whatever kinds the webhook wants. It is tried at once, and
     for two minutes at most; GetWebhookDelivery says what became of it.
-    Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF.
+    Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, TOO_MANY_REQUESTS.
     """
     GetWebhookDelivery: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.GetWebhookDeliveryRequest, _webhook_pb2.WebhookDelivery]  # type: ignore[assignment]
     """Reads one delivery.
@@ -143,7 +143,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     ReplayWebhookDelivery: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.ReplayWebhookDeliveryRequest, _webhook_pb2.WebhookDelivery]  # type: ignore[assignment]
     """Sends a delivery that has ended once more, with the same `webhook-id` and body, for up to a day.
     Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, DELIVERY_NOT_FOUND, DELIVERY_NOT_ENDED,
-    DELIVERY_QUEUE_FULL.
+    DELIVERY_QUEUE_FULL, TOO_MANY_REQUESTS.
     """
 
 class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -239,7 +239,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_webhook_pb2.WebhookDelivery, _abc.Awaitable[_webhook_pb2.WebhookDelivery]]:
         """Sends a notice of kind `WEBHOOK_TEST`, whatever kinds the webhook wants. It is tried at once, and
         for two minutes at most; GetWebhookDelivery says what became of it.
-        Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF.
+        Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, TOO_MANY_REQUESTS.
         """
 
     @_abc_1.abstractmethod
@@ -270,7 +270,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_webhook_pb2.WebhookDelivery, _abc.Awaitable[_webhook_pb2.WebhookDelivery]]:
         """Sends a delivery that has ended once more, with the same `webhook-id` and body, for up to a day.
         Fails with WEBHOOK_NOT_FOUND, WEBHOOK_OFF, DELIVERY_NOT_FOUND, DELIVERY_NOT_ENDED,
-        DELIVERY_QUEUE_FULL.
+        DELIVERY_QUEUE_FULL, TOO_MANY_REQUESTS.
         """
 
 def add_WebhookServiceServicer_to_server(servicer: WebhookServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
