@@ -19,14 +19,20 @@ from allocctl.commands import (
     catalogue,
     certs,
     changes,
+    dead_letters,
+    feed,
+    invitations,
     limits,
     logs,
     migrate,
     nodes,
+    notices,
     running,
+    timeline,
     tokens,
     usage,
     volumes,
+    webhooks,
 )
 from allocctl.failures import Failure, shown_failures
 
@@ -53,6 +59,7 @@ app.command("inspect")(allocations.inspect)
 app.command("logs")(logs.logs)
 app.command("usage")(usage.usage)
 app.command("archive")(volumes.archive)
+app.command("timeline")(timeline.timeline)
 app.command("stop")(allocations.stop)
 app.command("start")(allocations.start)
 app.command("restart")(allocations.restart)
@@ -71,6 +78,14 @@ app.add_typer(limits.classes, name="classes")
 app.add_typer(changes.queue, name="queue")
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(notices.app, name="notifications")
+app.add_typer(notices.preferences_app, name="preferences")
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(feed.comments_app, name="comments")
+app.add_typer(feed.reviews_app, name="reviews")
+app.add_typer(invitations.app, name="invitations")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(timeline.audit_app, name="audit")
 app.add_typer(admin.app, name="admin")
 app.add_typer(broker.app, name="broker")
 app.add_typer(certs.app, name="certs")

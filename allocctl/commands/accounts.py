@@ -24,37 +24,55 @@ PasswordFile = Annotated[
 ]
 
 
-def sign_up(email: Email, password_file: PasswordFile = None) -> None:
-    """Signs up; a one-time code is sent to the address."""
+def sign_up(
+    email: Email,
+    password_file: PasswordFile = None,
+    phone: Annotated[
+        str, typer.Option(help="Your phone number, +4930123456: the code comes there by SMS.")
+    ] = "",
+    invitation: Annotated[
+        str, typer.Option(help="The code of an invitation, where people sign up by invitation.")
+    ] = "",
+) -> None:
+    """Signs up; a one-time code is sent to the address, or to the phone number where one is given."""
     from allocator.users.v1 import user_pb2, user_service_pb2, user_service_pb2_grpc
 
     from allocctl import session
 
+    by = user_service_pb2.CreateUserRequest.VerifyBy
     users = session.stub(user_service_pb2_grpc.UserServiceStub)
     answer = users.CreateUser(
         user_service_pb2.CreateUserRequest(
-            user=user_pb2.User(email=email), password=_password(password_file, confirm=True)
+            user=user_pb2.User(email=email, phone_number=phone),
+            password=_password(password_file, confirm=True),
+            verify_by=by.PHONE if phone else by.EMAIL,
+            invitation_code=invitation,
         ),
         timeout=session.CALL_SECONDS,
     )
-    sys.stdout.write(
-        f"A code was sent to {answer.email}. Then: allocctl verify {answer.email} CODE\n"
-    )
+    where = answer.phone_number or answer.email
+    sys.stdout.write(f"A code was sent to {where}. Then: allocctl verify {where} CODE\n")
 
 
 def verify(
-    email: Email, code: Annotated[str, typer.Argument(help="The code that was sent: six digits.")]
+    contact: Annotated[
+        str, typer.Argument(help="The e-mail address or phone number that the code was sent to.")
+    ],
+    code: Annotated[str, typer.Argument(help="The code that was sent: six digits.")],
 ) -> None:
-    """Shows by the one-time code that the address is yours."""
+    """Shows by the one-time code that the address or number is yours."""
     from allocator.users.v1 import user_service_pb2, user_service_pb2_grpc
 
     from allocctl import session
 
     users = session.stub(user_service_pb2_grpc.UserServiceStub)
-    users.VerifyUser(
-        user_service_pb2.VerifyUserRequest(email=email, code=code), timeout=session.CALL_SECONDS
-    )
-    sys.stdout.write(f"{email} is verified. Then: allocctl login {email}\n")
+    request = user_service_pb2.VerifyUserRequest(code=code)
+    if contact.startswith("+"):
+        request.phone_number = contact
+    else:
+        request.email = contact
+    users.VerifyUser(request, timeout=session.CALL_SECONDS)
+    sys.stdout.write(f"{contact} is verified. Then: allocctl login {contact}\n")
 
 
 def log_in(

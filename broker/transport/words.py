@@ -250,7 +250,7 @@ _ACTS: Mapping[str, Callable[[Message | None], str]] = {
             "NodeDraining": "had what runs on this node moved away:",
             "NodeActivated": "let this node take instances again:",
             "VolumeDeleted": "deleted",
-            "InvitationCreated": "invited by",
+            "InvitationCreated": "made",
             "InvitationDeleted": "withdrew",
             "DeadLetterDiscarded": "threw away",
             "DeadLetterReplayed": "had this taken in again:",
