@@ -15,14 +15,8 @@ from machines_svc.domain.faults import (
     VariableInvalid,
     VolumeInvalid,
 )
-from machines_svc.domain.machine import (
-    HttpProbe,
-    LogProbe,
-    MachineSpec,
-    Protocol,
-    TcpProbe,
-    Variable,
-)
+from machines_svc.domain.health import HttpProbe, LogProbe, TcpProbe
+from machines_svc.domain.machine import MachineSpec, Protocol, Variable
 
 _RESERVED_PREFIXES = ("LD_", "DYLD_", "PYTHON", "BASH_", "ALLOCATOR_", "MALLOC_", "KUBERNETES_")
 _OF_THE_SHELL = {

@@ -11,20 +11,22 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.clock import millis_of
 from chassis.listing import etag_of
 from machines_svc.domain.availability import Availability
-from machines_svc.domain.machine import (
+from machines_svc.domain.health import (
     HttpProbe,
     Liveness,
     LogProbe,
+    Probe,
+    RestartPolicy,
+    TcpProbe,
+)
+from machines_svc.domain.machine import (
     Machine,
     MachineSpec,
     Money,
     Picture,
     Port,
-    Probe,
     Protocol,
-    RestartPolicy,
     StopSignal,
-    TcpProbe,
     Variable,
     Volume,
 )

@@ -30,20 +30,22 @@ from machines_svc.domain.facts import (
     MachineUpdated,
 )
 from machines_svc.domain.faults import MachineChanged, MachineExists, MachineNotFound
-from machines_svc.domain.machine import (
+from machines_svc.domain.health import (
     HttpProbe,
     Liveness,
     LogProbe,
+    Probe,
+    RestartPolicy,
+    TcpProbe,
+)
+from machines_svc.domain.machine import (
     Machine,
     MachineSpec,
     Money,
     Port,
-    Probe,
     Protocol,
-    RestartPolicy,
     State,
     StopSignal,
-    TcpProbe,
     Variable,
     Volume,
 )

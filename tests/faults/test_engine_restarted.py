@@ -1,6 +1,6 @@
 """An engine that is restarted, or goes down with its host: what ran comes back in its order.
 
-The engine is one of the test's own, in a network of its own, so that nobody else loses a container.
+The engine is one of the test's own, with a network and mounts of its own, so that nobody else loses a container.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class OwnEngine:
         )
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["unshare", "-n", "sh", "-c", f"ip link set lo up; exec {engine}"],
+                ["unshare", "-n", "-m", "sh", "-c", f"ip link set lo up; exec {engine}"],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -7,25 +7,27 @@ from datetime import timedelta
 from typing import Any
 
 from chassis.clock import instant_of, millis_of
-from machines_svc.domain.machine import (
+from machines_svc.domain.health import (
     HttpProbe,
-    Lineage,
     Liveness,
     LogProbe,
+    Probe,
+    RestartPolicy,
+    TcpProbe,
+)
+from machines_svc.domain.machine import (
+    Lineage,
     Machine,
     MachineSpec,
     Money,
     Picture,
     PictureKind,
     Port,
-    Probe,
     Protocol,
-    RestartPolicy,
     Standing,
     State,
     StopSignal,
     Submission,
-    TcpProbe,
     Variable,
     Volume,
 )

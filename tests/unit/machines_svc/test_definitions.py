@@ -14,16 +14,13 @@ from hypothesis import strategies as st
 
 from allocctl.machine_schema import machine_schema
 from chassis.faults import Invalid
+from machines_svc.domain.health import HttpProbe, Liveness, Probe, RestartPolicy
 from machines_svc.domain.machine import (
-    HttpProbe,
-    Liveness,
     Machine,
     MachineSpec,
     Money,
     Port,
-    Probe,
     Protocol,
-    RestartPolicy,
     State,
     StopSignal,
     Variable,

@@ -11,17 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machines_svc.domain.faults import SpecInvalid, VariableInvalid, VolumeInvalid
-from machines_svc.domain.machine import (
-    HttpProbe,
-    LogProbe,
-    MachineSpec,
-    Port,
-    Probe,
-    Protocol,
-    TcpProbe,
-    Variable,
-    Volume,
-)
+from machines_svc.domain.health import HttpProbe, LogProbe, Probe, TcpProbe
+from machines_svc.domain.machine import MachineSpec, Port, Protocol, Variable, Volume
 from machines_svc.domain.rules import check_spec
 
 
