@@ -291,6 +291,7 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
         volumes=volumes,
         archives=Archives(volume_store, contents, watch, transfers, clock),
     )
+    quotas = Quotas(SqlQuotaStore(database, clock), allowances)
     departures = Departures(store, clock, kick, volumes=volume_store, wake=leadership.wake)
     tasks = [
         *led(
@@ -307,7 +308,7 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
         Task("allocation_svc.places", places.run),
         Task(
             "allocation_svc.people",
-            lambda: platform.bus.consume(PEOPLE, PEOPLE_TOPICS, PeopleConsumer(departures)),
+            lambda: platform.bus.consume(PEOPLE, PEOPLE_TOPICS, PeopleConsumer(departures, quotas)),
         ),
         Task(
             "allocation_svc.departures",
@@ -328,9 +329,7 @@ async def compose(platform: Platform) -> Service:  # noqa: PLR0915 - a diagram, 
         name="allocation_svc",
         servicers={
             "allocator.allocations.v1.AllocationService": servicer,
-            "allocator.allocations.v1.QuotaService": QuotaServicer(
-                Quotas(SqlQuotaStore(database, clock), allowances)
-            ),
+            "allocator.allocations.v1.QuotaService": QuotaServicer(quotas),
             "allocator.allocations.v1.NodeService": NodeServicer(nodes),
             "allocator.allocations.v1.VolumeService": VolumeServicer(volumes),
             "allocator.allocations.v1.ResourceClassService": ResourceClassServicer(classes),

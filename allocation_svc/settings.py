@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -26,10 +25,8 @@ _CLASSES = {
     "medium": {"cpu_millis": 1000, "memory_bytes": _GIB, "pids": 256, "disk_bytes": 2 * _GIB},
     "large": {"cpu_millis": 2000, "memory_bytes": 4 * _GIB, "pids": 512, "disk_bytes": 4 * _GIB},
 }
-_QUOTAS = {
-    "PERSON": {"cpu_millis": 20_000, "memory_bytes": 40 * _GIB, "disk_bytes": 200 * _GIB},
-    "ADMIN": {},
-}
+# What a person may have for each allocation that they may have, unless the settings say otherwise.
+_EACH = {"cpu_millis": 2000, "memory_bytes": 4 * _GIB, "disk_bytes": 20 * _GIB}
 
 
 class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
@@ -54,15 +51,17 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
     quota: int = Field(
         default=10,
         ge=0,
-        description="How many allocations a person may have, if `quotas` does not say it; admins "
-        "have no limit.",
+        description="How many allocations a person may have, if `quotas` does not say it; admins have "
+        "no limit.",
     )
     quotas: dict[str, Bounds] = Field(
-        default_factory=lambda: {name: Bounds(**bounds) for name, bounds in _QUOTAS.items()},
+        default_factory=dict,
         description='What each role may have at once, as JSON: {"PERSON": {"instances": 10, '
         '"cpu_millis": 20000, "memory_bytes": 42949672960, "disk_bytes": 214748364800}, "ADMIN": {}}. '
-        "PERSON is everybody; what is left out of a role has no limit; a role that is left out keeps its "
-        "default. Who has several roles may have the most of each. An admin can set it for one person.",
+        "PERSON is everybody; what is left out of a role that is named has no limit. By default a "
+        "person may have `quota` allocations, and for each of them 2 cores, 4 GiB of memory and 20 GiB "
+        "of disk; admins have no limit. Who has several roles may have the most of each. An admin can "
+        "set it for one person.",
     )
     resource_classes: dict[str, Size] = Field(
         default_factory=lambda: {name: Size(**size) for name, size in _CLASSES.items()},
@@ -165,7 +164,9 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         "may take until one that is full stops its allocation, once it was measured.",
     )
     detached_volumes: int = Field(
-        default=20, ge=0, description="How many detached volumes a person may have; admins any number."
+        default=20,
+        ge=0,
+        description="How many detached volumes a person may have; admins any number.",
     )
     detached_volume_bytes: int = Field(
         default=20 << 30,
@@ -299,7 +300,7 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
             value = json.loads(value or "{}")
         if not isinstance(value, dict):
             raise ValueError("give a JSON object of roles")  # noqa: TRY004 - pydantic reports it
-        return {**_QUOTAS, **value}
+        return value
 
     @field_validator("quotas")
     @classmethod
@@ -332,10 +333,9 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
     @property
     def role_quotas(self) -> RoleQuotas:
         """What each role may have."""
-        everybody = self.quotas[EVERYBODY]
-        if everybody.instances is None:
-            everybody = replace(everybody, instances=self.quota)
-        return RoleQuotas({**self.quotas, EVERYBODY: everybody})
+        each = {name: amount * self.quota for name, amount in _EACH.items()}
+        usual = {EVERYBODY: Bounds(self.quota, **each), "ADMIN": Bounds()}
+        return RoleQuotas({**usual, **self.quotas})
 
     @property
     def overcommit(self) -> Overcommit:

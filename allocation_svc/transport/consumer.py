@@ -7,6 +7,7 @@ from datetime import UTC
 from allocator.users.v1 import user_facts_pb2
 
 from allocation_svc.usecases.departures import Departures
+from allocation_svc.usecases.quotas import Quotas
 from allocation_svc.usecases.watching import Elsewhere
 from chassis.bus import Record, facts_topic, state_topic
 from chassis.bus.facts import decode
@@ -43,9 +44,10 @@ class ChangeConsumer:
 class PeopleConsumer:
     """Hears that accounts have ended."""
 
-    def __init__(self, departures: Departures) -> None:
-        """Keeps the use case."""
+    def __init__(self, departures: Departures, quotas: Quotas | None = None) -> None:
+        """Keeps the use cases; without quotas there are none to be forgotten."""
         self._departures = departures
+        self._quotas = quotas
 
     async def __call__(self, record: Record) -> None:
         """Takes one fact about a person.
@@ -57,6 +59,8 @@ class PeopleConsumer:
         ended = decode(record, user_facts_pb2.UserDeleted)
         if ended is not None:
             await self._departures.left(ended.name)
+            if self._quotas is not None:
+                await self._quotas.forget(ended.name)
 
 
 class LatePeopleConsumer:

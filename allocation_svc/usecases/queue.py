@@ -292,14 +292,19 @@ class Places:
             self._woken.clear()
             if self._feed.is_watched:
                 try:
-                    await self._tell()
+                    await self.tell()
                 except Fault:
                     # They are told at the next look.
                     self._told = {}
             await self._clock.sleep(_PAUSE_SECONDS)
             await until(self._clock, self._woken, _LOOK_SECONDS)
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Tells watchers whose places have changed since the last time.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
         places = await self._room.places()
         before, self._told = self._told, places
         for name, place in places.items():

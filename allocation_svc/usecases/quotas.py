@@ -79,3 +79,11 @@ class Quotas:
             if await self._store.override(owner, kept, overrides.version):
                 return await self.one(caller, owner)
         raise Conflict(f"The quota of {owner!r} changes too fast at present; try again.")
+
+    async def forget(self, owner: str) -> None:
+        """Removes what was set for somebody whose account has ended.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        await self._store.forget(owner)

@@ -13,7 +13,7 @@ from allocation_svc.domain.allocation import Protocol
 from allocation_svc.domain.faults import PortsExhausted
 from allocation_svc.schema.tables import PORT_LEASES
 
-_WINDOW = 256
+_WINDOW = 64
 
 _COLUMNS = PORT_LEASES.c
 _IN_USE = select(_COLUMNS.port).where(
