@@ -485,6 +485,11 @@ def _networks(at: _Answer, query: dict[str, str], body: bytes) -> Answer:
         ]
 
 
+def _network(at: _Answer, query: dict[str, str], body: bytes, name: str) -> Answer:
+    found = at.server.networks.get(name)
+    return (200, found) if found else (404, {"message": f"network {name} not found"})
+
+
 def _drop_network(at: _Answer, query: dict[str, str], body: bytes, name: str) -> Answer:
     gone = at.server.networks.pop(name, None)
     return (204, None) if gone else (404, {"message": f"network {name} not found"})
@@ -526,6 +531,22 @@ def _drop_volume(at: _Answer, query: dict[str, str], body: bytes, name: str) -> 
     return (204, None) if gone else (404, {"message": f"no such volume: {name}"})
 
 
+def _disk(at: _Answer, query: dict[str, str], body: bytes) -> Answer:
+    with at.server.lock:
+        rows = [
+            {**v, "UsageData": {"Size": 4096, "RefCount": 0}} for v in at.server.volumes.values()
+        ]
+    return 200, {"Volumes": rows}
+
+
+def _update(at: _Answer, query: dict[str, str], body: bytes, name: str) -> Answer:
+    container = at.server.find(name)
+    if container is None:
+        return _NO_CONTAINER
+    container.config["HostConfig"].update(json.loads(body))
+    return 200, {"Warnings": None}
+
+
 def _constant(status: int, content: Any) -> Callable[..., Answer]:
     return lambda *_: (status, content)
 
@@ -554,9 +575,12 @@ _ROUTES: list[tuple[str, Callable[..., Answer]]] = [
     (r"DELETE /containers/([^/]+)", _remove),
     (r"GET /containers/([^/]+)/logs", _logs),
     (r"GET /containers/([^/]+)/stats", _stats),
+    (r"POST /containers/([^/]+)/update", _update),
+    (r"GET /system/df", _disk),
     (r"GET /images/(.+)/json", _constant(200, {"Id": "sha256:0", "Config": {}})),
     (r"POST /networks/create", _make_network),
     (r"GET /networks", _networks),
+    (r"GET /networks/([^/]+)", _network),
     (r"DELETE /networks/([^/]+)", _drop_network),
     (r"POST /volumes/create", _make_volume),
     (r"GET /volumes", _volumes),
