@@ -14,6 +14,18 @@ from allocation_svc.domain.volume_faults import TransfersExhausted, TransferStal
 T = TypeVar("T")
 
 _WAITING = 2
+_LONGEST_BEAT_SECONDS = 15.0
+_BEATS = 4
+
+
+def beat_seconds(stall_seconds: float) -> float:
+    """How often an upload says that it goes on, where it may stand still for so long."""
+    return min(_LONGEST_BEAT_SECONDS, stall_seconds / 2)
+
+
+def stale_seconds(stall_seconds: float) -> float:
+    """After how long of silence an upload has lost its process."""
+    return stall_seconds + _BEATS * beat_seconds(stall_seconds)
 
 
 class Transfers:
@@ -29,6 +41,11 @@ class Transfers:
         self._most = most
         self._stall_seconds = stall_seconds
         self._now: Counter[str] = Counter()
+
+    @property
+    def beat_seconds(self) -> float:
+        """How often an upload says that it goes on."""
+        return beat_seconds(self._stall_seconds)
 
     @contextmanager
     def place(self, user: str) -> Iterator[None]:
@@ -105,7 +122,6 @@ class Transfers:
         pieces: AsyncIterator[bytes],
         use: Callable[[AsyncIterator[bytes]], Awaitable[T]],
         beat: Callable[[], Awaitable[None]],
-        beat_seconds: float,
     ) -> T:
         """Has a stream that comes from a person used, as long as it moves.
 
@@ -115,7 +131,6 @@ class Transfers:
             use: what uses it; where it stands still, or takes too long between two pieces, it is
                 cancelled.
             beat: told now and then that it goes on.
-            beat_seconds: how often.
 
         Raises:
             TransfersExhausted: the person has no place left.
@@ -131,7 +146,7 @@ class Transfers:
                         async for piece in pieces:
                             limit.reschedule(loop.time() + self._stall_seconds)
                             yield piece
-                            if time.monotonic() - told >= beat_seconds:
+                            if time.monotonic() - told >= self.beat_seconds:
                                 told = time.monotonic()
                                 await beat()
 

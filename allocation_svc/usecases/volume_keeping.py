@@ -17,13 +17,12 @@ from allocation_svc.ports.step_observer import StepObserver
 from allocation_svc.ports.volume_store import Measure, VolumeStore
 from allocation_svc.usecases.agenda import until
 from allocation_svc.usecases.engine_watch import EngineWatch
-from allocation_svc.usecases.volumes import BEAT_SECONDS
+from allocation_svc.usecases.transfers import stale_seconds
 from chassis.clock import Clock
 from chassis.faults import Fault
 
 _PAGE = 500
 _MOST_RACES = 20
-_STALE_BEATS = 4
 _MEASURE_AGE = timedelta(minutes=10)
 
 
@@ -67,7 +66,7 @@ class VolumeKeeping:
         self._observer = observer
         self._kick = kick
         self._sweep_seconds = sweep_seconds
-        self._stale = timedelta(seconds=stall_seconds + _STALE_BEATS * BEAT_SECONDS)
+        self._stale = timedelta(seconds=stale_seconds(stall_seconds))
         self._orphan_grace = orphan_grace_seconds
         self._unknown: dict[str, float] = {}
         self._now = asyncio.Event()

@@ -41,8 +41,6 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _MOST_RACES = 20
 _READABLE = (VolumeState.IN_USE, VolumeState.DETACHED)
 _GZIP_LEVEL = 3
-BEAT_SECONDS = 15.0
-"""How often an upload says that it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +292,7 @@ class Volumes:
             return asyncio.ensure_future(self._contents.fill(identity, begun.limit_bytes, pieces))
 
         try:
-            size = await self._transfers.into(caller.user, archive, use, beat, BEAT_SECONDS)
+            size = await self._transfers.into(caller.user, archive, use, beat)
             now = self._clock.now()
             await self._store.measured([Measure(begun.name, size, now)])
             done = await self._store.replace(
