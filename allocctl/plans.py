@@ -200,9 +200,26 @@ def schedule_text(schedule: allocation_pb2.Schedule) -> str:
     lines = []
     for one in schedule.actions:
         verb = allocation_pb2.ScheduledAction.Action.Name(one.action).lower()
-        days = ",".join(_DAYS[day - 1] for day in sorted(one.days)) or "daily"
-        lines.append(f"{verb} {days} {one.time}")
+        lines.append(f"{verb} {_days_text(sorted(one.days))} {one.time}")
     return f"{'; '.join(lines)} ({schedule.time_zone})" if lines else ""
+
+
+def _days_text(days: Sequence[int]) -> str:
+    """Days from 1, Monday, as `--schedule` takes them: `mon-fri`, `sat,sun`, `daily`."""
+    if len(days) in {0, len(_DAYS)}:
+        return "daily"
+    runs: list[list[int]] = []
+    for day in days:
+        if runs and day == runs[-1][-1] + 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ",".join(
+        f"{_DAYS[run[0] - 1]}-{_DAYS[run[-1] - 1]}"
+        if len(run) > 2
+        else ",".join(_DAYS[day - 1] for day in run)
+        for run in runs
+    )
 
 
 def _local(time: datetime) -> str:

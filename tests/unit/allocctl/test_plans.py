@@ -105,8 +105,8 @@ def test_a_schedule_is_read_and_told_in_the_same_words() -> None:
     allocation, paths = put(schedule=lines, zone="Europe/Berlin")
     assert paths == ["schedule"]
     assert schedule_text(allocation.schedule) == (
-        "start mon,tue,wed,thu,fri 09:00; stop mon,tue,wed,thu,fri 18:00; stop daily 22:00; "
-        "start sat,sun 10:30 (Europe/Berlin)"
+        "start mon-fri 09:00; stop mon-fri 18:00; stop daily 22:00; start sat,sun 10:30 "
+        "(Europe/Berlin)"
     )
     again, _ = put(
         schedule=schedule_text(allocation.schedule).rpartition(" (")[0].split("; "),
