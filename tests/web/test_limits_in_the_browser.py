@@ -22,7 +22,7 @@ def test_one_waits_for_room_cancels_and_gets_it(
     sign_up(page, running, "waiting@example.org")
     page.goto("/machines/single")
     estimate = page.get_by_label("Estimate")
-    expect(estimate).to_contain_text("no room")
+    expect(estimate).to_contain_text("No room for it now")
     expect(estimate).to_contain_text("You would be next in the queue")
     expect(page.get_by_label("Wait in the queue")).to_be_checked()
     picture("estimate-full")

@@ -5,8 +5,8 @@ import { type Allocation, cancelAllocation, updateAllocation } from "../api/gene
 import { atWords } from "../parts/clock";
 import { Icon } from "../parts/icons";
 import { complain, say } from "../parts/toasts";
-import { now, When } from "../parts/when";
-import { type PlanChoice, planChoices, plannedWords } from "./planned";
+import { now, Soon, When } from "../parts/when";
+import { type PlanChoice, planChoices, plannedWhy, plannedWords } from "./planned";
 import { placeWords } from "./queue";
 
 type Change = (allocation: Allocation) => void;
@@ -113,7 +113,7 @@ function Queued({ allocation, onChange }: { allocation: Allocation; onChange: Ch
             {queue.waitingFor?.message || "It waits for room."}{" "}
             {queue.expectedTime ? (
               <>
-                Its turn is likely to come <When time={queue.expectedTime} />.{" "}
+                Its turn is likely to come <Soon time={queue.expectedTime} />.{" "}
               </>
             ) : (
               "When its turn comes cannot be said yet. "
@@ -139,7 +139,10 @@ function Places({ position, length }: { position: number; length: number }) {
   return (
     <div class="places" aria-hidden="true">
       {Array.from({ length: shown }, (_, at) => (
-        <span key={at} class={at + 1 === Math.min(position, MOST_PLACES) ? "place own" : "place"} />
+        <span
+          key={at}
+          class={at + 1 === Math.min(position, MOST_PLACES) ? "place here" : "place"}
+        />
       ))}
       {length > MOST_PLACES && <span class="small muted">+{length - MOST_PLACES}</span>}
     </div>
@@ -191,7 +194,7 @@ function Coming({
       <span class="grow">
         <strong>{plannedWords(planned)}</strong>{" "}
         <span class="muted">
-          (<When time={planned.time} />) {planned.reason?.message}
+          {plannedWhy(planned)}, <When time={planned.time} />.
         </span>
       </span>
       <span class="row wrap">

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Allocation, PlannedChange } from "../api/generated";
-import { planChoices, plannedWords } from "./planned";
+import { planChoices, plannedWhy, plannedWords } from "./planned";
 
 const NOW = new Date(2030, 4, 6, 12, 0);
 const planned = (reason: string, desiredState = "STOPPED") =>
@@ -15,6 +15,13 @@ test("what is planned is told with its time", () => {
   expect(plannedWords(planned("IDLE"), NOW)).toBe("Will stop at 18:00");
   expect(plannedWords(planned("EXPIRED", "DELETED"), NOW)).toBe("Will be removed at 18:00");
   expect(plannedWords(planned("SCHEDULED", "RUNNING"), NOW)).toBe("Will start at 18:00");
+});
+
+test("why it will happen is told", () => {
+  expect(plannedWhy(planned("IDLE"))).toMatch("somebody uses it");
+  expect(plannedWhy(planned("EXPIRED"))).toMatch("time is over");
+  const other = { reason: { reason: "SOMETHING", message: "Since it must." } };
+  expect(plannedWhy(other as unknown as PlannedChange)).toBe("Since it must.");
 });
 
 test("an end can be put off, from when it is or from now, whichever is later", () => {

@@ -29,6 +29,14 @@ export function plannedWords({ time, desiredState }: PlannedChange, now = new Da
   return `${will} ${atWords(new Date(time ?? ""), now)}`;
 }
 
+/** Why that will happen, as the end of a sentence. */
+export function plannedWhy({ reason }: PlannedChange): string {
+  if (reason?.reason === "EXPIRED") return "because its time is over then";
+  if (reason?.reason === "IDLE") return "unless somebody uses it before";
+  if (reason?.reason === "SCHEDULED") return "because its schedule says so";
+  return reason?.message ?? "";
+}
+
 /** The ways to have otherwise what is planned; none where nothing is. */
 export function planChoices({ planned, expireTime }: Allocation): PlanChoice[] {
   const edit = { kind: "edit", label: "Change…" } as const;

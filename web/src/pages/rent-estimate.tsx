@@ -5,7 +5,7 @@ import { type EstimateAllocationResponse as Estimate, estimateAllocation } from 
 import { Icon } from "../parts/icons";
 import { price } from "../parts/machines";
 import { amountOf, MEASURES } from "../parts/quota";
-import { When } from "../parts/when";
+import { Soon } from "../parts/when";
 import { placeWords } from "./queue";
 
 /** How often it is asked for again: while it is full, and otherwise. */
@@ -42,7 +42,7 @@ export const mayWait = (estimate: Estimate | undefined): boolean => estimate?.qu
 export function EstimateBox({ estimate }: { estimate: Estimate }) {
   const { canRunNow, canEverRun, obstacles, queue } = estimate;
   const look = canRunNow ? "" : canEverRun ? "full" : "never";
-  const notNow = queue ? "There is no room for it now" : "Not now";
+  const notNow = queue ? "No room for it now" : "Not now";
   const word = canRunNow ? "It can run now" : canEverRun ? notNow : "It cannot run";
   return (
     <section class={`estimate ${look}`} aria-label="Estimate" data-estimate={look || "now"}>
@@ -65,7 +65,7 @@ export function EstimateBox({ estimate }: { estimate: Estimate }) {
           You would be {placeWords(queue.position, queue.length).toLowerCase()}
           {queue.expectedTime ? (
             <>
-              ; your turn is likely to come <When time={queue.expectedTime} />
+              ; your turn is likely to come <Soon time={queue.expectedTime} />
             </>
           ) : (
             ""

@@ -34,7 +34,8 @@ function possible({ state, desiredState }: Allocation): Record<Verb, boolean> {
   const over = state === "DELETED" || state === "DELETING";
   return {
     start: !over && (state === "STOPPED" || state === "FAILED" || desiredState === "STOPPED"),
-    stop: !over && desiredState === "RUNNING" && state !== "FAILED",
+    // What waits is cancelled, where its place in the queue is shown.
+    stop: !over && desiredState === "RUNNING" && state !== "FAILED" && state !== "PENDING",
     restart: isRunning(state),
     remove: !over,
   };

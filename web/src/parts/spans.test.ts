@@ -17,6 +17,7 @@ test("a span is told by its two largest units", () => {
   expect(spanWords(3605)).toBe("1 hour");
   expect(spanWords(90_061)).toBe("1 day 1 hour");
   expect(shortSpan(7_500)).toBe("2 h 5 min");
+  expect(shortSpan(0.2)).toBe("< 1 s");
 });
 
 test("an availability is never rounded up to all of it", () => {

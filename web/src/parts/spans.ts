@@ -23,6 +23,7 @@ export function spanWords(seconds: number): string {
 
 /** `2 d 3 h`: the same where there is little room. */
 export function shortSpan(seconds: number): string {
+  if (seconds > 0 && seconds < 1) return "< 1 s";
   return parts(seconds)
     .map(([count, , short]) => `${count} ${short}`)
     .join(" ");

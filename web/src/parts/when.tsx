@@ -29,6 +29,12 @@ export function When({ time }: { time: string | undefined }) {
   );
 }
 
+/** A time that is only likely: `in 4 minutes`, `in a moment` where it is near or past. */
+export function Soon({ time }: { time: string }) {
+  if (Date.parse(time) - now.value < 20_000) return <span>in a moment</span>;
+  return <When time={time} />;
+}
+
 function ago(seconds: number): string {
   for (const [unit, size] of UNITS) {
     if (Math.abs(seconds) >= size) return words.format(-Math.round(seconds / size), unit);

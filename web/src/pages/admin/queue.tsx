@@ -10,7 +10,7 @@ import { Icon } from "../../parts/icons";
 import { idOf } from "../../parts/machines";
 import { Empty, Trouble, Waiting } from "../../parts/page";
 import { complain } from "../../parts/toasts";
-import { When } from "../../parts/when";
+import { Soon, When } from "../../parts/when";
 import { person } from "../../session/session";
 import { AdminFrame } from "./page";
 
@@ -114,7 +114,7 @@ function Line({ allocation, last }: { allocation: Allocation; last: boolean }) {
         {queue?.waitingFor?.message ?? "Room"}
         {queue?.expectedTime && (
           <div class="muted">
-            likely <When time={queue.expectedTime} />
+            likely <Soon time={queue.expectedTime} />
           </div>
         )}
         {queue?.deadline && <div class="muted">given up {atWords(new Date(queue.deadline))}</div>}
