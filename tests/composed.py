@@ -22,8 +22,7 @@ from chassis.rpc.server import RpcServer
 from chassis.serving import Platform, Service
 from chassis.serving.platform import Shared
 from chassis.settings import ProcessSettings, ServiceSettings, load_settings
-
-PATIENCE = 20.0
+from tests.waiting import PATIENCE, until
 
 
 class KnownPeople:
@@ -88,6 +87,10 @@ class Composed:
             return await ask(method, request, timeout=PATIENCE)
         finally:
             current_call.reset(token)
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Asks until something is so."""
+        await until(condition)
 
 
 async def begin_service(

@@ -27,7 +27,7 @@ from chassis.bus.facts import fact_records
 from chassis.faults import Fault, NotFound
 from chassis.identity import NOBODY, Caller
 from chassis.listing import etag_of
-from tests.composed import PATIENCE, Composed, begin_service
+from tests.composed import Composed, begin_service
 
 PERSON = Caller(user="users/ada", verified=True, token="ada")
 OTHER = Caller(user="users/eve", verified=True, token="eve")
@@ -162,12 +162,6 @@ class World(Composed):
             now=gone or T0,
         )
         await self.bus.publish(records[1:])
-
-    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        """Asks until something is so."""
-        async with asyncio.timeout(PATIENCE):
-            while not await condition():
-                pass
 
     async def until_known(self, name: str, version: int) -> Any:
         """Waits until the directory knows a version, without asking the owner for it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.bus import Record, facts_topic, state_topic
 from chassis.faults import Fault
 from chassis.identity import NOBODY, Caller
-from tests.composed import PATIENCE
+from tests.waiting import until
 
 ADMIN = Caller(user="users/root", roles=frozenset({"ADMIN"}), token="root")
 PERSON = Caller(user="users/ada", verified=True, token="ada")
@@ -50,15 +49,6 @@ def rented(machine: str, number: int) -> Record:
     )
     fact = allocation_facts_pb2.AllocationCreated(allocation=allocation)
     return record(facts_topic("allocations"), allocation.name, fact)
-
-
-async def until(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if await check():
-                return
-            # An answer from memory lets nobody else go on.
-            await asyncio.sleep(0)
 
 
 async def test_what_others_say_is_counted_once_however_often_it_comes(world: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -129,12 +129,6 @@ class World(Composed):
         request = notification_service_pb2.ListNotificationsRequest()
         answer = await self.ask("ListNotifications", request, caller)
         return list(reversed(answer.notifications))
-
-    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        """Asks until something is so."""
-        async with asyncio.timeout(PATIENCE):
-            while not await condition():
-                pass
 
     async def told(self, *kinds: str, caller: Caller = ADA) -> list[notification_pb2.Notification]:
         """The inbox once these are in it, in this order, and nothing else."""

@@ -97,6 +97,7 @@ async def test_who_does_not_want_to_hear_of_money_does_not(world: World) -> None
     assert len(await world.mails(1)) == 1
 
 
+@pytest.mark.parametrize("world", [{"ALLOCATOR_NOTIFIER_DIGEST_SPAN_SECONDS": "3"}], indirect=True)
 async def test_many_invoices_are_put_into_one_mail(world: World) -> None:
     for number in range(9):
         name = f"orders/o{number}"
