@@ -11,12 +11,8 @@ import asyncio
 import random
 from dataclasses import replace
 
-from allocation_svc.domain.allocation import Allocation, Desired, State
-from allocation_svc.domain.clock_steps import decide_by_any_clock
-from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.allocation import Allocation
-from allocation_svc.domain.clock_steps import with_true_deadline
-from allocation_svc.domain.decision import decide
+from allocation_svc.domain.clock_steps import decide_by_any_clock
 from allocation_svc.domain.instance import Instance
 from allocation_svc.domain.step import Act, Rules, Step
 from allocation_svc.ports.allocation_store import AllocationStore
