@@ -153,6 +153,8 @@ class Instances:
             was_making = tracked.moving in (State.PULLING, State.CREATING)
             await self._life.interrupt(tracked)
             standing = await self._refreshed(tracked)
+            if standing is not None and standing.away and tracked.record.wanted is Wanted.STOPPED:
+                return self._life.shown(tracked)  # it was asked, and ends when its node is back
             if standing is None and not was_making:
                 raise not_found(key)
             tracked.change(wanted=Wanted.STOPPED)

@@ -277,8 +277,8 @@ def test_files_of_a_node_wait_for_it(cluster: Cluster) -> None:
 
 
 def test_a_stop_while_the_node_is_away_is_done_and_not_said_too_early(cluster: Cluster) -> None:
-    """It is not made anew elsewhere; and STOPPED only once that is known."""
-    before = cluster.rent("ticks", *swarm_engines())
+    """Its files are there, so it is not made anew elsewhere; and STOPPED only once that is known."""
+    before = cluster.rent("keeps", *swarm_engines())
     name, lost = before["name"], before["node"].removeprefix("nodes/")
     with held_up(lost):
         until(lambda: standing_of(lost).startswith("down"))

@@ -208,8 +208,9 @@ class Cluster:
 
     async def networks(self, name: str) -> list[Document]:
         """The networks of the cluster whose names begin so."""
-        found = await self._list("networks", name=[name])
-        return [n for n in found if n["Name"].startswith(name) and n["Scope"] == "swarm"]
+        # A filter on names would find that very name alone.
+        found = await self._list("networks", scope=["swarm"])
+        return [network for network in found if network["Name"].startswith(name)]
 
     async def make_network(self, config: Document) -> None:
         """Makes a network.

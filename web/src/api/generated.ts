@@ -812,7 +812,7 @@ export interface Node {
   stateReason?: StateReason;
   /** Processor, in thousandths of a core. */
   cpuMillis: number;
-  /** Memory, in bytes. */
+  /** Memory, in bytes; a string in JSON. */
   memoryBytes: string;
   /** How many allocations have their instance there. */
   allocations: number;

@@ -109,7 +109,7 @@ class Node(message.Message):
     cpu_millis: builtins.int
     """Processor, in thousandths of a core."""
     memory_bytes: builtins.int
-    """Memory, in bytes."""
+    """Memory, in bytes; a string in JSON."""
     allocations: builtins.int
     """How many allocations have their instance there."""
     failures: builtins.int
