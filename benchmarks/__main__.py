@@ -14,6 +14,9 @@ from benchmarks.figures import Figure, table
 NAMES = (
     "calls",
     "creating",
+    "changes",
+    "ten_thousand",
+    "jupyterhub",
     "log_in",
     "logs",
     "watchers",

@@ -22,19 +22,24 @@ from benchmarks.machines import publish
 from benchmarks.running import Visitor, allocator, free_port
 
 PAIRS = 30
-MANY = 50
-AT_ONCE = 8
+MANY = 200
+AT_ONCE = 16
 PORT = 8000
+ROOM = {
+    # One person, on one small machine, has all of them: what is measured is how fast, not how many.
+    "ALLOCATOR_ALLOCATION_QUOTAS": '{"PERSON": {}}',
+    "ALLOCATOR_ALLOCATION_CAPACITY_CPU_OVERCOMMIT": "0",
+    "ALLOCATOR_ALLOCATION_CAPACITY_MEMORY_OVERCOMMIT": "0",
+    "ALLOCATOR_ALLOCATION_CAPACITY_DISK_OVERCOMMIT": "0",
+    # Released ports rest for a minute.
+    "ALLOCATOR_ALLOCATION_PORT_RANGE": "20000-29999",
+}
 
 
 def run() -> list[Figure]:
     with (
         tempfile.TemporaryDirectory() as scratch,
-        allocator(
-            Path(scratch) / "data",
-            runtime="docker",
-            ALLOCATOR_ALLOCATION_QUOTA="500",
-        ) as running,
+        allocator(Path(scratch) / "data", runtime="docker", **ROOM) as running,
     ):
         publish(
             running,
@@ -49,7 +54,7 @@ def run() -> list[Figure]:
 
 
 async def compare(
-    running: Visitor, token: str, *, reach: float = 1.15, where: str = "", rates: bool = True
+    running: Visitor, token: str, *, reach: float = 1.10, where: str = "", rates: bool = True
 ) -> list[Figure]:
     """Creates in turn with us and with the engine.
 
@@ -105,10 +110,10 @@ async def compare(
         best, yard_best = max(measured_rates[::2]), max(measured_rates[1::2])
         figures.append(
             Figure(
-                "50 creates, 8 at a time",
+                f"{MANY} creates, {AT_ONCE} at a time",
                 "the engine directly",
                 best / yard_best,
-                "≥ 0.85",
+                "≥ 0.9",
                 "×",
                 f"{best:.2f}/s against {yard_best:.2f}/s",
             )

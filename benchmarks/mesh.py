@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.calls import http_rate
+from benchmarks.changes import seen
 from benchmarks.creating import PORT, compare
 from benchmarks.figures import Figure, alternating, percentile
 from benchmarks.machines import publish
@@ -58,6 +59,7 @@ def run() -> list[Figure]:
                 *asyncio.run(
                     compare(mesh, token, reach=1.25, where=" through the mesh", rates=False)
                 ),
+                *asyncio.run(seen(mesh, token, reach=500, where=", through the mesh")),
             ]
         finally:
             mesh.close()

@@ -1,0 +1,114 @@
+"""How soon a watcher sees what has changed in the engine: a program ends, behind everybody's back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import aiodocker
+from allocator.allocations.v1 import (
+    allocation_pb2,
+    allocation_service_pb2,
+    allocation_service_pb2_grpc,
+)
+
+from benchmarks.creating import PORT
+from benchmarks.figures import Figure, percentile
+from benchmarks.logs import container_of
+from benchmarks.machines import publish
+from benchmarks.running import Visitor, allocator
+
+TIMES = 100
+PATIENCE = 60.0
+
+
+def run() -> list[Figure]:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        allocator(Path(scratch) / "data", runtime="docker") as running,
+    ):
+        return asyncio.run(seen(running, running.person("changes@example.org")))
+
+
+async def seen(
+    running: Visitor, token: str, *, reach: float = 100.0, where: str = ", embedded"
+) -> list[Figure]:
+    """From the moment when the engine says that a program has ended until a watcher is told.
+
+    Args:
+        running: the allocator.
+        token: who rents.
+        reach: what is allowed, in milliseconds.
+        where: for the name of the figure.
+    """
+    metadata = (("authorization", f"Bearer {token}"),)
+    # It writes a line, as programs do: the failure of one that never wrote waits longer for its log.
+    publish(
+        running,
+        "talker",
+        image="busybox:latest",
+        command=["sh", "-c", f"echo listening; exec httpd -f -p {PORT}"],
+        ports=[{"number": PORT}],
+        resourceClass="small",
+    )
+    async with running.aio_channel() as channel, aiodocker.Docker() as engine:
+        stub = allocation_service_pb2_grpc.AllocationServiceStub(channel)
+        rented = await stub.CreateAllocation(
+            allocation_service_pb2.CreateAllocationRequest(
+                allocation=allocation_pb2.Allocation(machine="machines/talker")
+            ),
+            metadata=metadata,
+        )
+        ends = engine.events.subscribe()
+        watching = stub.WatchAllocations(
+            allocation_service_pb2.WatchAllocationsRequest(name=rented.name), metadata=metadata
+        )
+        delays = []
+        try:
+            async with asyncio.timeout(TIMES * PATIENCE):
+                for _ in range(TIMES):
+                    await until(watching, allocation_pb2.Allocation.READY)
+                    container = await engine.containers.get(container_of(rented.name))
+                    await container.kill(signal="KILL")
+                    told = await until(watching, allocation_pb2.Allocation.FAILED)
+                    delays.append(told - await ended(ends, container.id))
+                    await stub.StartAllocation(
+                        allocation_service_pb2.StartAllocationRequest(name=rented.name),
+                        metadata=metadata,
+                    )
+        finally:
+            watching.cancel()
+            await stub.DeleteAllocation(
+                allocation_service_pb2.DeleteAllocationRequest(name=rented.name), metadata=metadata
+            )
+    print(f"changes: {TIMES} seen", file=sys.stderr)
+    return [
+        Figure(
+            f"the engine's change until a watcher sees it{where}, p99",
+            "",
+            percentile(delays, 0.99) * 1000,
+            f"< {reach:.0f}",
+            "ms",
+            f"median {percentile(delays, 0.5) * 1000:.0f} ms; with the end of the log in it",
+        )
+    ]
+
+
+async def until(watching: Any, state: int) -> float:
+    """When the watcher is told of a state, as the system's clock has it."""
+    async for update in watching:
+        if update.allocation.state == state:
+            return time.time()
+    raise AssertionError("the stream has ended")
+
+
+async def ended(ends: Any, container: str) -> float:
+    """When a container has ended, as the engine says it."""
+    while True:
+        event = await ends.get()
+        if event["Type"] == "container" and event["Action"] == "die" and event["id"] == container:
+            return float(event["timeNano"]) / 1e9
