@@ -54,6 +54,9 @@ def remade(
         endpoints=_endpoints(allocation, machine),
         stop_grace_seconds=machine.stop_grace_seconds,
         probe_seconds=machine.probe_seconds,
+        restart_policy=machine.restart_policy
+        if allocation.restart_policy is allocation.machine_restart_policy
+        else allocation.restart_policy,
         machine_restart_policy=machine.restart_policy,
         restart_unhealthy=machine.restart_unhealthy,
         to_be_remade=True,

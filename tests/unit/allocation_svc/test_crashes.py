@@ -14,6 +14,8 @@ from allocation_svc.domain.crashes import RestartPolicy, RestartRules, Restarts
 from allocation_svc.domain.decision import decide
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.domain.machine import Machine
+from allocation_svc.domain.recreation import remade
 from allocation_svc.domain.step import Act, Observation, Rules, Step
 from tests.unit.allocation_svc.examples import NOW, RULES, an_allocation
 
@@ -328,3 +330,25 @@ def test_a_planned_restart_does_not_wait_for_a_clock_that_was_set(hours: int) ->
     crashed = an_instance(exit_code=3)
     planned = after(decided(ready(), crashed))
     assert decided(planned, crashed, NOW + timedelta(hours=hours)).act is Act.START
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (RestartPolicy.ON_FAILURE, RestartPolicy.ALWAYS),
+        (RestartPolicy.NEVER, RestartPolicy.NEVER),
+    ],
+    ids=["the machine's", "the owner's"],
+)
+def test_one_that_is_remade_has_the_policy_of_the_machine_unless_its_owner_chose_another(
+    chosen: RestartPolicy, expected: RestartPolicy
+) -> None:
+    allocation = ready(chosen, machine_restart_policy=RestartPolicy.ON_FAILURE)
+    newer = Machine(
+        "machines/echo", "Echo", 2, active=True, restart_policy=RestartPolicy.ALWAYS,
+        restart_unhealthy=True,
+    )  # fmt: skip
+    made = remade(allocation, newer, (), NOW)
+    assert made.restart_policy is expected
+    assert made.machine_restart_policy is RestartPolicy.ALWAYS
+    assert made.restart_unhealthy
