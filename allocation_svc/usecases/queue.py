@@ -227,11 +227,11 @@ class Queueing:
                 raise AllocationNotWaiting(name, found.state.value)
             # It counts as a change, so that everybody who watches is told.
             written = await self._store.replace(
-                replace(found, update_time=self._clock.now()), Fact.UPDATED
+                replace(found, update_time=self._clock.now()), Fact.QUEUED
             )
             if written is not None:
                 self._kick(written)
-                return replace(written, queue=await self._room.place(name))
+                return written
         raise Conflict(f"The allocation {name!r} changes too fast at present; try again.")
 
     async def _find(self, caller: Caller, name: str) -> Allocation:

@@ -189,6 +189,29 @@ async def test_an_admin_puts_one_anywhere(counter: Counter) -> None:
     await counter.is_consistent()
 
 
+async def test_what_is_told_of_a_new_order_says_the_place(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    names = [(await waits(counter, f"users/p{n}", of)).name for n in range(2)]
+    await counter.room.prioritize(names[1], 1)
+    told = await counter.write(await counter.found(names[1]), Fact.QUEUED)
+    assert told.queue is not None
+    assert (told.queue.position, told.queue.length) == (1, 2)
+
+
+async def test_what_rests_may_change_its_size_although_others_wait(counter: Counter) -> None:
+    of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis))
+    first = await counter.store.admit(a_claim("users/ada", of=of))
+    stopped = await counter.stop(first.name)
+    await counter.store.admit(a_claim("users/zoe", of=of))
+    await waits(counter, "users/bob", of)
+    smaller = replace(stopped, needs=replace(SMALL, cpu_millis=100))
+    assert (await counter.write(smaller, Fact.UPDATED, of)).state is State.STOPPED
+    with pytest.raises(OthersWait):
+        await counter.start(first.name, of)
+    await counter.is_consistent()
+
+
 async def test_the_queue_is_no_longer_than_it_may(counter: Counter) -> None:
     of = room(capacity=Bounds(cpu_millis=SMALL.cpu_millis), limit=2)
     await counter.store.admit(a_claim("users/zoe", of=of))

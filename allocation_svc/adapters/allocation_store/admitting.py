@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from allocation_svc.adapters.allocation_store import queue_rows, quota_rows, tallies
 from allocation_svc.adapters.allocation_store.leases import PortLeases
 from allocation_svc.domain.allocation import Allocation, Endpoint, Protocol, State, StateReason
-from allocation_svc.domain.capacity import NOTHING_HELD
+from allocation_svc.domain.capacity import AMOUNTS, NOTHING_HELD
 from allocation_svc.domain.faults import NO_ROOM, NeverFits, PortsExhausted
 from allocation_svc.domain.machine import MachinePort
 from allocation_svc.domain.queue import waiting
@@ -165,7 +165,8 @@ class Admitting:
         else:
             quota = quota_rows.bounds_of(connection, after.owner, room)
             refuse_what_never_fits(after.needs, quota, room.capacity)
-            if not held.waits:
+            more = held.of_node - before.of_node
+            if any(getattr(more, name) > 0 for name in AMOUNTS):
                 queue_rows.refuse_to_overtake(connection, after.machine, 0)
             tallies.move(
                 connection,

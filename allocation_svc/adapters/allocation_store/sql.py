@@ -30,6 +30,7 @@ from allocation_svc.adapters.allocation_store.document import (
     plan_of,
 )
 from allocation_svc.adapters.allocation_store.leases import PortLeases
+from allocation_svc.adapters.allocation_store.queue_rows import place_of
 from allocation_svc.adapters.usage_store.sql import begin_usage, follow_usage
 from allocation_svc.adapters.volume_store.rows import VolumeRows
 from allocation_svc.domain.allocation import Allocation, State
@@ -242,6 +243,8 @@ class SqlAllocationStore:
                 if self._volumes is not None:
                     self._volumes.end(connection, kept, now)
             follow_usage(connection, kept, truth)
+            if fact is Fact.QUEUED and kept.queue is None:
+                kept = replace(kept, queue=place_of(connection, kept.name, now))
             self._tell(connection, fact, kept, once, now)
             return kept, True
 
