@@ -80,12 +80,13 @@ def test_peers_are_services_that_exist(method: MethodDescriptor) -> None:
 
 @pytest.mark.parametrize("method", **by_name(METHODS))
 def test_a_method_that_creates_or_starts_takes_a_request_id(method: MethodDescriptor) -> None:
-    # A replay would have to keep the token to answer with it again.
+    # A replay would have to keep the token, or the code, to answer with it again.
     answers_with_token = (
         "access_token" in method.output_type.fields_by_name
-        or method.output_type.name == "AccessToken"
+        or method.output_type.name in ("AccessToken", "Invitation")
     )
-    wanted = method.name.startswith(("Create", "Start", "Restart")) and not answers_with_token
+    starts = method.name.startswith(("Create", "Recreate", "Start", "Restart"))
+    wanted = starts and not answers_with_token
     if has_http(method):
         assert ("request_id" in method.input_type.fields_by_name) == wanted
 
