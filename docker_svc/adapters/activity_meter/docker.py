@@ -14,6 +14,7 @@ from docker_svc.adapters.activity_meter.kernel import (
     group_cpu_seconds,
     is_of,
     network_bytes,
+    socket_counts,
 )
 from docker_svc.adapters.container_runtime.docker_engine import asked, engine_url, open_engine
 from docker_svc.domain import InstanceKey, Protocol, Standing
@@ -33,6 +34,25 @@ class _Place:
     pid: int
 
 
+@dataclass(slots=True)
+class _Connected:
+    """The connections of one run, as they were found when there were so many sockets.
+
+    Attributes:
+        run: which run.
+        counts: how many sockets there were.
+        open: connections to its ports, that were open.
+        ended: that it had closed within a minute.
+        times: how often this is believed while there are as many sockets.
+    """
+
+    run: str
+    counts: tuple[int, ...]
+    open: int
+    ended: int
+    times: int = 5
+
+
 class DockerActivityMeter:
     """Counts processor, bytes, and connections where they can be seen from here.
 
@@ -50,6 +70,7 @@ class DockerActivityMeter:
         self._docker = open_engine(url or engine_url())
         self._looks_itself = looks_itself
         self._places: dict[InstanceKey, _Place] = {}
+        self._connections: dict[InstanceKey, _Connected] = {}
 
     async def measure(self, standings: Sequence[Standing]) -> Mapping[InstanceKey, Counters]:
         """Finds each new run once; then reads files, and asks the engine for what they do not tell."""
@@ -108,17 +129,32 @@ class DockerActivityMeter:
                 continue
             cpu = group_cpu_seconds(place.pid, place.container)
             total = network_bytes(place.pid)
-            connections = connections_in(place.pid)
-            if cpu is None or total is None or connections is None:
-                continue
-            ports = [p.container_port for p in standing.ports if p.protocol is Protocol.TCP]
-            found[standing.key] = Counters(
-                cpu,
-                total,
-                sum(connections.open[port] for port in ports),
-                sum(connections.ended[port] for port in ports),
-            )
+            connections = self._connected(standing, place)
+            if cpu is not None and total is not None and connections is not None:
+                found[standing.key] = Counters(cpu, total, connections.open, connections.ended)
         return found
+
+    def _connected(self, standing: Standing, place: _Place) -> _Connected | None:
+        """The connections to its ports; as they were, while the number of its sockets does not change."""
+        counts = socket_counts(place.pid)
+        known = self._connections.get(standing.key)
+        if known is not None and known.run == place.run and known.counts == counts and known.times:
+            known.times -= 1
+            return known
+        connections = connections_in(place.pid)
+        if counts is None or connections is None:
+            return None
+        ports = [p.container_port for p in standing.ports if p.protocol is Protocol.TCP]
+        seen = _Connected(
+            place.run,
+            counts,
+            sum(connections.open[port] for port in ports),
+            sum(connections.ended[port] for port in ports),
+        )
+        if len(self._connections) > _MOST_PLACES:
+            self._connections.clear()
+        self._connections[standing.key] = seen
+        return seen
 
     async def _told(self, container: str) -> Counters | None:
         try:
