@@ -30,7 +30,7 @@ from allocation_svc.domain.instance import Limits
 from allocation_svc.domain.machine import MachinePort, Plan
 from allocation_svc.domain.quota import RoleQuotas
 from allocation_svc.domain.room import Room
-from allocation_svc.ports.allocation_store import AllocationStore, Claim, Selection
+from allocation_svc.ports.allocation_store import AllocationStore, Claim, Remaking, Selection
 from allocation_svc.schema.tables import METADATA, OUTBOX, PORT_LEASES, TALLIES
 from allocation_svc.transport.mapping import records_of
 from chassis.clock import ManualClock
@@ -219,6 +219,19 @@ async def test_secrets_are_given_back_as_they_were_sealed_and_nowhere_else(
     assert await opened.store.plan("allocations/nobody") is None
     assert b"sealed" not in repr(await opened.store.find(kept.name)).encode()
     assert b"sealed" not in repr(a_claim(secrets=b"sealed")).encode()
+
+
+async def test_a_change_may_bring_another_plan_and_other_secrets(opened: Opened) -> None:
+    kept = await opened.store.admit(a_claim(secrets=b"old"))
+    larger = replace(PLAN, limits=Limits(2000, 1 << 30, 256))
+    resized = await opened.store.replace(kept, Fact.UPDATED, remaking=Remaking(larger))
+    assert resized is not None
+    assert await opened.store.plan(kept.name) == (larger, b"old")
+    remade = await opened.store.replace(resized, remaking=Remaking(PLAN, b"new"))
+    assert remade is not None
+    assert await opened.store.plan(kept.name) == (PLAN, b"new")
+    assert await opened.store.replace(kept, remaking=Remaking(larger, b"lost")) is None
+    assert await opened.store.plan(kept.name) == (PLAN, b"new"), "who loses the race changes nothing"
 
 
 async def test_one_of_two_writers_of_a_version_wins(opened: Opened) -> None:

@@ -22,6 +22,7 @@ from docker_svc.domain.activity import Counters
 
 _SECONDS = 15.0
 _AT_ONCE = 8
+_ASKED_AT_ONCE = 64
 _MOST_PLACES = 20_000
 
 
@@ -92,8 +93,11 @@ class DockerActivityMeter:
         known = [one for one in standings if one.key in places]
         found = await asyncio.to_thread(self._seen, known, places)
 
+        # An engine may answer with its sample of the next second only.
+        waiting = asyncio.Semaphore(_ASKED_AT_ONCE)
+
         async def told(standing: Standing) -> None:
-            async with slots:
+            async with waiting:
                 counters = await self._told(places[standing.key].container)
             if counters is not None:
                 found[standing.key] = counters
