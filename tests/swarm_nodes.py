@@ -45,10 +45,14 @@ def docker(node: str, *arguments: str) -> str:
     return asked.stdout.strip()
 
 
-def containers_on(node: str, installation: str, *, running: bool = True) -> list[str]:
-    """The containers of an installation on a node, by its engine."""
-    label = f"label=allocator.installation={installation}"
-    return docker(node, "ps", "-q" if running else "-aq", "--filter", label).split()
+def containers_on(
+    node: str, installation: str, *, running: bool = True, allocation: str = ""
+) -> list[str]:
+    """The containers of an installation on a node, by its engine; of one allocation, or of all."""
+    wanted = ["--filter", f"label=allocator.installation={installation}"]
+    if allocation:
+        wanted += ["--filter", f"label=allocator.allocation={allocation}"]
+    return docker(node, "ps", "-q" if running else "-aq", *wanted).split()
 
 
 def standing_of(node: str) -> str:

@@ -286,7 +286,7 @@ def test_a_stop_while_the_node_is_away_is_done_and_not_said_too_early(cluster: C
         cluster.running.wait(cluster.token, name, "UNKNOWN", within=PATIENCE)
     cluster.running.wait(cluster.token, name, "STOPPED", within=PATIENCE)
     for node in ("node1", *swarm_engines()):
-        until(lambda node=node: not containers_on(node, cluster.installation))
+        until(lambda node=node: not containers_on(node, cluster.installation, allocation=name))
     cluster.call("POST", f"/v1/{name}:start", json={})
     again = cluster.running.wait(cluster.token, name, "READY", within=PATIENCE)
     assert again["port"] == before["port"]
