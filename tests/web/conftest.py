@@ -13,7 +13,14 @@ from pathlib import Path
 
 import pytest
 from allocator_process import ROOT, AllocatorProcess
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 # So that the tests of this folder share their steps.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -29,6 +36,11 @@ QUIET = [
 ]
 # Answers that a page is meant to get: the browser writes a line for each.
 EXPECTED = ("Failed to load resource", "WebSocket connection to", "net::ERR_")
+
+
+# As long as steps may take: a machine that does much else at once is slow, and not wrong.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +70,7 @@ def context(chromium: Browser, running: AllocatorProcess) -> Iterator[BrowserCon
     made = chromium.new_context(
         base_url=f"http://{running.http}", viewport={"width": 1360, "height": 860}
     )
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(PATIENCE_MS)
     yield made
     made.close()
 
