@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 import time
@@ -215,3 +216,25 @@ def test_files_go_from_one_allocation_to_the_next(
         removed(running, token, second["name"])
         assert running.call("GET", f"/v1/{volume}", token).status_code == 404
     assert running.call("GET", "/v1/volumes", token).json()["volumes"] == []
+
+
+def test_an_upload_may_be_longer_than_any_other_body(
+    running: AllocatorProcess | MeshProcesses,
+) -> None:
+    token = running.person(f"{uuid4().hex[:12]}@example.org")
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo("large")
+        entry.size = 3 << 20
+        archive.addfile(entry, io.BytesIO(os.urandom(entry.size)))
+    large = running.call("POST", "/v1/volumes:upload", token, content=out.getvalue())
+    assert large.status_code == 200, large.text
+    name = large.json()["name"]
+    fetched = running.call("GET", f"/v1/{name}:download", token)
+    with tarfile.open(fileobj=io.BytesIO(fetched.content)) as archive:
+        assert archive.getmember("large").size == 3 << 20
+    assert running.call("DELETE", f"/v1/{name}", token).json()["state"] == "DELETING"
+    until = time.monotonic() + 30
+    while left := running.call("GET", "/v1/volumes", token).json()["volumes"]:
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
