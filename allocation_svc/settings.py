@@ -13,7 +13,7 @@ from allocation_svc.domain.crashes import RestartRules
 from allocation_svc.domain.quota import EVERYBODY, RoleQuotas
 from allocation_svc.domain.resource_class import Size
 from allocation_svc.domain.step import Rules
-from allocation_svc.domain.terms import TermLimits
+from allocation_svc.domain.terms import LONGEST_SECONDS, TermLimits
 from chassis.settings import ServiceSettings
 
 _MIB = 1 << 20
@@ -198,24 +198,28 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
     default_lifetime_seconds: float = Field(
         default=0.0,
         ge=0,
+        le=LONGEST_SECONDS,
         description="How long an allocation lasts that says nothing itself, seconds; 0: for ever, or "
         "as long as it may.",
     )
     longest_lifetime_seconds: float = Field(
         default=0.0,
         ge=0,
+        le=LONGEST_SECONDS,
         description="How long an allocation lasts at most, from when it was rented, seconds; 0: no "
         "limit. Admins have none.",
     )
     default_idle_seconds: float = Field(
         default=0.0,
         ge=0,
+        le=LONGEST_SECONDS,
         description="After how long without use an allocation is stopped that says nothing itself, "
         "seconds; 0: never, or as late as it may be.",
     )
     longest_idle_seconds: float = Field(
         default=0.0,
         ge=0,
+        le=LONGEST_SECONDS,
         description="After how long without use an allocation is stopped at the latest, seconds; 0: "
         "no limit. Admins have none.",
     )

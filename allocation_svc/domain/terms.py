@@ -17,6 +17,10 @@ _HOURS = 3600
 _DAYS = 86_400
 
 
+LONGEST_SECONDS = 3650 * _DAYS
+"""The longest span of time that anything waits by itself; with it all times can be reckoned with."""
+
+
 class EndAction(Enum):
     """What happens when the time of an allocation is over; the values are the names in the contract."""
 
@@ -113,6 +117,10 @@ class TermLimits:
             )
 
     def _check_idle(self, seconds: float, *, unlimited: bool) -> None:
+        if seconds > LONGEST_SECONDS:
+            raise _idle_fault(
+                f"Choose {in_words(LONGEST_SECONDS)} or less, or 0 to have it never stopped."
+            )
         if 0 < seconds < self.shortest_idle:
             raise _idle_fault(
                 f"Choose {in_words(self.shortest_idle)} or more: whether it is used is not seen more "

@@ -86,6 +86,7 @@ class AllocationServicer:
             restart_policy=restart_policy_of(wanted.restart_policy),
             volumes={had.path: had.volume for had in wanted.volumes},
             terms=terms_from_wire(wanted),
+            resource_class=wanted.resource_class,
         )
         rented, made = await self._admission.rent(call.caller, wish)
         message = self._message(rented)

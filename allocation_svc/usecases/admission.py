@@ -36,7 +36,7 @@ from allocation_svc.ports.wallet_reservations import WalletReservations
 from allocation_svc.usecases.allowances import Allowances
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock
-from chassis.faults import Fault
+from chassis.faults import Fault, FieldViolation, Invalid
 from chassis.identity.caller import Caller
 from chassis.listing import Once
 
@@ -60,6 +60,7 @@ class Wish:
         wait_seconds: for how long at most; 0 for as long as it may.
         restart_policy: what becomes of its program when that ends by itself; None for what the machine says.
         terms: when it ends, rests and wakes by itself.
+        resource_class: how much of the host it may use; empty for what the machine says.
     """
 
     machine: str
@@ -72,6 +73,7 @@ class Wish:
     wait_seconds: float = 0.0
     restart_policy: RestartPolicy | None = None
     terms: Terms = NO_TERMS
+    resource_class: str = ""
 
 
 class Admission:
@@ -157,6 +159,7 @@ class Admission:
             wish.wait_seconds,
             dict(wish.volumes),
             repr(wish.terms),
+            wish.resource_class,
         )
         if once is not None and (answered := await self._store.answered(once)) is not None:
             return answered, {}
@@ -165,6 +168,8 @@ class Admission:
         refuse_if_drained(node)
         machine = await self._catalogue.machine(wish.machine)
         size = await self.size(caller, machine, node)
+        if wish.resource_class:
+            size = await chosen_class(self._classes, wish.resource_class)
         made = generated_values(machine.variables, wish.values)
         values, secret_values = chosen_values(machine.variables, {**wish.values, **made})
 
@@ -281,6 +286,19 @@ class Admission:
         if not values:
             return b""
         return self._secret_box.seal(json.dumps(dict(values)).encode(), name)
+
+
+async def chosen_class(classes: ResourceClassStore, name: str) -> ResourceClass:
+    """A class that somebody has chosen for an allocation.
+
+    Raises:
+        Invalid: there is no such class.
+    """
+    size = await classes.find(name)
+    if size is None:
+        message = f"There is no resource class {name!r} here; list the resource classes."
+        raise Invalid(message, fields=[FieldViolation("allocation.resource_class", message)])
+    return size
 
 
 def needs_of(machine: Machine, size: ResourceClass) -> Amounts:

@@ -21,15 +21,17 @@ from allocation_svc.domain.step import Rules
 from allocation_svc.domain.terms import TermLimits, Terms
 from allocation_svc.ports.allocation_store import AllocationStore, Remaking
 from allocation_svc.ports.resource_class_store import ResourceClassStore
+from allocation_svc.usecases.admission import chosen_class
 from allocation_svc.usecases.allowances import Allowances, takes_more
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.starting import Starting
 from chassis.clock import Clock
-from chassis.faults import Conflict, FieldViolation, Invalid
+from chassis.faults import Conflict
 from chassis.identity.caller import Caller
 from chassis.listing import Once
 
 _MOST_RACES = 50
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +190,18 @@ class Lifecycle:
             NeverFits, QuotaExceeded, CapacityExhausted, OthersWait: there is no room for more.
             Conflict: ETAG_STALE, it has another version than the given one.
         """
-        size = await self._size(changes.resource_class)
+        size = (
+            None
+            if changes.resource_class is None
+            else await chosen_class(self._choices.classes, changes.resource_class)
+        )
 
         def changed(allocation: Allocation, now: datetime) -> Allocation:
             if not allocation.exists:
                 raise AllocationDeleted(allocation.name)
             after = _renamed(allocation, changes)
             if size is not None and size.id != allocation.resource_class:
-                after = resized(after, size)
+                after = replace(after, resource_class=size.id)
             if changes.terms is not None:
                 after = self._with_terms(caller, after, changes.terms, now)
             return allocation if after == allocation else replace(after, update_time=now)
@@ -205,15 +211,6 @@ class Lifecycle:
             # When there is next something to do for it has changed.
             self._kick(written)
         return written
-
-    async def _size(self, name: str | None) -> ResourceClass | None:
-        if name is None:
-            return None
-        size = await self._choices.classes.find(name)
-        if size is None:
-            message = f"There is no resource class {name!r} here; list the resource classes."
-            raise Invalid(message, fields=[FieldViolation("allocation.resource_class", message)])
-        return size
 
     def _with_terms(
         self,
@@ -298,19 +295,14 @@ class Lifecycle:
         if kept is None:
             return None
         limits = Limits(size.cpu_millis, size.memory_bytes, size.pids)
+        volumes = sum(volume.size_mib for volume in kept[0].volumes) * _MIB
+        disk_bytes = size.disk_bytes + volumes
+        needs = Amounts(1, size.cpu_millis, size.memory_bytes, disk_bytes)
         room = await self._choices.allowances.room(caller, after.owner)
         remaking = Remaking(replace(kept[0], limits=limits))
-        return await self._store.replace(after, fact, room=room, remaking=remaking)
-
-
-def resized(allocation: Allocation, size: ResourceClass) -> Allocation:
-    """An allocation of another resource class; its volumes take what they took."""
-    needs = allocation.needs
-    return replace(
-        allocation,
-        resource_class=size.id,
-        needs=Amounts(needs.instances, size.cpu_millis, size.memory_bytes, needs.disk_bytes),
-    )
+        return await self._store.replace(
+            replace(after, needs=needs), fact, room=room, remaking=remaking
+        )
 
 
 def _renamed(allocation: Allocation, changes: Changes) -> Allocation:

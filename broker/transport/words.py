@@ -27,7 +27,10 @@ _ASKED = {
     allocation_pb2.Desired.State.STOPPED: ("stopped it.", "It is stopped."),
     allocation_pb2.Desired.State.DELETED: ("removed it.", "It is removed."),
 }
-_BY_METHOD = {"RestartAllocation": "restarted it."}
+_BY_METHOD = {
+    "RecreateAllocation": "had it made anew from its machine as it is now.",
+    "RestartAllocation": "restarted it.",
+}
 _WILL_BE = {
     allocation_pb2.Desired.State.RUNNING: "started",
     allocation_pb2.Desired.State.STOPPED: "stopped",

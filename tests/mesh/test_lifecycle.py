@@ -175,7 +175,9 @@ def test_times_that_cannot_be_are_refused(allocator: AllocatorProcess) -> None:
     for body, reason in (
         ({"expireTime": in_seconds(-60)}, "EXPIRE_TIME_INVALID"),
         ({"idlePolicy": {"timeout": "0.5s"}}, "IDLE_TIMEOUT_INVALID"),
+        ({"idlePolicy": {"timeout": "315576000000s"}}, "IDLE_TIMEOUT_INVALID"),
         ({"schedule": {"timeZone": "UTC", "actions": []}}, "SCHEDULE_INVALID"),
+        ({"resourceClass": "enormous"}, "REQUEST_INVALID"),
     ):
         wanted = {"machine": "machines/ticker", **body}
         refused = allocator.call("POST", "/v1/allocations", token, json=wanted)

@@ -376,8 +376,8 @@ export interface Allocation {
   /** When it was removed. */
   deleteTime?: string;
   /**
-   * How much of the host it may use: the machine's class when it was rented. A change counts from its
-   * next start or restart on; its files and its address stay.
+   * How much of the host it may use: the machine's class when it was rented, unless another one is chosen.
+   * A change counts from its next start or restart on; its files and its address stay.
    */
   resourceClass: string;
   /**

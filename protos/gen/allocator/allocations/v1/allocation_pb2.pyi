@@ -244,8 +244,8 @@ class Allocation(message.Message):
     etag: builtins.str
     """Changes with every change; send it back with an update to be told of a lost race."""
     resource_class: builtins.str
-    """How much of the host it may use: the machine's class when it was rented. A change counts from its
-    next start or restart on; its files and its address stay.
+    """How much of the host it may use: the machine's class when it was rented, unless another one is chosen.
+    A change counts from its next start or restart on; its files and its address stay.
     """
     newer_machine_version: builtins.int
     """The version of its machine that would be rented now, where that is newer than `machine_version`;
