@@ -8,15 +8,16 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Select,
     Subquery,
     and_,
+    case,
     exists,
     func,
     literal,
     or_,
     select,
-    union_all,
 )
 
 from chassis.listing import Condition
@@ -83,20 +84,48 @@ def page_statement(
 
 
 def _found(query: Query) -> Subquery:
-    """The names of the machines that have every word, and how well they answer the query."""
-    begun = (
-        select(WORDS.c.name, func.max(WORDS.c.place).label("place"))
-        .where(WORDS.c.word >= query.beginning, WORDS.c.word < query.beginning + _LAST_SIGN)
-        .group_by(WORDS.c.name)
+    """The names of the machines that have every word, and how well they answer the query.
+
+    Where there are whole words, only the words of the machines that have them are looked at for the last,
+    begun one: of a single letter nearly every machine has some.
+    """
+    if not query.words:
+        begun = _begun(WORDS, query)
+        return (
+            select(WORDS.c.name, func.max(WORDS.c.place).label("relevance"))
+            .where(begun)
+            .group_by(WORDS.c.name)
+            .subquery("found")
+        )
+    whole = [WORDS.alias(f"word_{place}") for place in range(len(query.words))]
+    first, last = whole[0], WORDS.alias("last_word")
+    joined: FromClause = first
+    for table, word in zip(whole[1:], query.words[1:], strict=True):
+        joined = joined.join(table, and_(table.c.name == first.c.name, table.c.word == word))
+    joined = joined.join(last, and_(last.c.name == first.c.name, _begun(last, query)))
+    # In the order of the index by which the first word is found: nothing has to be sorted for it.
+    places = [table.c.place for table in whole]
+    having = (
+        select(
+            first.c.name,
+            *(place.label(f"place_{at}") for at, place in enumerate(places)),
+            func.max(last.c.place).label("place_of_last"),
+        )
+        .select_from(joined)
+        .where(first.c.word == query.words[0])
+        .group_by(first.c.place, first.c.name, *places[1:])
+        .subquery("each_word")
     )
-    whole = [select(WORDS.c.name, WORDS.c.place).where(WORDS.c.word == w) for w in query.words]
-    each = union_all(*whole, begun).subquery("each_word") if whole else begun.subquery("each_word")
-    return (
-        select(each.c.name, func.min(each.c.place).label("relevance"))
-        .group_by(each.c.name)
-        .having(func.count() == len(query.words) + 1)
-        .subquery("found")
-    )
+    least: ColumnElement[Any] = having.c.place_of_last
+    for at in range(len(places)):
+        place = having.c[f"place_{at}"]
+        least = case((place < least, place), else_=least)
+    return select(having.c.name, least.label("relevance")).subquery("found")
+
+
+def _begun(words: FromClause, query: Query) -> ColumnElement[bool]:
+    """Words that begin with the last one of a query."""
+    return and_(words.c.word >= query.beginning, words.c.word < query.beginning + _LAST_SIGN)
 
 
 def _where(condition: Condition) -> ColumnElement[bool]:
