@@ -1,14 +1,16 @@
 """An engine that is restarted, or goes down with its host: what ran comes back in its order.
 
-The engine is one of the test's own, with a network and mounts of its own, so that nobody else loses a container.
+The engine is one of the test's own, in a network of its own, so that nobody else loses a container.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +50,7 @@ class OwnEngine:
         )
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["unshare", "-n", "-m", "sh", "-c", f"ip link set lo up; exec {engine}"],
+                ["unshare", "-n", "sh", "-c", f"ip link set lo up; exec {engine}"],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -89,8 +91,19 @@ class OwnEngine:
         self._process.wait(30)
         self._process = None
         # In memory, on a host: gone with it.
-        shutil.rmtree(self.folder / "exec", ignore_errors=True)
+        (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
         (self.folder / "pid").unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Removes what a killed engine has left behind: supervisors, mounts, files."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(self.folder).encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted((m for m in mounts if m.startswith(str(self.folder))), reverse=True):
+            subprocess.run(["umount", "-l", mount], check=False, timeout=30)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -108,7 +121,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
         if left := made.run("ps", "-aq", check=False).stdout.decode().split():
             made.run("rm", "-f", *left, check=False)
         made.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        made.clear()
 
 
 def began(running: AllocatorProcess, token: str, name: str) -> datetime:
@@ -159,16 +172,23 @@ def test_what_ran_comes_back_a_few_at_a_time_in_the_order_it_was(
             running.start()
             token = running.admin()
 
-        def all_are_back() -> list[dict[str, Any]] | None:
-            found = [running.call("GET", f"/v1/{name}", token).json() for name in names]
-            starts = [
-                running.call("GET", f"/v1/{name}:inspect", token).json().get("incarnation")
-                for name in names
-            ]
-            back = all(one["state"] == "READY" for one in found) and set(starts) == {2}
-            return found if back else None
+        def as_they_are() -> list[dict[str, Any]]:
+            query = {"pageSize": "100"}
+            listed = running.call("GET", "/v1/allocations", token, params=query).json()
+            return [one for one in listed["allocations"] if one["name"] in names]
 
-        for one in until(all_are_back, 90):
+        def incarnations() -> list[int]:
+            paths = [f"/v1/{name}:inspect" for name in names]
+            return [running.call("GET", path, token).json().get("incarnation", 0) for path in paths]
+
+        end = time.monotonic() + 120
+        while {one["state"] for one in as_they_are()} != {"READY"} or set(incarnations()) != {2}:
+            states = [
+                (one["state"], one.get("progress"), one.get("stateReason")) for one in as_they_are()
+            ]
+            assert time.monotonic() < end, f"{states} {incarnations()}"
+            time.sleep(0.1)
+        for one in as_they_are():
             assert (one["generation"], one["restartCount"]) == (1, 0), "it counts as no crash"
         assert running.call("GET", f"/v1/{stopped}", token).json()["state"] == "STOPPED"
         times = [began(running, token, name) for name in names]
