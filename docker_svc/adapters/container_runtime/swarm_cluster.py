@@ -237,8 +237,8 @@ class Cluster:
 
     async def _gone(self, path: str) -> None:
         try:
-            async with asked(_SHORT), self._docker._query(path, "DELETE"):  # noqa: SLF001
-                pass
+            async with asked(_SHORT), self._docker._query(path, "DELETE") as answer:  # noqa: SLF001
+                await answer.read()  # else its connection stays open
         except DockerError as error:
             if error.status != 404:
                 raise
