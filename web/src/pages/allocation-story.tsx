@@ -192,9 +192,9 @@ function Coming({
     >
       <Icon name="clock" />
       <span class="grow">
-        <strong>{plannedWords(planned)}</strong>{" "}
+        <strong>{plannedWords(planned)}</strong>
         <span class="muted">
-          {plannedWhy(planned)}, <When time={planned.time} />.
+          , <When time={planned.time} />, {plannedWhy(planned)}.
         </span>
       </span>
       <span class="row wrap">

@@ -25,15 +25,18 @@ export function lazy<Props extends object>(
     const [, setHere] = useState(found !== undefined);
     const [error, setError] = useState<unknown>(undefined);
     useEffect(() => {
-      let gone = false;
-      if (!found) {
-        load()
-          .then((page) => {
-            found = page;
-            if (!gone) setHere(true);
-          })
-          .catch(() => !gone && setError(new Error(MISSING)));
+      // It may have come, ahead, between the drawing of this and now.
+      if (found) {
+        setHere(true);
+        return;
       }
+      let gone = false;
+      load()
+        .then((page) => {
+          found = page;
+          if (!gone) setHere(true);
+        })
+        .catch(() => !gone && setError(new Error(MISSING)));
       return () => {
         gone = true;
       };
