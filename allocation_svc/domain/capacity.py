@@ -63,6 +63,13 @@ class Bounds:
     memory_bytes: int | None = None
     disk_bytes: int | None = None
 
+    def within(self, other: Bounds) -> Bounds:
+        """The lower of each two limits."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in AMOUNTS)
+        return Bounds(
+            *(min((bound for bound in pair if bound is not None), default=None) for pair in pairs)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Overcommit:

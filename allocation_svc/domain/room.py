@@ -21,13 +21,20 @@ class Room:
         quotas: what each role may have.
         roles: of the owner, where it is the owner who asks; None where they are those of the last time.
         capacity: what the node has to give.
+        largest: what a single instance may use there; None where that is not limited besides.
         queue_limit: how many may wait.
     """
 
     quotas: RoleQuotas = NO_QUOTAS
     roles: frozenset[str] | None = None
     capacity: Bounds = NO_BOUNDS
+    largest: Bounds = NO_BOUNDS
     queue_limit: int = 1000
+
+    @property
+    def most(self) -> Bounds:
+        """What one allocation can ever get of the node."""
+        return self.capacity.within(self.largest)
 
 
 ANY_ROOM = Room()

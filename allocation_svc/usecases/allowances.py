@@ -45,6 +45,13 @@ class Allowances:
         """What a node has to give, as it was when it was last asked."""
         return self._overcommit.limits(node.cpu_millis, node.memory_bytes, node.disk_bytes)
 
+    @staticmethod
+    def largest(node: Node) -> Bounds:
+        """What a single instance may use: a container engine refuses limits above what its node has."""
+        if not node.runs_images:
+            return NO_BOUNDS
+        return Overcommit(1.0, 1.0, 0.0).limits(node.cpu_millis, node.memory_bytes, 0)
+
     async def room(self, caller: Caller | None = None, owner: str = "") -> Room:
         """What there is to be had now.
 
@@ -56,13 +63,16 @@ class Allowances:
         """
         own = caller is not None and caller.user and caller.user == owner
         try:
-            capacity = self.capacity(await self._watch.node())
+            node = await self._watch.node()
         except Fault:
-            capacity = NO_BOUNDS
+            capacity = largest = NO_BOUNDS
+        else:
+            capacity, largest = self.capacity(node), self.largest(node)
         return Room(
             quotas=self.quotas,
             roles=caller.roles if caller is not None and own else None,
             capacity=capacity,
+            largest=largest,
             queue_limit=self._queue_limit,
         )
 

@@ -22,7 +22,7 @@ from allocation_svc.domain.faults import (
 )
 from allocation_svc.domain.machine import Machine
 from allocation_svc.domain.quota import Quota
-from allocation_svc.domain.room import NO_BOUNDS, refuse_what_never_fits
+from allocation_svc.domain.room import NO_BOUNDS, Room, refuse_what_never_fits
 from allocation_svc.ports.catalogue import Catalogue
 from allocation_svc.ports.waiting_room import Standing, WaitingRoom
 from allocation_svc.usecases.admission import Admission, needs_of, refuse_if_drained
@@ -87,7 +87,7 @@ class Estimation:
             obstacles.append(_obstacle(fault, lasts=True))
         else:
             needs, resource_class = needs_of(machine, size), size.id
-        obstacles += self._limits(machine, needs, limits, standing, self._allowances.capacity(node))
+        obstacles += self._limits(machine, needs, limits, standing, await self._allowances.room())
         waits = bool(obstacles) and not any(each.lasts or each.own for each in obstacles)
         return Estimate(
             tuple(obstacles),
@@ -104,9 +104,10 @@ class Estimation:
         needs: Amounts,
         quota: Bounds,
         standing: Standing,
-        capacity: Bounds,
+        room: Room,
     ) -> Iterator[Obstacle]:
-        for of_quota, of_capacity in ((quota, NO_BOUNDS), (NO_BOUNDS, capacity)):
+        capacity = room.capacity
+        for of_quota, of_capacity in ((quota, NO_BOUNDS), (NO_BOUNDS, room.most)):
             try:
                 refuse_what_never_fits(needs, of_quota, of_capacity)
             except NeverFits as fault:

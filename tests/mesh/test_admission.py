@@ -25,7 +25,7 @@ from allocator.allocations.v1 import (
 )
 from allocator_process import AllocatorProcess
 
-CAPACITY = len(os.sched_getaffinity(0)) * 1000 * 4
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 COPIED = ("title", "image", "command", "ports", "variables", "probe", "stopGrace", "runAs")
 WIDE = "adm-wide"
 
@@ -61,7 +61,7 @@ def people(running: AllocatorProcess) -> Iterator[dict[str, str]]:
     """Nothing is rented; there is a machine of which only one fits."""
     admin = running.admin()
     running.remove_everything()
-    size = {"cpuMillis": CAPACITY * 6 // 10, "memoryBytes": str(64 << 20), "pids": 64}
+    size = {"cpuMillis": 100, "memoryBytes": str(MEMORY * 6 // 10), "pids": 64}
     running.call(
         "POST", "/v1/resourceClasses", admin, json=size, params={"resourceClassId": "adm-wide"}
     )
@@ -262,7 +262,7 @@ def test_admins_define_resource_classes(running: AllocatorProcess, people: dict[
     stub = resource_class_service_pb2_grpc.ResourceClassServiceStub(running.channel())
     as_admin = [("authorization", f"Bearer {people['admin']}")]
     huge = resource_class_pb2.ResourceClass(
-        title="Huge", cpu_millis=CAPACITY + 1, memory_bytes=64 << 20, pids=64
+        title="Huge", cpu_millis=100, memory_bytes=2 * MEMORY, pids=64
     )
     request = resource_class_service_pb2.CreateResourceClassRequest(
         resource_class=huge, resource_class_id="adm-huge"
@@ -283,8 +283,8 @@ def test_admins_define_resource_classes(running: AllocatorProcess, people: dict[
         )
         never = asks(running, people["ada"], whenFull="WAIT")
         assert (never.status_code, reason(never)) == (400, "NEVER_FITS")
-        changed = running.call("PATCH", path, people["admin"], json={"cpuMillis": 100})
-        assert changed.json()["cpuMillis"] == 100
+        changed = running.call("PATCH", path, people["admin"], json={"memoryBytes": "67108864"})
+        assert changed.json()["memoryBytes"] == "67108864"
         assert changed.json()["title"] == "Huge"
         now = asks(running, people["ada"]).json()
         assert now["resourceClass"] == "adm-huge"

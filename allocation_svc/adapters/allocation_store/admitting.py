@@ -37,7 +37,7 @@ class Admitting:
         """
         begun, room = claim.allocation, claim.room
         quota = quota_rows.bounds_of(connection, begun.owner, room)
-        refuse_what_never_fits(begun.needs, quota, room.capacity)
+        refuse_what_never_fits(begun.needs, quota, room.most)
         self._refuse_too_many_ports(claim.ports)
         queued = replace(begun, state=State.PENDING, admitted=False).holds
         tallies.move(connection, begun.owner, begun.machine, NOTHING_HELD, queued, quota=quota)
@@ -130,7 +130,7 @@ class Admitting:
         claim = queue_rows.claim_of(connection, begun.name)
         if claim is None:
             return None
-        refuse_what_never_fits(begun.needs, NO_BOUNDS, room.capacity)
+        refuse_what_never_fits(begun.needs, NO_BOUNDS, room.most)
         ports, host, stock = _claim_of(claim)
         entered = self.enter(connection, begun, ports, host, stock, room, now)
         queue_rows.leave(connection, begun.name, now, admitted=True)
@@ -164,7 +164,7 @@ class Admitting:
             tallies.move(connection, after.owner, after.machine, before, held)
         else:
             quota = quota_rows.bounds_of(connection, after.owner, room)
-            refuse_what_never_fits(after.needs, quota, room.capacity)
+            refuse_what_never_fits(after.needs, quota, room.most)
             more = held.of_node - before.of_node
             if any(getattr(more, name) > 0 for name in AMOUNTS):
                 queue_rows.refuse_to_overtake(connection, after.machine, 0)

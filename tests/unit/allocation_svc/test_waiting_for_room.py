@@ -15,7 +15,7 @@ from allocation_svc.domain.allocation import Allocation, Desired, Price, State, 
 from allocation_svc.domain.capacity import Amounts, Bounds, Overcommit
 from allocation_svc.domain.decision import decide
 from allocation_svc.domain.facts import Fact
-from allocation_svc.domain.faults import AllocationWaiting, CapacityExhausted
+from allocation_svc.domain.faults import AllocationWaiting, CapacityExhausted, NeverFits
 from allocation_svc.domain.instance import Node
 from allocation_svc.domain.quota import Overrides, RoleQuotas
 from allocation_svc.domain.requests import delete, start, stop
@@ -285,3 +285,11 @@ def test_a_node_gives_away_a_multiple_of_what_it_has_and_what_is_not_known_has_n
     assert Overcommit(4.0, 1.0, 0.0).limits(2000, 0, 10) == Bounds(None, 8000, None, None)
     assert Amounts(1, 500, 0, 0).above(Bounds(None, 499)) == "cpu_millis"
     assert not SMALL.above(Bounds())
+
+
+async def test_a_container_gets_no_more_than_its_node_has(desk: Desk) -> None:
+    desk.watch.seen = replace(desk.watch.seen, runs_images=True, cpu_millis=400)
+    assert (await desk.allowances.room()).most == Bounds(cpu_millis=400)
+    # 1600 thousandths are given away, but an engine refuses one container with 500.
+    with pytest.raises(NeverFits):
+        await desk.rents(waits=True)
