@@ -130,7 +130,11 @@ def test_a_probe_goes_on_as_its_machine_says(
 
 @pytest.mark.parametrize("policy", ["NEVER", "ON_FAILURE", "ALWAYS"])
 def test_what_becomes_of_a_program_is_its_machines_to_say(policy: str) -> None:
-    said = machine_pb2.Machine(name="machines/a", command=["a"], restart_policy=policy)
+    said = machine_pb2.Machine(
+        name="machines/a",
+        command=["a"],
+        restart_policy=machine_pb2.Machine.RestartPolicy.Value(policy),
+    )
     assert machine_of(said).restart_policy.value == policy
     assert machine_of(machine_pb2.Machine(command=["a"])).restart_policy.value == "NEVER"
 
