@@ -42,7 +42,12 @@ _NUMBERS = itertools.count(1)
 
 def room(*, quota: Bounds | None = None, capacity: Bounds | None = None, limit: int = 1000) -> Room:
     """What there is to be had; without limits unless they are given."""
-    return Room(RoleQuotas({"PERSON": quota or Bounds()}), frozenset(), capacity or Bounds(), limit)
+    return Room(
+        RoleQuotas({"PERSON": quota or Bounds()}),
+        frozenset(),
+        capacity or Bounds(),
+        queue_limit=limit,
+    )
 
 
 def a_claim(
