@@ -231,7 +231,9 @@ async def test_a_change_may_bring_another_plan_and_other_secrets(opened: Opened)
     assert remade is not None
     assert await opened.store.plan(kept.name) == (PLAN, b"new")
     assert await opened.store.replace(kept, remaking=Remaking(larger, b"lost")) is None
-    assert await opened.store.plan(kept.name) == (PLAN, b"new"), "who loses the race changes nothing"
+    assert await opened.store.plan(kept.name) == (PLAN, b"new"), (
+        "who loses the race changes nothing"
+    )
 
 
 async def test_one_of_two_writers_of_a_version_wins(opened: Opened) -> None:
