@@ -1,6 +1,6 @@
 """Whatever people do and whatever goes wrong, in whatever order: afterwards everything is as it should be.
 
-Several people rent, stop, start, restart and remove, while the allocator is killed and the engine is
+Several people rent, wait for room, stop, start, restart, cancel and remove, while the allocator is killed and the engine is
 away, slow, refuses, does things and does not say so, loses containers, or says that there are none. The
 allocator is the real one, in a process of its own; only the engine is made up. Then it settles, and
 what people see, what the store has and what the engine runs must agree.
@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,9 @@ from hypothesis.stateful import (
 
 from tests.faults.reconciliation_host import leased_ports, until
 
-RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "4"))
+RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "3"))
 SETTLED = 60.0
+STOCK = 4
 # What a person may be told while things go wrong; never that there is a bug.
 EXPECTED = {200, 400, 409, 429, 503, 504}
 QUICK = {
@@ -48,6 +51,7 @@ MACHINE = {
     "ports": [{"number": 80, "protocol": "TCP"}],
     "volumes": [{"path": "/data", "sizeMib": 1}],
     "stopGrace": "1s",
+    "stock": STOCK,
 }
 PEOPLE = st.integers(0, 2)
 ONE = st.integers(0, 1_000_000)
@@ -140,14 +144,15 @@ class History(RuleBasedStateMachine):
             self.rent(person)
         assert len(self.rented) == len(people)
 
-    @rule(person=PEOPLE)
-    def rent(self, person: int) -> None:
+    @rule(person=PEOPLE, when_full=st.sampled_from(["REFUSE", "WAIT"]))
+    def rent(self, person: int, when_full: str = "REFUSE") -> None:
         """Somebody rents."""
-        body = {"machine": "machines/model"}
-        if (made := self.ask(person, "POST", "/v1/allocations", json=body)) is not None:
+        body, query = {"machine": "machines/model"}, {"whenFull": when_full}
+        made = self.ask(person, "POST", "/v1/allocations", json=body, params=query)
+        if made is not None:
             self.rented.append((person, made["name"]))
 
-    @rule(which=ONE, verb=st.sampled_from(["start", "stop", "restart"]))
+    @rule(which=ONE, verb=st.sampled_from(["start", "stop", "restart", "cancel"]))
     def ask_for(self, which: int, verb: str) -> None:
         """Somebody asks for another state."""
         for person, name in self.chosen(which):
@@ -244,13 +249,13 @@ class History(RuleBasedStateMachine):
     # What must be so afterwards
 
     def rests(self, person: int, name: str) -> dict[str, Any] | None:
-        """An allocation, once it is what its owner asked for, or has failed."""
+        """An allocation, once it is what its owner asked for, waits for room, or has failed."""
         found = self.ask(person, "GET", f"/v1/{name}")
         if found is None:
             return None
         state, desired = found["state"], found["desiredState"]
         at_rest = {
-            "RUNNING": ("READY", "FAILED"),
+            "RUNNING": ("READY", "FAILED", "PENDING"),
             "STOPPED": ("STOPPED", "FAILED"),
             "DELETED": ("DELETED",),
         }
@@ -265,7 +270,7 @@ class History(RuleBasedStateMachine):
                 return len(running) == 1 and len(there) == 1 and self.answers(found)
             case "STOPPED":
                 return not running and len(there) <= 1
-            case "DELETED":
+            case "DELETED" | "PENDING":
                 return not there
             case _:
                 return len(there) <= 1
@@ -289,13 +294,8 @@ class History(RuleBasedStateMachine):
             stranger.close()
         for person, name in self.rented:
             until(lambda p=person, n=name: self.is_settled(p, n), SETTLED)
-        live = [
-            found
-            for person, name in self.rented
-            if (found := self.rests(person, name)) and found["state"] != "DELETED"
-        ]
-        data_dir = self.world.running.data_dir
-        assert sorted(leased_ports(data_dir)) == sorted(one["port"] for one in live)
+        until(self.nobody_waits_for_what_is_free, SETTLED)
+        assert self.leased() == self.shown_ports()
         assert self.engine.doubled == []
         for person, name in self.rented:
             until(lambda p=person, n=name: self.ask(p, "DELETE", f"/v1/{n}") is not None, SETTLED)
@@ -303,8 +303,49 @@ class History(RuleBasedStateMachine):
             until(lambda p=person, n=name: self.is_settled(p, n), SETTLED)
         until(lambda: not self.engine.containers, SETTLED)
         until(lambda: not self.engine.volumes, SETTLED)
-        assert leased_ports(data_dir) == []
+        assert self.leased() == []
+        assert self.counted() == []
+        for person, name in self.rented:
+            self.adds_up(person, name)
         assert self.engine.unknown == []
+
+    def nobody_waits_for_what_is_free(self) -> bool:
+        """Whether those who wait do so because there is no room."""
+        live = [found for found in self.live() if found["state"] == "PENDING"]
+        return not live or len(self.live()) - len(live) == STOCK
+
+    def live(self) -> list[dict[str, Any]]:
+        """The allocations that are not history."""
+        found = [self.ask(person, "GET", f"/v1/{name}") for person, name in self.rented]
+        return [one for one in found if one and one["state"] != "DELETED"]
+
+    def leased(self) -> list[int]:
+        """The ports that the store has leased."""
+        return sorted(leased_ports(self.world.running.data_dir))
+
+    def shown_ports(self) -> list[int]:
+        """The ports that people are shown."""
+        return sorted(one["port"] for one in self.live() if one["port"])
+
+    def counted(self) -> list[Any]:
+        """What is counted as taken, by whom and of what."""
+        file = self.world.running.data_dir / "allocations.sqlite3"
+        with closing(sqlite3.connect(file)) as store:
+            return store.execute(
+                "SELECT * FROM tallies WHERE used OR cpu_millis OR memory_bytes OR disk_bytes"
+            ).fetchall()
+
+    def adds_up(self, person: int, name: str) -> None:
+        """Its usage is its life, to the millisecond."""
+        gone = self.ask(person, "GET", f"/v1/{name}")
+        told = self.ask(person, "GET", f"/v1/{name}/usage")
+        assert gone is not None
+        assert told is not None
+        ended, began = (datetime.fromisoformat(gone[key]) for key in ("deleteTime", "createTime"))
+        life = round((ended - began).total_seconds() * 1000)
+        spans = [kind["duration"] for kind in told["total"]["kinds"]]
+        parts = [round(float(span.removesuffix("s")) * 1000) for span in spans]
+        assert sum(parts) == life, (gone, told)
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +355,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made.close()
 
 
-@pytest.mark.timeout(300 + 60 * RUNS)
+@pytest.mark.timeout(600 + 120 * RUNS)
 def test_whatever_happens_it_settles_and_nothing_is_left(world: World) -> None:
     History.world = world
     run_state_machine_as_test(
