@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import io
 import json
 import re
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,7 +41,11 @@ class Walk:
         person = self._accounts(admin)
         self._second_factor(person)
         self._catalogue(admin, person)
+        self._invitations(admin)
+        self._nodes(admin)
         rented = self._renting(person)
+        kept = self._classes_and_quotas(admin, person)
+        self._volumes(person, kept)
         self._feed(person)
         self._notices(person)
         self._history(admin, person, rented)
@@ -159,7 +165,23 @@ class Walk:
         self.call("DeleteUser_2", self.running.person("leaver@example.net"), user="users/me")
         self.call("ListUsers", admin)
 
+    def _invitations(self, admin: str) -> None:
+        call = self.call
+        call("GetSignUpPolicy")
+        invitation = {"title": "Walkers", "maxUses": 2}
+        made = call("CreateInvitation", admin, invitation)["name"]
+        call("ListInvitations", admin)
+        call("GetInvitation", admin, invitation=made)
+        call("DeleteInvitation", admin, invitation=made)
+
     # what they rent
+
+    def _nodes(self, admin: str) -> None:
+        call = self.call
+        node = self.until(lambda: call("ListNodes", admin).get("nodes"))[0]["name"]
+        call("GetNode", admin, node=node)
+        call("DrainNode", admin, {"reason": "New disks."}, node=node)
+        call("ActivateNode", admin, {}, node=node)
 
     def _catalogue(self, admin: str, person: str) -> None:
         call, machine = self.call, "machines/walked"
@@ -197,12 +219,82 @@ class Walk:
         self.stream("FollowConsole", person, allocation=name)
         call("RestartAllocation", person, {}, allocation=name)
         wait(person, name, "READY")
+        call("RecreateAllocation", person, {}, allocation=name)
+
+        def made_anew() -> bool:
+            return bool(wait(person, name, "READY")["generation"] == 2)
+
+        self.until(made_anew)
+        for operation in ("GetAllocationUsage", "DownloadArchive"):
+            call(operation, person, allocation=name)
         call("StopAllocation", person, {}, allocation=name)
         wait(person, name, "STOPPED")
         call("StartAllocation", person, {}, allocation=name)
         wait(person, name, "READY")
         call("DeleteAllocation", person, allocation=name)
+        call("DownloadUsageReport", person, query="?format=JSON")
         return name
+
+    def _classes_and_quotas(self, admin: str, person: str) -> str:
+        """One allocation runs, so another, which needs all the memory of the node, has to wait.
+
+        Returns:
+            The name of a volume that the first one has left.
+        """
+        call, made = self.call, {"resourceClass": "resourceClasses/walked-all"}
+        [node, *_] = call("ListNodes", admin)["nodes"]
+        size = {"cpuMillis": 100, "memoryBytes": "6291456", "pids": 64}
+        call("CreateResourceClass", admin, size, query="?resourceClassId=walked-all")
+        call("ListResourceClasses", person)
+        call("GetResourceClass", person, **made)
+        call("UpdateResourceClass", admin, {"memoryBytes": node["memoryBytes"]}, **made)
+        machine = self._published(admin, "walked-all", resourceClass="walked-all")
+        user = call("GetUser", person, user="users/me")["name"]
+        quota = call("GetQuota", person, user="users/me")
+        more = {"overrides": {"memoryBytes": "-1"}, "etag": quota["etag"]}
+        call("UpdateQuota", admin, more, user=user)
+
+        volumes = [{"path": "/data", "sizeMib": 16}]
+        small = self._published(admin, "walked-small", resourceClass="nano", volumes=volumes)
+        first = call("CreateAllocation", person, {"machine": small})
+        self.running.wait(person, first["name"], "READY")
+        estimate = call("EstimateAllocation", person, {"machine": machine})
+        assert estimate["canEverRun"], estimate
+        asked = {"machine": machine}
+        waits = call("CreateAllocation", person, asked, query="?whenFull=WAIT")["name"]
+        call("PrioritizeAllocation", admin, {"position": 1}, allocation=waits)
+        call("CancelAllocation", person, {}, allocation=waits)
+        call("GetMachineUsage", admin, machine=small)
+        call("DeleteAllocation", person, query="?keepVolumes=true", allocation=first["name"])
+        self.running.wait(person, first["name"], "DELETED")
+        call("RetireMachine", admin, {}, machine=machine)
+        call("DeleteMachine", admin, machine=machine)
+        call("DeleteResourceClass", admin, **made)
+        return str(first["volumes"][0]["volume"])
+
+    def _published(self, admin: str, machine: str, **more: Any) -> str:
+        body = {"title": "Walked", "image": "busybox:latest", "command": ["sleep", "600"], **more}
+        self.call("CreateMachine", admin, body, query=f"?machineId={machine}")
+        self.call("PublishMachine", admin, {}, machine=machine)
+        return f"machines/{machine}"
+
+    def _volumes(self, person: str, kept: str) -> None:
+        """Downloads what was kept, changes it, uploads something, and removes both."""
+        call = self.call
+        call("ListVolumes", person)
+
+        def detached() -> bool:
+            return bool(call("GetVolume", person, volume=kept)["state"] == "DETACHED")
+
+        self.until(detached)
+        call("UpdateVolume", person, {"displayName": "walked"}, volume=kept)
+        call("DownloadVolume", person, volume=kept)
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo("note"))
+        made = call("UploadVolume", person, content=out.getvalue(), query="?path=/data")["name"]
+        for volume in (kept, made):
+            call("DeleteVolume", person, volume=volume)
 
     # what they say of it
 

@@ -388,9 +388,11 @@ def _problem_response(description: str) -> dict[str, Any]:
 
 
 def _singular(collection: str) -> str:
-    """`machine` of `machines`, `entry` of `entries`: the contract's collections are in English."""
+    """`machine` of `machines`, `entry` of `entries`, `class` of `classes`: collections are in English."""
     if collection.endswith("ies"):
         return f"{collection[:-3]}y"
+    if collection.endswith("sses"):
+        return collection[:-2]
     return collection.removesuffix("s")
 
 

@@ -10,7 +10,11 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from allocator.allocations.v1 import allocation_pb2, allocation_service_pb2
+from allocator.allocations.v1 import (
+    allocation_pb2,
+    allocation_service_pb2,
+    resource_class_service_pb2,
+)
 from allocator.consoles.v1 import console_service_pb2
 from allocator.machines.v1 import machine_pb2, machine_service_pb2
 from allocator.users.v1 import session_service_pb2, user_pb2, user_service_pb2
@@ -117,6 +121,20 @@ def test_the_pattern_of_a_name_is_that_of_the_paths_last_segment() -> None:
             assert re.fullmatch(pattern, "redis-7")
             assert not re.fullmatch(pattern, "machines/redis")
             assert not re.fullmatch(pattern, "Redis")
+
+
+def test_a_parameter_is_named_as_one_of_its_collection() -> None:
+    methods = [
+        method
+        for service in resource_class_service_pb2.DESCRIPTOR.services_by_name.values()
+        for method in methods_of(service)
+    ]
+    made = json.loads(document_bytes(methods, title="API", version="1"))
+    assert set(made["paths"]) == {
+        "/v1/resourceClasses",
+        "/v1/resourceClasses/{resourceClass}",
+    }
+    assert "/v1/machines/{machine}" in DOCUMENT["paths"]
 
 
 def test_streams_are_event_streams_and_lines() -> None:

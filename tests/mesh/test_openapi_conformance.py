@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tarfile
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -70,6 +72,16 @@ def real_names(running: AllocatorProcess, token: str, admin: str) -> dict[str, l
         json={"title": "Fuzzed", "command": ["sleep", "60"], "image": "busybox"},
     )
     rented = running.rent(token or admin, "ticker")["name"]
+    size = {"cpuMillis": 100, "memoryBytes": "6291456", "pids": 64}
+    running.call("POST", f"/v1/resourceClasses?resourceClassId={machine}", admin, json=size)
+    invited = running.call("POST", "/v1/invitations", admin, json={"maxUses": 9}).json()["name"]
+    empty = bytes(tarfile.BLOCKSIZE * 2)
+    sent = running.call("POST", "/v1/volumes:upload", token or admin, content=empty)
+    assert sent.status_code == 200, sent.text
+    until = time.monotonic() + 20
+    while not (nodes := running.call("GET", "/v1/nodes", admin).json()["nodes"]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
     return {
         "user": [scratch.partition("/")[2]],
         "machine": [machine],
@@ -83,6 +95,10 @@ def real_names(running: AllocatorProcess, token: str, admin: str) -> dict[str, l
         "webhook": ["aaaaaaaaaaaa"],
         "delivery": ["aaaaaaaaaaaa"],
         "deadLetter": ["1"],
+        "invitation": [invited.partition("/")[2]],
+        "node": [nodes[0]["name"].partition("/")[2]],
+        "resourceClass": [machine],
+        "volume": [sent.json()["name"].partition("/")[2]],
     }
 
 
