@@ -20,6 +20,8 @@ _RESOURCES: Mapping[tuple[str, str], tuple[str, Callable[[Mapping[str, Any]], st
     ("users", "users"): ("users", lambda row: _named("users", row["id"])),
     ("machines", "machines"): ("machines", lambda row: _named("machines", row["name"])),
     ("allocations", "allocations"): ("allocations", lambda row: _named("allocations", row["name"])),
+    ("allocations", "nodes"): ("nodes", lambda row: _named("nodes", row["name"])),
+    ("allocations", "volumes"): ("volumes", lambda row: _named("volumes", row["name"])),
     # A feed has the key of its machine.
     ("feed", "feeds"): ("feed", lambda row: str(row["machine"])),
 }

@@ -31,6 +31,8 @@ from tests.sql_places import SQL_ENGINES
 PATIENCE = 60.0
 SHELF = "tests.unit.chassis_sql.shelf_schema"
 SCHEMAS = ["user_svc.schema", "notifier.schema", "allocation_svc.schema"]
+COUNTED_ANEW = {"tallies"}
+"""Tables that a migration makes from others: what is in them without those does not stay."""
 
 OPENS = """
 import asyncio, sys
@@ -127,7 +129,7 @@ async def test_the_first_release_is_migrated_with_all_that_it_holds(
     # As they were then: since then tables and columns have come.
     first = sa.MetaData()
     await old.read(first.reflect)
-    held = [t for t in first.sorted_tables if t.name != "alembic_version"]
+    held = [t for t in first.sorted_tables if t.name not in {"alembic_version", *COUNTED_ANEW}]
     for table in held:
         await old.write(lambda conn, t=table: conn.execute(sa.insert(t), a_row(t)))
     before = {t.name: await old.read(lambda c, t=t: c.execute(sa.select(t)).all()) for t in held}

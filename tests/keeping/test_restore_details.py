@@ -28,6 +28,7 @@ from tests.keeping.former_installation import (
     STOPPED,
     STORES,
     columns,
+    fill_what_is_empty,
     make_former,
     revision,
     tables,
@@ -51,6 +52,7 @@ def present(tmp_path: Path) -> Path:
     """At the newest revisions."""
     folder = make_former(tmp_path / "present")
     migrate(at(folder), backups=None, wait=0)
+    fill_what_is_empty(folder)
     return folder
 
 
@@ -167,6 +169,9 @@ def test_what_the_bus_heard_after_its_owner_was_read_is_put_back(
     present: Path, tmp_path: Path
 ) -> None:
     """As if all of it had happened between reading the store and reading the bus."""
+    with closing(sqlite3.connect(present / "allocations.sqlite3")) as rows, rows:
+        for table in ("nodes", "volumes"):
+            rows.execute(f"UPDATE {table} SET name = '{table}/here', version = 3")
     [row] = [r for r in tables(present / "allocations.sqlite3")["allocations"] if r[0] == STOPPED]
     version = int(row[6])  # type: ignore[call-overload]
     newer = {"version": str(version + 1)}
@@ -176,6 +181,11 @@ def test_what_the_bus_heard_after_its_owner_was_read_is_put_back(
         Record(state_topic("machines"), "machines/greeter", b"", {"version": "9"}),
         Record(state_topic("allocations"), "allocations/notyet1", b"ghost", {"version": "1"}),
         Record(state_topic("machines"), "machines/gone", b"", {"version": "3"}),
+        Record(state_topic("nodes"), "nodes/here", b"later", {"version": "4"}),
+        Record(facts_topic("nodes"), "nodes/here", b"later fact", {"version": "4"}),
+        Record(facts_topic("volumes"), "volumes/here", b"fact", {"version": "3"}),
+        Record(state_topic("volumes"), "volumes/here", b"", {"version": "4"}),
+        Record(state_topic("volumes"), "volumes/notyet", b"ghost", {"version": "1"}),
     ]
     asyncio.run(publish(present, late))
     new_archive(at(present), tmp_path / "a.tar.gz")
@@ -185,12 +195,16 @@ def test_what_the_bus_heard_after_its_owner_was_read_is_put_back(
         (row[1], row[2], row[3]): json.loads(str(row[4]))
         for row in tables(there / "bus.sqlite3")["records"]
     }
-    first, fact, ended, ghost, gone = ((r.topic, r.key, r.value) for r in late)
+    first, fact, ended, ghost, gone, *others = ((r.topic, r.key, r.value) for r in late)
     assert records[first]["version"] == str(version), "it is put right by the owner's next change"
     assert fact not in records, "a fact that has not happened"
     assert ended not in records, "the end of what is there"
     assert ghost not in records, "what nobody has made"
     assert gone in records, "the end of what is not there"
+    node, node_fact, volume_fact, volume_ended, volume_ghost = others
+    assert records[node]["version"] == "3"
+    assert volume_fact in records
+    assert not {node_fact, volume_ended, volume_ghost} & set(records)
 
 
 async def publish(folder: Path, records: list[Record]) -> None:
@@ -309,7 +323,8 @@ def test_rows_come_in_pages_whatever_their_key(present: Path, tmp_path: Path) ->
     """More than a page, by a key of one column and by one of three."""
     with closing(sqlite3.connect(present / "allocations.sqlite3")) as rows, rows:
         rows.executemany(
-            "INSERT INTO tallies VALUES (?, ?)", ((f"users/{n}", n) for n in range(5000))
+            "INSERT INTO tallies (subject, used) VALUES (?, ?)",
+            ((f"users/of-many-{n}", n) for n in range(5000)),
         )
         rows.executemany(
             "INSERT INTO port_leases VALUES (?, ?, ?, '', NULL)",

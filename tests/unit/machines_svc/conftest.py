@@ -53,6 +53,8 @@ class Engine:
 
     EnsureInstance = StartInstance = StopInstance = RestartInstance = RemoveInstance = _unused
     GetInstance = ListInstances = WatchInstances = ReadLog = FollowLog = FollowStats = _unused
+    GetActivity = ListVolumes = MeasureVolumes = RemoveVolume = ExportVolume = ImportVolume = _unused
+    ListNodes = DrainNode = ActivateNode = _unused
 
 
 @dataclass
