@@ -93,11 +93,27 @@ def grow_around(running: Visitor, ada: str, bob: str, endpoint: HttpEndpoint) ->
     scopes = ["allocations:read"]
     token = done(running, "POST", "/v1/accessTokens", bob, title="CI", scopes=scopes)["token"]
 
+    _grow_limits(running, bob)
+
     carol = running.person(CAROL)
     secret = done(running, "POST", "/v1/users/me:enrollTotp", carol, password=PASSWORD)["secret"]
     code = pyotp.TOTP(secret).now()
     codes = done(running, "POST", "/v1/users/me:confirmTotp", carol, totpCode=code)["recoveryCodes"]
     return Around(token, secret, codes, webhook["name"], webhook["secret"])
+
+
+def _grow_limits(running: Visitor, bob: str) -> None:
+    """Has the admin say who may come, and how much there is for whom."""
+    admin = running.admin()
+    done(running, "POST", "/v1/invitations", admin, title="The team", maxUses=3)
+    bobs = done(running, "GET", "/v1/users/me", bob)["name"]
+    limits = {"name": f"{bobs}/quota", "overrides": {"instances": 7}}
+    done(running, "PATCH", f"/v1/{bobs}/quota", admin, **limits)
+    size = {"title": "Tiny", "cpuMillis": 100, "memoryBytes": str(64 << 20), "pids": 32}
+    made = running.call(
+        "POST", "/v1/resourceClasses", admin, params={"resourceClassId": "tiny"}, json=size
+    )
+    assert made.status_code == 200, made.text
 
 
 def seen_around(running: Visitor, bob: str, admin: str, gone: str) -> dict[str, Any]:
@@ -141,6 +157,9 @@ def seen_around(running: Visitor, bob: str, admin: str, gone: str) -> dict[str, 
         "access tokens": [
             {name: value for name, value in one.items() if name != "lastUseTime"} for one in tokens
         ],
+        "invitations": done(running, "GET", "/v1/invitations", admin)["invitations"],
+        "quota": done(running, "GET", "/v1/users/me/quota", bob),
+        "sizes": done(running, "GET", "/v1/resourceClasses", bob)["resourceClasses"],
         "timeline": timeline,
         "audit": done(
             running, "GET", "/v1/auditEvents", admin, filter='resource = "machines/greeter"'

@@ -53,7 +53,9 @@ class Engine:
 
     EnsureInstance = StartInstance = StopInstance = RestartInstance = RemoveInstance = _unused
     GetInstance = ListInstances = WatchInstances = ReadLog = FollowLog = FollowStats = _unused
-    GetActivity = ListVolumes = MeasureVolumes = RemoveVolume = ExportVolume = ImportVolume = _unused
+    GetActivity = ListVolumes = MeasureVolumes = RemoveVolume = ExportVolume = ImportVolume = (
+        _unused
+    )
     ListNodes = DrainNode = ActivateNode = _unused
 
 
