@@ -62,6 +62,13 @@ def fuzzed(request, tmp_path_factory) -> Iterator[tuple[AllocatorProcess, int]]:
 
 def real_names(running: AllocatorProcess, token: str, admin: str) -> dict[str, list[str]]:
     """Names that lead somewhere, for the parameters of paths; nobody else lives by them."""
+    until = time.monotonic() + 20
+    while not (nodes := running.call("GET", "/v1/nodes", admin).json()["nodes"]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    # The requests of an admin before may have drained it.
+    activated = running.call("POST", f"/v1/{nodes[0]['name']}:activate", admin, json={})
+    assert activated.status_code == 200, activated.text
     stranger = running.person(f"scratch-{zlib.crc32(token.encode())}@example.org")
     scratch = running.call("GET", "/v1/users/me", stranger).json()["name"]
     machine = f"fuzzed-{zlib.crc32(token.encode())}"
@@ -78,10 +85,6 @@ def real_names(running: AllocatorProcess, token: str, admin: str) -> dict[str, l
     empty = bytes(tarfile.BLOCKSIZE * 2)
     sent = running.call("POST", "/v1/volumes:upload", token or admin, content=empty)
     assert sent.status_code == 200, sent.text
-    until = time.monotonic() + 20
-    while not (nodes := running.call("GET", "/v1/nodes", admin).json()["nodes"]):
-        assert time.monotonic() < until
-        time.sleep(0.05)
     return {
         "user": [scratch.partition("/")[2]],
         "machine": [machine],
