@@ -91,9 +91,18 @@ def test_a_backup_was_made_before_and_brings_the_former_state_back(
     for name in set(STORES) - {"bus", "broker", "notifications"}:
         restored = columns(there / f"{name}.sqlite3")
         for table, rows in before[name].items():
-            # Columns may have come since.
+            # Columns, and members of documents, may have come since.
             then = list(rows[0]) if rows else []
             found = [{column: row[column] for column in then} for row in restored[table]]
+            if table == "tallies":
+                # Counted anew, of each node too.
+                found = [row for row in found if not str(row["subject"]).startswith("nodes/")]
+            if table == "allocations":
+                for row, old in zip(found, rows, strict=True):
+                    before_it = json.loads(str(old["document"]))
+                    now = json.loads(str(row["document"]))
+                    assert {**now, **before_it} == now
+                    row["document"] = old["document"]
             assert found == rows, (name, table)
     people = columns(there / "users.sqlite3")["users"]
     assert {(row["verified"], row["email_verified"], row["phone_verified"]) for row in people} == {
