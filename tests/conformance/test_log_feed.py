@@ -60,7 +60,9 @@ class Docker:
     # The contract has more; a feed asks for none of it.
     EnsureInstance = GetInstance = GetNode = ListInstances = RemoveInstance = ReadLog
     RestartInstance = StartInstance = StopInstance = ReadLog
-    PullImage = WatchInstances = FollowLog
+    ActivateNode = DrainNode = GetActivity = ListNodes = ReadLog
+    ImportVolume = ListVolumes = MeasureVolumes = RemoveVolume = ReadLog
+    ExportVolume = PullImage = WatchInstances = FollowLog
 
 
 @pytest.fixture
