@@ -19,19 +19,6 @@ MESH = [
 Opening = Callable[[str], AllocatorProcess | MeshProcesses]
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Brings the tests of a kind together: one kind runs at a time, and is started once."""
-    items.sort(key=_kind)
-
-
-def _kind(item: pytest.Item) -> str:
-    if "installation" not in getattr(item, "fixturenames", ()):
-        return ""
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    return str(params.get("running") or params.get("embedded") or "process")
-
-
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory) -> Iterator[Opening]:
     """Starts an allocator of a kind, and ends the one of another kind that ran before."""

@@ -278,6 +278,10 @@ def test_who_stands_still_is_ended_and_takes_no_place(quick: AllocatorProcess) -
     while upload(quick, token, tar_of(a=b"x"), sizeLimitMib="1").status_code != 200:
         assert time.monotonic() < until
         time.sleep(0.1)
+    stalled = {"filter": "state = UPLOADING"}
+    while quick.call("GET", "/v1/volumes", token, params=stalled).json()["volumes"]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
     release.set()
     for thread in threads:
         thread.join(timeout=20)

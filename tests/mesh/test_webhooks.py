@@ -25,6 +25,8 @@ def allocator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllocatorPro
         ALLOCATOR_NOTIFIER_WEBHOOK_ALLOW_PRIVATE="true",
         ALLOCATOR_NOTIFIER_WEBHOOK_FIRST_PAUSE_SECONDS="0.2",
         ALLOCATOR_NOTIFIER_WEBHOOKS_EACH="3",
+        # One person does here what many would.
+        ALLOCATOR_NOTIFIER_WEBHOOK_CALLS_AT_ONCE="1000",
     )
     yield running.start()
     running.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import replace
@@ -39,7 +40,9 @@ def kill(installation: Installation, key: InstanceKey) -> None:
     assert shim is not None
     below = descendants(shim.pid)
     for pid in (shim.pid, *below):
-        os.kill(pid, signal.SIGKILL)
+        # Some end with the one above them.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 async def ended_with_host(installation: Installation, key: InstanceKey) -> bool:
