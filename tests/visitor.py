@@ -114,7 +114,7 @@ class Visitor:
                 found = re.search(r"\b(\d{6})\b", body.get_content() if body else "")
                 if found and any(to.addr_spec == email for to in mail["To"].addresses):
                     return found[1]
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise AssertionError(f"no code was mailed to {email} within {within} s")
 
     def rent(self, token: str, machine: str, **variables: str) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class Visitor:
             found = answer.json()
             if found["state"] in states:
                 return found
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise AssertionError(f"{name} is not {states} after {within} s but {found}")
 
     def remove_everything(self) -> None:

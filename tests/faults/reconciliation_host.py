@@ -56,7 +56,7 @@ def until(what: Callable[[], Any], within: float = 30.0) -> Any:
     end = time.monotonic() + within
     while not (answer := what()):
         assert time.monotonic() < end, f"still {answer!r} after {within} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return answer
 
 

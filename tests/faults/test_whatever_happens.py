@@ -34,7 +34,7 @@ from hypothesis.stateful import (
 
 from tests.faults.reconciliation_host import leased_ports, until
 
-RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "3"))
+RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "2"))
 SETTLED = 60.0
 STOCK = 4
 # What a person may be told while things go wrong; never that there is a bug.

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from allocator.machines.v1 import machine_service_pb2, machine_service_pb2_grpc
+from allocator_process import AllocatorProcess
 from pictures import png
 from visitor import Visitor
 
@@ -252,12 +253,11 @@ def test_what_is_rented_most_is_counted_and_a_newer_version_is_told(running: Vis
         running.wait(ada, one["name"], "DELETED")
 
 
-def test_the_catalogue_by_the_command_line(running: Visitor, tmp_path: Path) -> None:
+def test_the_catalogue_by_the_command_line(embedded: AllocatorProcess, tmp_path: Path) -> None:
     environment = {
-        **running.environment,  # type: ignore[attr-defined]
+        **embedded.environment,
         "XDG_CONFIG_HOME": str(tmp_path),
-        "ALLOCATOR_CLI_SERVER": f"https://{running.grpc}" if running.ca else running.grpc,
-        "ALLOCATOR_CLI_CA": str(running.ca or ""),
+        "ALLOCATOR_CLI_SERVER": embedded.grpc,
     }
 
     def allocctl(*arguments: str, fails: bool = False) -> str:
@@ -272,7 +272,7 @@ def test_the_catalogue_by_the_command_line(running: Visitor, tmp_path: Path) -> 
         assert (done.returncode != 0) == fails, (arguments, done.stdout, done.stderr)
         return done.stdout + done.stderr
 
-    allocctl("login", "--admin-file", str(running.admin_file))
+    allocctl("login", "--admin-file", str(embedded.admin_file))
     assert "redis" in allocctl("machines", "-q", "key val")
     assert "REDIS_PASSWORD" in allocctl("machines", "redis")
     assert "postgres" not in allocctl("machines", "--filter", "tags : nosql")
@@ -294,7 +294,7 @@ def test_the_catalogue_by_the_command_line(running: Visitor, tmp_path: Path) -> 
     assert "is retired" in allocctl("machines", "retire", name)
     assert '"$schema"' in allocctl("machines", "schema")
     for one in (name, f"{name}-too"):
-        running.call("DELETE", f"/v1/machines/{one}", running.admin())
+        embedded.call("DELETE", f"/v1/machines/{one}", embedded.admin())
 
 
 def test_an_answer_from_the_cache_says_so_and_none_outlives_a_change(running: Visitor) -> None:
