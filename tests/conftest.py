@@ -12,8 +12,8 @@ from xdist.scheduler import LoadScopeScheduling
 # So that tests of every folder can import `allocator_process`.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-_KINDS = ("mesh-docker", "mesh", "docker", "process")
-_KIND = re.compile(r"^tests/mesh/.*\[(?:.*?-)??(mesh-docker|mesh|docker|process)\]$")
+_KINDS = ("mesh-docker", "mesh-process", "docker", "process")
+_KIND = re.compile(r"^tests/mesh/.*\[(?:.*?-)??(mesh-docker|mesh-process|docker|process)\]$")
 # What takes long begins first, or one worker would be at it when all others have nothing to do.
 _LONG = (
     "tests/mesh/test_openapi_conformance.py",

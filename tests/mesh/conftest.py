@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,13 +10,17 @@ from allocator_process import AllocatorProcess
 from mesh_processes import MeshProcesses
 
 EMBEDDED = ["process", pytest.param("docker", marks=pytest.mark.real_docker)]
+# Processes are for one machine: where services are apart, instances are containers, as a rule.
 MESH = [
-    pytest.param("mesh", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
     pytest.param(
         "mesh-docker",
         marks=[pytest.mark.real_mesh, pytest.mark.real_docker, pytest.mark.timeout(300)],
     ),
 ]
+if os.environ.get("ALLOCATOR_TEST_KINDS") == "all":
+    MESH.append(
+        pytest.param("mesh-process", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)])
+    )
 Opening = Callable[[str], AllocatorProcess | MeshProcesses]
 
 

@@ -36,7 +36,10 @@ from websockets.exceptions import ConnectionClosed
 @pytest.fixture(
     params=[
         "process",
-        pytest.param("mesh", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
+        pytest.param(
+            "mesh-docker",
+            marks=[pytest.mark.real_mesh, pytest.mark.real_docker, pytest.mark.timeout(300)],
+        ),
     ]
 )
 def running(request, installation) -> AllocatorProcess | MeshProcesses:

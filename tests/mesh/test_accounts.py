@@ -28,7 +28,10 @@ def reason(answer: httpx2.Response) -> str:
 @pytest.fixture(
     params=[
         "process",
-        pytest.param("mesh", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
+        pytest.param(
+            "mesh-docker",
+            marks=[pytest.mark.real_mesh, pytest.mark.real_docker, pytest.mark.timeout(300)],
+        ),
     ]
 )
 def running(request, installation) -> AllocatorProcess | MeshProcesses:
