@@ -338,7 +338,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.real_disk
 def test_a_full_disk_is_told_and_does_no_damage(small_disk: Path) -> None:
-    running = AllocatorProcess(small_disk / "data", **QUICK)
+    # What is full here is filled by others: no more is promised than there is, or none could be rented.
+    running = AllocatorProcess(
+        small_disk / "data", ALLOCATOR_ALLOCATION_CAPACITY_DISK_OVERCOMMIT="0", **QUICK
+    )
     running.start()
     try:
         admin = running.admin()
