@@ -45,14 +45,6 @@ class Amounts:
 AMOUNTS = tuple(field.name for field in fields(Amounts))
 """The names of the amounts, in their order."""
 
-IN_WORDS = {
-    "instances": "allocations",
-    "cpu_millis": "processor",
-    "memory_bytes": "memory",
-    "disk_bytes": "disk",
-}
-"""What people call the amounts."""
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

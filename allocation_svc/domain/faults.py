@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allocation_svc.domain.capacity import IN_WORDS
+from allocation_svc.domain.spoken import KINDS, quantity
 from chassis.faults import (
     AlreadyExists,
     Exhausted,
@@ -155,13 +155,15 @@ class QuotaExceeded(Exhausted):
             used: what they have; None for all that they may.
         """
         has = limit if used is None else used
-        what = IN_WORDS[amount]
         if amount == "instances":
             message = f"You have {has} allocations, as many as you may"
             if has < limit:
                 message = f"You may have {limit} allocations"
         else:
-            message = f"You use {has} of the {limit} {amount} of {what} that you may"
+            message = (
+                f"You use {quantity(amount, has)} of the {quantity(amount, limit)} of "
+                f"{KINDS[amount]} that you may"
+            )
         super().__init__(
             f"{message}; stop or remove one, or ask an admin for more."
             if amount in ("cpu_millis", "memory_bytes")
@@ -215,7 +217,7 @@ class CapacityExhausted(Exhausted):
     def __init__(self, amount: str, retry_after: float = 60.0) -> None:
         """Says of what, as in `capacity.AMOUNTS`, and when to try again, in seconds."""
         super().__init__(
-            f"There is not enough {IN_WORDS[amount]} left at present; try again later, or ask to wait "
+            f"There is not enough {KINDS[amount]} left at present; try again later, or ask to wait "
             "for your turn.",
             retry_after=retry_after,
             resource=amount,
@@ -255,10 +257,14 @@ class NeverFits(WrongState):
             "capacity": "this installation has",
             "ports": "this installation leases",
         }[whose]
-        what = "ports" if whose == "ports" else f"{amount} of {IN_WORDS[amount]}"
+        needs = quantity(amount, needed)
+        if whose == "ports" or amount == "instances":
+            needs += " ports" if whose == "ports" else " allocations"
+        else:
+            needs += f" of {KINDS[amount]}"
         super().__init__(
-            f"It needs {needed} {what}, but {of_whom} {limit}, so waiting does not help; choose a "
-            "smaller machine, or ask an admin.",
+            f"It needs {needs}, but {of_whom} {quantity(amount, limit)}, so waiting does not help; "
+            "choose a smaller machine, or ask an admin.",
             resource=amount,
             needed=str(needed),
             limit=str(limit),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from allocation_svc.domain.spoken import of_bytes
+
 MIB = 1 << 20
 
 
@@ -94,19 +96,9 @@ def volume_name(allocation: str, place: int) -> str:
     return f"volumes/{allocation.rpartition('/')[2]}-v{place}"
 
 
-def in_words(size: int) -> str:
-    """Bytes as people say them: `12.3 GiB`."""
-    amount, unit = float(size), "bytes"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{size} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
-
-
 def full_message(volume: Volume) -> str:
     """Why an allocation does not run whose volume is full."""
     return (
-        f"Its volume {volume.name} at {volume.path} holds {in_words(volume.size_bytes)} and may hold "
-        f"{in_words(volume.limit_bytes)}; ask an admin to raise that limit, or download what is in it."
+        f"Its volume {volume.name} at {volume.path} holds {of_bytes(volume.size_bytes)} and may hold "
+        f"{of_bytes(volume.limit_bytes)}; ask an admin to raise that limit, or download what is in it."
     )

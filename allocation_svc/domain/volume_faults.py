@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from allocation_svc.domain.volume import MIB, Volume, full_message, in_words
+from allocation_svc.domain.spoken import of_bytes
+from allocation_svc.domain.volume import MIB, Volume, full_message
 from chassis.faults import DeadlineExceeded, Exhausted, Forbidden, Invalid, NotFound, WrongState
 
 
@@ -110,7 +111,7 @@ class VolumeTooLarge(Exhausted):
     def __init__(self, limit: int, left: int) -> None:
         """Says how much that is, and what is left of it, in bytes."""
         super().__init__(
-            f"You may have {in_words(limit)} in detached volumes, and {in_words(max(0, left))} of it is "
+            f"You may have {of_bytes(limit)} in detached volumes, and {of_bytes(max(0, left))} of it is "
             "left; ask for less, or remove one that you do not need.",
             limit_bytes=str(limit),
             left_bytes=str(max(0, left)),
