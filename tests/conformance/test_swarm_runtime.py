@@ -157,3 +157,12 @@ async def test_a_service_of_somebody_else_is_neither_used_nor_removed(ground: Gr
         await engine.services.delete(theirs["ID"])
         await engine.close()
         await engine.connector.close()
+
+
+async def test_programs_gain_privileges_only_where_that_is_said(ground: Ground) -> None:
+    """Engines before 25 do not look at what forbids it; people are told so."""
+    key = new_key()
+    await ground.run(key, ground.script('exit "$(grep -c "NoNewPrivs:.1" /proc/self/status)"'))
+    is_forbidden = (await ground.ended(key)).exit_code == 1
+    said = (await ground.runtime.node()).isolation
+    assert is_forbidden == ("may gain privileges" not in said)

@@ -311,7 +311,11 @@ class SwarmRuntime:
             isolation="Each instance is a container of its own on a node of the cluster: its own file "
             "system, processes and network, few capabilities, limits on processor, memory and "
             "processes. They share the kernel of their node. "
-            + ("" if self._policy.no_new_privileges else "Programs may gain privileges by setuid. ")
+            + (
+                ""
+                if all(node.forbids_privileges for node in taking)
+                else "Programs may gain privileges by setuid. "
+            )
             + (
                 "No traffic to other instances."
                 if apart

@@ -24,6 +24,9 @@ LABEL_DRAINED = "allocator.drained"
 
 Document = dict[str, Any]
 
+_FORBIDS_PRIVILEGES = 25
+"""The engine from which on `NoNewPrivileges` of a service is obeyed; older ones do not look at it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterNode:
@@ -41,6 +44,7 @@ class ClusterNode:
         update_time: when the cluster last changed what it knows of it.
         message: why it does not answer, in the cluster's words.
         is_own: whether the manager that is asked is on it.
+        forbids_privileges: whether its engine keeps programs of services from gaining privileges.
     """
 
     id: str
@@ -54,6 +58,7 @@ class ClusterNode:
     update_time: datetime
     message: str = ""
     is_own: bool = False
+    forbids_privileges: bool = False
 
     @property
     def host(self) -> str:
@@ -288,4 +293,11 @@ def _node(found: Document) -> ClusterNode:
         memory_bytes=int(resources.get("MemoryBytes", 0)),
         update_time=instant(found["UpdatedAt"]),
         message=status.get("Message", ""),
+        forbids_privileges=_major(about) >= _FORBIDS_PRIVILEGES,
     )
+
+
+def _major(about: Document) -> int:
+    """The first number of the version of a node's engine, `25.0.3`; 0 where it tells none."""
+    first = about.get("Engine", {}).get("EngineVersion", "").partition(".")[0]
+    return int(first) if first.isdecimal() else 0

@@ -57,7 +57,6 @@ class ServicePolicy:
         memory_share: how much of its memory limit.
         volume_driver: the driver of volumes; empty for folders of a node.
         volume_options: of that driver.
-        no_new_privileges: whether the engines know to forbid them to services.
     """
 
     containers: ContainerPolicy
@@ -65,7 +64,6 @@ class ServicePolicy:
     memory_share: float = 1.0
     volume_driver: str = ""
     volume_options: Mapping[str, str] | None = None
-    no_new_privileges: bool = False
 
     def service_spec(
         self, key: InstanceKey, spec: InstanceSpec, *, network: str, node: str
@@ -138,6 +136,8 @@ class ServicePolicy:
             "StopGracePeriod": math.ceil(spec.stop_grace) * _SECOND,
             "CapabilityDrop": ["ALL"],
             "CapabilityAdd": [f"CAP_{name}" for name in CAPABILITIES],
+            # Engines before 25 do not look at it.
+            "Privileges": {"NoNewPrivileges": True},
             "Mounts": [
                 {
                     "Type": "volume",
@@ -164,8 +164,6 @@ class ServicePolicy:
             config["User"] = spec.run_as
         if spec.stop_signal is not None:
             config["StopSignal"] = spec.stop_signal.value
-        if self.no_new_privileges:
-            config["Privileges"] = {"NoNewPrivileges": True}
         return config
 
     def _driver(self) -> dict[str, Any]:

@@ -181,6 +181,7 @@ def test_services_are_hardened_and_never_started_again_by_swarm() -> None:
     container = template["ContainerSpec"]
     assert template["RestartPolicy"] == {"Condition": "none"}
     assert container["CapabilityDrop"] == ["ALL"]
+    assert container["Privileges"] == {"NoNewPrivileges": True}
     assert container["Init"] is True
     assert template["Resources"]["Limits"]["Pids"] == 64
     assert template["Resources"]["Reservations"]["MemoryBytes"] == SPEC.limits.memory_bytes
