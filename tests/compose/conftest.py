@@ -1,4 +1,4 @@
-"""One mesh for all tests of this folder: it takes a minute."""
+"""One mesh for all tests of a file: it takes a minute, and half of a small machine while it is up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ for folder in (HERE, HERE.parent / "mesh"):
 from mesh_by_compose import MeshByCompose  # noqa: E402
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory) -> Iterator[MeshByCompose]:
     made = MeshByCompose(tmp_path_factory.mktemp("compose"))
     made.mesh("image", within=600)

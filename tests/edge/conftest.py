@@ -1,4 +1,4 @@
-"""One mesh of processes with an edge before it, for all tests of this folder."""
+"""One mesh of processes with an edge before it, for all tests of a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ for folder in (HERE, HERE.parent / "mesh"):
 from mesh_processes import MeshProcesses  # noqa: E402
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory) -> Iterator[MeshProcesses]:
     made = MeshProcesses(tmp_path_factory.mktemp("apart"), on_servers=False)
     try:

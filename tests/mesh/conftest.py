@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from allocator_process import AllocatorProcess
@@ -21,36 +21,57 @@ if os.environ.get("ALLOCATOR_TEST_KINDS") == "all":
     MESH.append(
         pytest.param("mesh-process", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)])
     )
-Opening = Callable[[str], AllocatorProcess | MeshProcesses]
+
+
+class Installation:
+    """The allocator that runs now; each kind is started when the first test of it asks."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._made: dict[str, AllocatorProcess | MeshProcesses] = {}
+
+    def __call__(self, kind: str) -> AllocatorProcess | MeshProcesses:
+        """An allocator of a kind; one of another kind that ran before ends."""
+        if kind not in self._made:
+            self.end()
+            folder = self._folders.mktemp(kind)
+            if kind.startswith("mesh"):
+                runtime = "docker" if kind.endswith("docker") else "process"
+                self._made[kind] = MeshProcesses(folder, replicas=2, runtime=runtime)
+            else:
+                self._made[kind] = AllocatorProcess(folder / "data", runtime=kind)
+            self._made[kind].start()
+        return self._made[kind]
+
+    def end(self) -> None:
+        """Ends what runs."""
+        for kind in list(self._made):
+            self._made.pop(kind).close()
+
+
+_INSTALLATION = pytest.StashKey[Installation]()
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory) -> Iterator[Opening]:
-    """Starts an allocator of a kind, and ends the one of another kind that ran before."""
-    made: dict[str, AllocatorProcess | MeshProcesses] = {}
+def installation(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """Starts allocators, one at a time."""
+    made = request.config.stash[_INSTALLATION] = Installation(tmp_path_factory)
+    yield made
+    made.end()
 
-    def end() -> None:
-        for kind in list(made):
-            made.pop(kind).close()
 
-    def opened(kind: str) -> AllocatorProcess | MeshProcesses:
-        if kind not in made:
-            end()
-            folder = tmp_path_factory.mktemp(kind)
-            if kind.startswith("mesh"):
-                runtime = "docker" if kind.endswith("docker") else "process"
-                made[kind] = MeshProcesses(folder, replicas=2, runtime=runtime)
-            else:
-                made[kind] = AllocatorProcess(folder / "data", runtime=kind)
-            made[kind].start()
-        return made[kind]
-
-    yield opened
-    end()
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Ends the allocator after the last test here: an idle mesh takes a third of a processor."""
+    made = item.config.stash.get(_INSTALLATION, None)
+    if made is not None and (nextitem is None or nextitem.path.parent != item.path.parent):
+        made.end()
 
 
 @pytest.fixture(params=EMBEDDED)
-def embedded(request, installation: Opening) -> AllocatorProcess:
+def embedded(request, installation: Installation) -> AllocatorProcess:
     """An allocator in one process."""
     found = installation(request.param)
     assert isinstance(found, AllocatorProcess)
@@ -58,6 +79,6 @@ def embedded(request, installation: Opening) -> AllocatorProcess:
 
 
 @pytest.fixture(params=[*EMBEDDED, *MESH])
-def running(request, installation: Opening) -> AllocatorProcess | MeshProcesses:
+def running(request, installation: Installation) -> AllocatorProcess | MeshProcesses:
     """An allocator, however it runs."""
     return installation(request.param)

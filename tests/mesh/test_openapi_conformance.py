@@ -7,6 +7,7 @@ import tarfile
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -39,9 +40,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-# For each of some 150 operations, as three kinds of callers; `make soak` makes up more.
+# For each of some 150 operations, sent by three kinds of callers; `make soak` makes up more.
 MANY = int(os.environ.get("ALLOCATOR_TEST_EXAMPLES", "10"))
-ROLES = ("nobody", "person", "admin")
 
 
 @pytest.fixture(
@@ -52,7 +52,7 @@ ROLES = ("nobody", "person", "admin")
     ],
 )
 def fuzzed(request, tmp_path_factory) -> Iterator[tuple[AllocatorProcess, int]]:
-    """An allocator, and how many requests each of its operations gets from each role."""
+    """An allocator, and how many requests are made up for each of its operations."""
     runtime, examples = request.param
     made = AllocatorProcess(tmp_path_factory.mktemp("openapi") / "data", runtime=runtime, **QUIET)
     made.start()
@@ -105,60 +105,86 @@ def real_names(running: AllocatorProcess, token: str, admin: str) -> dict[str, l
     }
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("role", ROLES)
-def test_no_request_brings_a_server_error(fuzzed: tuple[AllocatorProcess, int], role: str) -> None:
+@dataclass(frozen=True)
+class Caller:
+    """One kind of people who send requests."""
+
+    role: str
+    session: requests.Session
+    names: dict[str, list[str]]
+
+
+@pytest.fixture
+def callers(fuzzed: tuple[AllocatorProcess, int]) -> Iterator[list[Caller]]:
+    """Nobody, a person and an admin, each with names that lead somewhere for them."""
     running, examples = fuzzed
     admin = running.admin()
-    token = {
-        "nobody": lambda: "",
-        "person": lambda: running.person(f"fuzz-{examples}@example.org"),
-        "admin": lambda: admin,
-    }[role]()
-    names = real_names(running, token, admin)
-    schema = schemathesis.openapi.from_dict(running.call("GET", "/openapi.json").json())
-    # Each role has a token of its own; made-up ones would be refused before anything else is tried.
-    schema.config.generation.update(with_security_parameters=False)
-    failures: list[str] = []
-    with requests.Session() as session:
+    tokens = {
+        "nobody": "",
+        "person": running.person(f"fuzz-{examples}@example.org"),
+        "admin": admin,
+    }
+    made = []
+    for role, token in tokens.items():
+        session = requests.Session()
         session.trust_env = False
         if token:
             session.headers["authorization"] = f"Bearer {token}"
-        for found in schema.get_all_operations():
-            try:
-                probe(found.ok(), session, running.http, names, examples)
-            except Exception as error:  # noqa: BLE001 - all operations are tried before it fails
-                failures.append(f"{found.ok().label} as {role}: {error}")
-    assert not failures, "\n\n".join(failures)
+        made.append(Caller(role, session, real_names(running, token, admin)))
+    yield made
+    for caller in made:
+        caller.session.close()
+
+
+@pytest.mark.timeout(600)
+def test_no_request_brings_a_server_error(
+    fuzzed: tuple[AllocatorProcess, int], callers: list[Caller]
+) -> None:
+    running, examples = fuzzed
+    schema = schemathesis.openapi.from_dict(running.call("GET", "/openapi.json").json())
+    # Each caller has a token of its own; made-up ones would be refused before anything else is tried.
+    schema.config.generation.update(with_security_parameters=False)
+    failures: dict[str, Exception] = {}
+    for found in schema.get_all_operations():
+        try:
+            probe(found.ok(), callers, running.http, examples, failures)
+        except Exception as error:  # noqa: BLE001 - all operations are tried before it fails
+            failures[f"{found.ok().label}, making it up"] = error
+    assert not failures, "\n\n".join(f"{what}: {error}" for what, error in failures.items())
 
 
 def probe(
     operation: Any,
-    session: requests.Session,
+    callers: list[Caller],
     address: str,
-    names: dict[str, list[str]],
     examples: int,
+    failures: dict[str, Exception],
 ) -> None:
     """Sends requests of one operation, half of them as the contract wants them, half not.
 
-    Raises:
-        Exception: an answer was a server error, or is not as the document says.
+    To make one up takes longer than to answer it, so each is sent by every caller.
+
+    Args:
+        operation: of the document.
+        callers: who send them.
+        address: of the allocator, `HOST:PORT`.
+        examples: how many are made up.
+        failures: gets what was a server error, or is not as the document says.
     """
     tried = {"count": 0}
 
     def ask(case: Any) -> None:
         tried["count"] += 1
-        for name in case.path_parameters or {}:
-            # Names made up lead nowhere, and those of people whom this run needs are left alone.
-            if tried["count"] % 4 or case.path_parameters[name] in ("me", "-"):
-                case.path_parameters[name] = names[name][0]
-        call = case.as_transport_kwargs(base_url=f"http://{address}")
-        with session.request(**call, stream=True, timeout=20) as answer:
-            kind = answer.headers.get("content-type", "")
-            if "event-stream" in kind or "ndjson" in kind:
-                assert answer.status_code == 200
-                return
-            case.validate_response(answer, checks=CHECKS)
+        made_up = dict(case.path_parameters or {})
+        for caller in callers:
+            for name, value in made_up.items():
+                # Names made up lead nowhere, and those of people whom this run needs are left alone.
+                known = tried["count"] % 4 or value in ("me", "-")
+                case.path_parameters[name] = caller.names[name][0] if known else value
+            try:
+                send(case, caller.session, address)
+            except Exception as error:  # noqa: BLE001 - all callers are tried before it fails
+                failures[f"{operation.label} as {caller.role}"] = error
 
     budget = settings(
         max_examples=(examples + 1) // 2,
@@ -174,6 +200,21 @@ def probe(
             continue
         cases = operation.as_strategy(generation_mode=mode)
         seeded(zlib.crc32(operation.label.encode()))(budget(given(case=cases)(ask)))()
+
+
+def send(case: Any, session: requests.Session, address: str) -> None:
+    """Sends one request.
+
+    Raises:
+        Exception: the answer was a server error, or is not as the document says.
+    """
+    call = case.as_transport_kwargs(base_url=f"http://{address}")
+    with session.request(**call, stream=True, timeout=20) as answer:
+        kind = answer.headers.get("content-type", "")
+        if "event-stream" in kind or "ndjson" in kind:
+            assert answer.status_code == 200
+        else:
+            case.validate_response(answer, checks=CHECKS)
 
 
 def test_every_operation_reaches_a_success(fuzzed: tuple[AllocatorProcess, int]) -> None:

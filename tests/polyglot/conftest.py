@@ -22,9 +22,9 @@ def needed(program: str, why: str) -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opening]:
-    """Starts an allocator of a kind, once: `alone`, or `edge`."""
+    """Starts an allocator of a kind, once for a file: `alone`, or `edge`."""
     made: dict[str, AllocatorProcess | MeshProcesses] = {}
 
     def opened(kind: str) -> AllocatorProcess | MeshProcesses:
@@ -43,7 +43,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opening]:
         one.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def contracts(installation: Opening, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What clients are made from, as docs/howto/clients.md gets it."""
     grpcurl = needed("grpcurl", "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest")

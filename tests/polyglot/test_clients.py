@@ -67,7 +67,7 @@ def documented(language: str) -> list[str]:
     return block[1].splitlines()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, contracts: Path) -> Callable[[str], Client]:
     """Builds a client by the commands of the page, once."""
     made: dict[str, Client] = {}
