@@ -9,10 +9,11 @@ TEST_WORKERS ?= 4
 # What needs more than Python.
 REAL := real_docker or real_swarm or real_smtp or real_mysql or real_mongodb or real_redis or real_kafka or real_cassandra or real_nginx or real_mesh or real_disk or browser or readme
 
-# Tests of one thing each, which may run side by side; then those of whole installations, two at a time;
-# then those that kill, cut and look at the clock, which have the machine for themselves.
+# Tests of one thing each, which may run side by side; then those of whole installations, three at a time;
+# then those that bring up a mesh in containers, or kill, cut and look at the clock, which have the
+# machine for themselves.
 APART := tests/conformance tests/unit
-ALONE := tests/faults/test_kafka_outages.py $(wildcard tests/faults/test_mesh_*.py)
+ALONE := tests/compose tests/faults/test_kafka_outages.py $(wildcard tests/faults/test_mesh_*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-real check format lint types imports contracts docs console stubs web lock bench soak snapshot clean mesh-image mesh-up mesh-down mesh-clean
@@ -28,7 +29,7 @@ test: $(VENV)/dev ## Runs the tests that need no server.
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need real servers, a Docker engine, a browser.
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "$(REAL)" $(APART)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(REAL)" $(APART:%=--ignore=%) $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "$(REAL)" $(APART:%=--ignore=%) $(ALONE:%=--ignore=%)
 	$(BIN)/python -m pytest -m "$(REAL)" $(ALONE)
 
 check: format lint types imports contracts docs console ## Runs every check that is no test.

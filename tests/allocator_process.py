@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import os
 import secrets
 import signal
@@ -47,28 +47,43 @@ def free_port() -> int:
 # One is not given twice, also while nobody listens there yet: neither here, nor by another worker.
 _GIVEN: set[int] = set()
 _EACH = 2_000
-_FIRST = 10_000 + _EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw4").removeprefix("gw"))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw4").removeprefix("gw"))
+_FIRST = 10_000 + _EACH * _WORKER
+# Those that the kernel gives out begin at 32768; those that are leased by default are from 20000 on.
+_LEASED = range(22_000 + _EACH * _WORKER, 22_000 + _EACH * (_WORKER + 1))
+_TURN = itertools.count()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def lasting_port() -> int:
-    """A free port that no connection is given by chance while its process is away.
-
-    Those that the kernel gives out begin at 32768; those that are leased by default are from 20000 on.
-    """
+    """A free port that no connection is given by chance while its process is away."""
     while True:
         port = _FIRST + secrets.randbelow(_EACH)
-        if port in _GIVEN:
-            continue
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        if port not in _GIVEN and _is_free(port):
             _GIVEN.add(port)
             return port
 
 
-def free_range(size: int) -> str:
-    """A range of ports that is this test's own with high probability: `31000-31099`."""
-    start = 30000 + (os.getpid() * 131 + time.monotonic_ns() // 1000) % (29000 - size)
-    return f"{start}-{start + size - 1}"
+def free_range(size: int = 200) -> str:
+    """A range of ports, `24000-24199`, that nobody uses, and no connection is given by chance.
+
+    Args:
+        size: how many, 200 at most.
+    """
+    slots = len(_LEASED) // 200
+    for turn in itertools.islice(_TURN, slots):
+        ports = _LEASED[turn % slots * 200 :][:size]
+        if all(map(_is_free, ports)):
+            return f"{ports[0]}-{ports[-1]}"
+    raise AssertionError(f"no {size} ports in {_LEASED} are free")
 
 
 class AllocatorProcess(Visitor):
@@ -85,7 +100,7 @@ class AllocatorProcess(Visitor):
             "ALLOCATOR_HTTP_ADDRESS": self.http,
             "ALLOCATOR_GRPC_ADDRESS": self.grpc,
             "ALLOCATOR_RUNTIME": runtime,
-            "ALLOCATOR_ALLOCATION_PORT_RANGE": free_range(200),
+            "ALLOCATOR_ALLOCATION_PORT_RANGE": free_range(),
             **settings,
         }
         self.process: subprocess.Popen[str] | None = None

@@ -19,7 +19,6 @@ _LONG = (
     "tests/mesh/test_openapi_conformance.py",
     "tests/faults/test_whatever_happens.py",
     "tests/mesh/",
-    "tests/compose/",
     "tests/faults/",
     "tests/keeping/",
     "tests/web/",

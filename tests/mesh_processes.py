@@ -235,7 +235,7 @@ class MeshProcesses(Visitor):
         self.has_servers = "ALLOCATOR_USER_DATABASE_URL" in self.stores.settings
         self.admin_file = folder / ("admin.json" if self.has_servers else "user_svc-0/admin.json")
         self.mailbox = folder / "mailbox"
-        self.port_range = free_range(200)
+        self.port_range = free_range()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ALLOCATOR_")},
             **FAST,

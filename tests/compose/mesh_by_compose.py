@@ -43,7 +43,7 @@ class MeshByCompose(Visitor):
             "EDGE_IMAGE": "allocator/edge:test",
             "HTTPS_PORT": str(https),
             "HTTP_PORT": str(http),
-            "PORT_RANGE": free_range(200),
+            "PORT_RANGE": free_range(),
             "INSTANCES_SUBNETS": f"10.{220 + secrets.randbelow(30)}.0.0/16",
             # Everybody here comes from one address.
             "SIGN_UPS_AT_ONCE": "100000",

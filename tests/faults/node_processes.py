@@ -106,7 +106,7 @@ class NodeProcesses:
             "ALLOCATOR_SERVICE_SECRET": "c2VydmljZXMta25vdy1lYWNoLW90aGVyLWJ5LXRoaXM",
             "ALLOCATOR_VAULT_KEY": "c2VjcmV0cy1hdC1yZXN0LWFyZS1zZWFsZWQtYnktaXQ",
             "ALLOCATOR_DOCKER_STATE_DIR": str(self.state_dir),
-            "ALLOCATOR_ALLOCATION_PORT_RANGE": free_range(200),
+            "ALLOCATOR_ALLOCATION_PORT_RANGE": free_range(),
             "ALLOCATOR_DRAIN_SECONDS": "5",
             **settings,
         }

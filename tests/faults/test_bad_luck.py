@@ -19,7 +19,7 @@ from pathlib import Path
 import grpc
 import pytest
 from allocator.allocations.v1 import allocation_service_pb2, allocation_service_pb2_grpc
-from allocator_process import ROOT, AllocatorProcess, free_port
+from allocator_process import ROOT, AllocatorProcess, free_port, free_range
 from httpx2 import AsyncClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -160,7 +160,8 @@ def test_an_image_that_does_not_exist_fails_with_what_to_do(docker: AllocatorPro
 
 @pytest.mark.real_docker
 def test_ports_taken_by_strangers_are_passed_over(tmp_path: Path) -> None:
-    first = 27000 + os.getpid() % 900
+    ports = free_range(4)
+    first = int(ports.partition("-")[0])
     with ExitStack() as strangers:
         for port in (first, first + 1, first + 3):
             stranger = strangers.enter_context(socket.socket())
@@ -169,7 +170,7 @@ def test_ports_taken_by_strangers_are_passed_over(tmp_path: Path) -> None:
         running = AllocatorProcess(
             tmp_path / "data",
             runtime="docker",
-            ALLOCATOR_ALLOCATION_PORT_RANGE=f"{first}-{first + 3}",
+            ALLOCATOR_ALLOCATION_PORT_RANGE=ports,
             **QUICK,
         )
         running.start()

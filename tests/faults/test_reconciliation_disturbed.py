@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from allocator_process import AllocatorProcess
+from allocator_process import AllocatorProcess, free_range
 
 from tests.faults.reconciliation_host import (
     Cable,
@@ -120,15 +120,14 @@ def test_a_port_that_a_stranger_has_is_exchanged_for_the_next_one(
     tmp_path: Path,
 ) -> None:
     strangers = []
-    first = 28000 + os.getpid() * 5 % 1000
+    ports = free_range(5)
+    first = int(ports.partition("-")[0])
     for port in range(first, first + 4):
         stranger = socket.socket()
         stranger.bind(("127.0.0.1", port))
         stranger.listen()
         strangers.append(stranger)
-    running = AllocatorProcess(
-        tmp_path / "data", ALLOCATOR_ALLOCATION_PORT_RANGE=f"{first}-{first + 4}", **QUICK
-    )
+    running = AllocatorProcess(tmp_path / "data", ALLOCATOR_ALLOCATION_PORT_RANGE=ports, **QUICK)
     running.start()
     try:
         token = running.admin()

@@ -24,6 +24,8 @@ from docker_svc.ports.container_runtime import EngineAvailable, InstanceChanged,
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 _PING_SECONDS = 10.0
+# An engine that makes networks for others tells of its own when it is done, and is not away.
+_SESSION_SECONDS = 60.0
 _SHORT = 15.0
 _PULL_SILENCE = 300.0
 _USAGE_SECONDS = 1.9
@@ -44,6 +46,7 @@ async def engine_events(docker: Docker, installation: str) -> AsyncGenerator[Run
         try:
             async with asked(_PING_SECONDS):
                 await docker.version()
+            async with asked(_SESSION_SECONDS):
                 session = await _session(docker)
             answers = True
         except (EngineUnavailable, DockerError):
