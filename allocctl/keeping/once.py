@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 
 from sqlalchemy import text
 
@@ -14,7 +15,8 @@ from chassis.serving.data_folder import DataFolder, DataFolderBusy
 from chassis.sql.servers import server_engine
 from chassis.sql.translation import driver_errors_as_faults
 
-_LOCK = "allocator:keeping"
+# Servers keep names of locks for all databases together, and short ones only.
+_LOCK = "allocator:keeping:{:.32}"
 _LOOK_EVERY = 0.2
 
 
@@ -37,7 +39,9 @@ def one_at_a_time(installation: Installation, patience: float) -> Iterator[None]
     engine = server_engine(servers[0].url, patient=True)
     try:
         with driver_errors_as_faults(None), engine.connect() as connection:
-            ask = {"name": _LOCK, "seconds": max(1, int(patience))}
+            database = str(connection.execute(text("SELECT DATABASE()")).scalar())
+            lock = _LOCK.format(sha256(database.encode()).hexdigest())
+            ask = {"name": lock, "seconds": max(1, int(patience))}
             got = connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), ask).scalar()
             if not got:
                 raise Failure(
@@ -46,7 +50,7 @@ def one_at_a_time(installation: Installation, patience: float) -> Iterator[None]
             try:
                 yield
             finally:
-                connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK})
+                connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": lock})
     finally:
         engine.dispose()
 

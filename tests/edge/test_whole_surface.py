@@ -159,10 +159,16 @@ def test_a_service_that_starts_again_is_back_at_once(running: MeshProcesses) -> 
     assert (answer.status_code, answer.json()["reason"]) == (503, "DEPENDENCY_UNAVAILABLE")
     assert answer.headers["retry-after"]
     service.start()
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        answer = running.call("GET", "/machine/v1/machines", token)
-        if answer.status_code == 200:
-            break
-        time.sleep(0.05)
-    assert answer.status_code == 200, answer.text
+    # The edge finds it again, and so do the services that call it.
+    for verb, path, body in (
+        ("GET", "/machine/v1/machines", None),
+        ("POST", "/v1/allocations", {"machine": "machines/ticker"}),
+    ):
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            answer = running.call(verb, path, token, **({"json": body} if body else {}))
+            if answer.status_code == 200:
+                break
+            time.sleep(0.05)
+        assert answer.status_code == 200, answer.text
+    running.call("DELETE", f"/v1/{answer.json()['name']}", token)
