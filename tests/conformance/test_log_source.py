@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -407,28 +407,38 @@ async def test_a_container_that_is_gone_unread_leaves_a_gap(
 async def test_what_is_no_log_ends_nothing(
     engine: EngineOrigin, tmp_path: Path, garbage: bytes
 ) -> None:
-    async with running_logs(tmp_path) as logs:
-        server = await _odd_server(tmp_path / "odd.sock", garbage)
-        try:
-            odd = LogSource("docker", "x", f"unix://{tmp_path}/odd.sock")
-            await logs.attach(MINE, 1, 1, odd)
-            source = engine.source()
-            engine.write(*numbered(1, 10))
-            await logs.attach("allocations/other1", 1, 1, source)
-            assert await collect(logs, 10, 0, "allocations/other1") == names(1, 10)
-        finally:
-            server.close()
-            await server.wait_closed()
+    async with _odd_server(tmp_path / "odd.sock", garbage), running_logs(tmp_path) as logs:
+        odd = LogSource("docker", "x", f"unix://{tmp_path}/odd.sock")
+        await logs.attach(MINE, 1, 1, odd)
+        source = engine.source()
+        engine.write(*numbered(1, 10))
+        await logs.attach("allocations/other1", 1, 1, source)
+        assert await collect(logs, 10, 0, "allocations/other1") == names(1, 10)
 
 
-async def _odd_server(path: Path, garbage: bytes) -> asyncio.Server:
+@asynccontextmanager
+async def _odd_server(path: Path, garbage: bytes) -> AsyncIterator[None]:
+    answering: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + garbage)
+        task = asyncio.current_task()
+        assert task is not None
+        answering.add(task)
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + garbage)
         writer.close()
-        await writer.wait_closed()
+        with suppress(OSError):
+            await writer.wait_closed()
 
-    return await asyncio.start_unix_server(answer, str(path))
+    server = await asyncio.start_unix_server(answer, str(path))
+    try:
+        yield
+    finally:
+        server.close()
+        await server.wait_closed()
+        # The server does not wait for those whom it has let in.
+        await asyncio.gather(*answering)
 
 
 # The file
