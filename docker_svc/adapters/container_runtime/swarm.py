@@ -41,6 +41,7 @@ from docker_svc.adapters.container_runtime.swarm_service import (
     is_over,
     is_waiting,
     is_wanted,
+    isolation,
 )
 from docker_svc.adapters.container_runtime.swarm_view import ClusterView
 from docker_svc.adapters.container_runtime.swarm_volumes import ClusterVolumes
@@ -299,7 +300,6 @@ class SwarmRuntime:
         about = await self.cluster.about()
         nodes = await self.view.nodes()
         taking = [node for node in nodes.values() if node.answers and node.active]
-        apart = self._network.keeps_apart
         return Capacity(
             runtime_version=f"Docker Swarm {about.get('ServerVersion', '')}, "
             f"{len(taking)} of {len(nodes)} nodes",
@@ -308,19 +308,7 @@ class SwarmRuntime:
             runs_images=True,
             runs_commands=False,
             admins_only=False,
-            isolation="Each instance is a container of its own on a node of the cluster: its own file "
-            "system, processes and network, few capabilities, limits on processor, memory and "
-            "processes. They share the kernel of their node. "
-            + (
-                ""
-                if all(node.forbids_privileges for node in taking)
-                else "Programs may gain privileges by setuid. "
-            )
-            + (
-                "No traffic to other instances."
-                if apart
-                else "Instances on one node can reach each other."
-            ),
+            isolation=isolation(taking, keeps_apart=self._network.keeps_apart),
             host=next((node.host for node in taking), ""),
         )
 

@@ -352,3 +352,25 @@ def _ports(service: Document) -> tuple[PublishedPort, ...]:
         PublishedPort(port["TargetPort"], port["PublishedPort"], Protocol(port["Protocol"]))
         for port in found
     )
+
+
+def isolation(nodes: Sequence[ClusterNode], *, keeps_apart: bool) -> str:
+    """What keeps instances on these nodes from each other and from their host, in words.
+
+    Args:
+        nodes: those that take instances.
+        keeps_apart: whether their network lets no traffic through between them.
+    """
+    said = [
+        "Each instance is a container of its own on a node of the cluster: its own file system, "
+        "processes and network, few capabilities, limits on processor, memory and processes. They "
+        "share the kernel of their node."
+    ]
+    if not all(node.forbids_privileges for node in nodes):
+        said.append("Programs may gain privileges by setuid.")
+    said.append(
+        "No traffic to other instances."
+        if keeps_apart
+        else "Instances on one node can reach each other."
+    )
+    return " ".join(said)

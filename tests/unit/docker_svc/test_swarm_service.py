@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from docker_svc.adapters.container_runtime.swarm_service import (
     again,
     halted,
     is_wanted,
+    isolation,
     situation_of,
 )
 from docker_svc.domain import InstanceKey, InstanceSpec, Limits, PublishedPort, Volume
@@ -188,3 +190,10 @@ def test_services_are_hardened_and_never_started_again_by_swarm() -> None:
     assert container["StopGracePeriod"] == 4_000_000_000
     [mount] = container["Mounts"]
     assert (mount["Source"], mount["Target"]) == ("allocator-7f3k2m9q-v1", "/data")
+
+
+def test_people_are_told_of_setuid_while_one_node_is_too_old_to_forbid_it() -> None:
+    old, new = a_node("old"), replace(a_node("new"), forbids_privileges=True)
+    assert "may gain privileges" in isolation([old, new], keeps_apart=True)
+    assert "may gain privileges" not in isolation([new], keeps_apart=True)
+    assert "can reach each other" in isolation([new], keeps_apart=False)
