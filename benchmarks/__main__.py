@@ -26,6 +26,7 @@ NAMES = (
     "relay",
     "notices",
     "mesh",
+    "compose",
     "broker",
 )
 
