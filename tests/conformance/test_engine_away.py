@@ -25,7 +25,11 @@ PATIENCE = 30.0
 
 
 class Road:
-    """A unix socket that leads to the engine, and can be cut."""
+    """A unix socket that leads to the engine, and can be cut.
+
+    Attributes:
+        bridge_seconds: how long each question for the engine's bridge takes more.
+    """
 
     def __init__(self, path: Path) -> None:
         """Keeps the path of the socket."""
@@ -33,6 +37,7 @@ class Road:
         self._engine = engine_url().removeprefix("unix://")
         self._server: asyncio.Server | None = None
         self._travels: set[asyncio.Task[None]] = set()
+        self.bridge_seconds = 0.0
 
     async def open(self) -> None:
         """Lets connections through."""
@@ -54,13 +59,22 @@ class Road:
         self._travels.add(task)
         there, back = await asyncio.open_unix_connection(self._engine)
         try:
-            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+            await asyncio.gather(self._ask(reader, back), _copy(there, writer))
         except asyncio.CancelledError:
             pass
         finally:
             self._travels.discard(task)
             writer.close()
             back.close()
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while question := await reader.read(65536):
+                if b"/networks/bridge" in question:
+                    await asyncio.sleep(self.bridge_seconds)
+                writer.write(question)
+                await writer.drain()
+            writer.write_eof()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,4 +129,14 @@ async def test_the_runtime_recovers_by_itself(road: Road) -> None:
         # The last moment before the reconnection may be told again.
         while await anext(events) != InstanceChanged(key, "removed"):
             pass
+    await runtime.close()
+
+
+async def test_an_engine_that_is_slow_to_tell_of_its_bridge_is_not_away(road: Road) -> None:
+    """Its networks are locked while it makes those of others, on a small machine for many seconds."""
+    road.bridge_seconds = 11.0
+    policy = ContainerPolicy(f"test{secrets.token_hex(4)}", "127.0.0.1", "10m", 3)
+    runtime = DockerRuntime(policy, ["10.216.0.0/16"], url=f"unix://{road.path}")
+    async with asyncio.timeout(2 * PATIENCE), aclosing(runtime.events()) as events:
+        assert await anext(events) == EngineAvailable(available=True)
     await runtime.close()
