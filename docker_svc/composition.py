@@ -151,6 +151,7 @@ async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> 
         settings.node_name,
         settings.public_host,
         open_roster(runtime, settings, folder, clock),
+        watching,
     )
     followers = Followers(clock)
     meter = open_meter(choice.runtime, settings, runtime, folder)

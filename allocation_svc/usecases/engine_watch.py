@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Protocol, cast
 
@@ -18,6 +18,8 @@ from chassis.faults import Fault
 _SILENCE_SECONDS = 30.0
 _FIRST_DELAY = 0.05
 _LONGEST_DELAY = 2.0
+_NODE_SECONDS = 30.0
+_NODE_PAUSE_SECONDS = 2.0
 
 
 class EngineListener(Protocol):
@@ -65,6 +67,7 @@ class EngineWatch:
         self._observer = observer
         self._listeners: list[EngineListener] = []
         self._node: Node | None = None
+        self._node_until = 0.0
         self._away_since: float | None = None
         self._heard_time: datetime | None = None
 
@@ -108,15 +111,24 @@ class EngineWatch:
         )
 
     async def node(self) -> Node:
-        """The node, as it was when it was last asked.
+        """The node, as it was a moment ago: asked again now and then, and after whatever may change it.
 
         Raises:
             Unavailable: it was never asked, and does not answer now.
         """
         if self._node is None:
             await self.refresh_node()
-            assert self._node is not None
+        elif (now := self._clock.monotonic()) >= self._node_until:
+            # Nobody else asks meanwhile, nor right after it did not answer.
+            self._node_until = now + _NODE_PAUSE_SECONDS
+            with suppress(Fault):
+                await self.refresh_node()
+        assert self._node is not None
         return self._node
+
+    def node_changed(self) -> None:
+        """Has the node asked anew before anybody is told of it again."""
+        self._node_until = 0.0
 
     async def refresh_node(self) -> None:
         """Asks what the node is now.
@@ -125,6 +137,7 @@ class EngineWatch:
             Unavailable: it does not answer.
         """
         self._node = await self._engine.node()
+        self._node_until = self._clock.monotonic() + _NODE_SECONDS
 
     async def run(self) -> None:
         """Follows the events until it is cancelled."""
@@ -152,6 +165,8 @@ class EngineWatch:
             self._turned(answers=event.available)
         if self.answers:
             self._heard_time = self._clock.now()
+        if event.list_again or event.available:
+            self.node_changed()
         for listener in self._listeners:
             if event.instance is not None:
                 listener.instance_changed(event.instance)

@@ -100,6 +100,7 @@ class Nodes:
         node = await self._required(name)
         tenants = _of(await self._tenants(), node)
         await self._engine.drain_node(node.display_name, words)
+        self._watch.node_changed()
         for _ in range(_ATTEMPTS):
             facts = [] if node.drained else [NodeFact.DRAINING]
             if kept := await self._store.put(
@@ -118,6 +119,7 @@ class Nodes:
         """
         node = await self._required(name)
         await self._engine.activate_node(node.display_name)
+        self._watch.node_changed()
         for _ in range(_ATTEMPTS):
             facts = [NodeFact.ACTIVATED] if node.drained else []
             after = replace(node, drained=False, reason=None, failures=())
@@ -156,6 +158,7 @@ class Nodes:
             return
         if is_failing and await self._may_be_taken_out(after):
             await self._engine.drain_node(after.display_name, "lost again and again")
+            self._watch.node_changed()
             after = failing(after, self._rules)
             facts = [*facts, NodeFact.DRAINING]
         tenants = _of(await self._tenants(), after) if facts else Tenants()

@@ -152,21 +152,21 @@ class ContainerServicer(ActivityServicing, LogServicing, VolumeServicing):
         del request, call
         with self._duty.working() as work:
             return service_pb2.ListNodesResponse(
-                nodes=map(node_standing_to_wire, await work.node.roster.list_all())
+                nodes=map(node_standing_to_wire, await work.node.list_all())
             )
 
     async def DrainNode(self, request: service_pb2.DrainNodeRequest, call: Call) -> Empty:
         """Has a node take no more instances."""
         del call
         with self._duty.working() as work:
-            await work.node.roster.drain(request.node, request.reason)
+            await work.node.drain(request.node, request.reason)
         return Empty()
 
     async def ActivateNode(self, request: service_pb2.ActivateNodeRequest, call: Call) -> Empty:
         """Has a node take instances again."""
         del call
         with self._duty.working() as work:
-            await work.node.roster.activate(request.node)
+            await work.node.activate(request.node)
         return Empty()
 
     async def GetNode(self, request: service_pb2.GetNodeRequest, call: Call) -> instance_pb2.Node:

@@ -67,6 +67,11 @@ class Watching:
         for watcher in self._watchers:
             watcher.take(instance)
 
+    def tell_again(self) -> None:
+        """What instances run on is different now: everything is to be looked at again."""
+        for watcher in self._watchers:
+            watcher.take(ListAgain())
+
     def tell_available(self, *, available: bool) -> None:
         """The engine answers, or does not; where it is back, something may have been missed."""
         changed = available != self.available or not self._known.is_set()
