@@ -16,6 +16,9 @@ _KINDS = ("mesh-docker", "mesh-process", "docker", "process")
 _KIND = re.compile(r"^tests/mesh/.*\[(?:.*?-)??(mesh-docker|mesh-process|docker|process)\]$")
 # What takes long begins first, or one worker would be at it when all others have nothing to do.
 _LONG = (
+    "tests/conformance/test_swarm_runtime.py",
+    "tests/unit/chassis_bus/test_kafka_log.py",
+    "tests/conformance/test_container_runtime.py",
     "tests/mesh/test_openapi_conformance.py",
     "tests/faults/test_whatever_happens.py",
     "tests/mesh/",
