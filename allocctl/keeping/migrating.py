@@ -68,9 +68,9 @@ def migrate(
     """
     deadline = time.monotonic() + wait
     stores = _stores(installation)
-    first = [
-        _patiently(partial(_standing, installation, one), deadline, one.name) for one in stores
-    ]
+    # While another one migrates, its tables change: their rows are looked at once it is done.
+    look = partial(_standing, installation, counts=False)
+    first = [_patiently(partial(look, one), deadline, one.name) for one in stores]
     has_files = any(
         one.store.is_file and installation.has_file(one.store) for one in first if _is_outdated(one)
     )
@@ -93,7 +93,7 @@ def _stores(installation: Installation) -> list[Store]:
     return [*installation.stores, *([bus] if bus else [])]
 
 
-def _standing(installation: Installation, store: Store) -> Standing:
+def _standing(installation: Installation, store: Store, *, counts: bool = True) -> Standing:
     if not installation.has_file(store):
         return Standing(store, None, revisions_of(store.schema)[-1], has_rows=False)
     if store.is_wide_rows:
@@ -103,7 +103,8 @@ def _standing(installation: Installation, store: Store) -> Standing:
     with open_kept_store(store, installation.folder) as kept:
         revision, newest = kept.schema
         _check_known(store, revision, newest)
-        return Standing(store, revision, newest, has_rows=bool(rows_beyond_new(store, kept)))
+        has_rows = counts and bool(rows_beyond_new(store, kept))
+        return Standing(store, revision, newest, has_rows=has_rows)
 
 
 def _check_known(store: Store, revision: str | None, newest: str) -> None:
