@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -17,7 +17,7 @@ from chassis.rpc.repeating import is_repeatable
 from chassis.rpc.status import fault_of, said_by_peer
 from chassis.telemetry import child_of
 
-Response = TypeVar("Response")
+T = TypeVar("T")
 
 SERVICE_TOKEN_KEY = "x-allocator-service-token"  # noqa: S105 — a header's name
 # Who has less time than this does not learn whether a peer is away or only not that fast.
@@ -253,6 +253,10 @@ async def send(
     """
     method = cast("PeerMethod", rpc)
     stream = method(None, timeout=timeout)
+    # A write that fails a moment after the peer has answered puts INTERNAL in the place of what it said
+    # (grpc.aio 1.85): so that is kept as it comes.
+    said: list[grpc.aio.AioRpcError] = []
+    stream.add_done_callback(lambda ended: said.append(_error_now(ended)))
     try:
         # Where the peer has said something already, nothing can be written: what it said comes below.
         with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
@@ -261,9 +265,30 @@ async def send(
             await stream.done_writing()
         return await stream
     except grpc.aio.AioRpcError as error:
-        raise fault_of(error, method.channel.peer) from None
+        by_peer = (one for one in (*said, error) if said_by_peer(one) is not None)
+        raise fault_of(next(by_peer, error), method.channel.peer) from None
     finally:
         stream.cancel()
+
+
+def _error_now(ended: grpc.aio.Call) -> grpc.aio.AioRpcError:
+    """How a call has ended, as it is known at this moment."""
+    return grpc.aio.AioRpcError(
+        _at_once(ended.code()),
+        grpc.aio.Metadata(),
+        _at_once(ended.trailing_metadata()) or grpc.aio.Metadata(),
+        _at_once(ended.details()),
+    )
+
+
+def _at_once(known: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns that waits for nothing."""
+    try:
+        known.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    known.close()
+    raise AssertionError("a call that has ended knows how")
 
 
 _LATE = grpc.StatusCode.DEADLINE_EXCEEDED
