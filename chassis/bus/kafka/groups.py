@@ -28,6 +28,7 @@ _BATCHES_ON_THEIR_WAY = 4
 _GRACE = 5.0
 _RELEASE_SECONDS = 20.0
 _LAG_EVERY = 5.0
+_END_SECONDS = 1.0
 _LONG = 60.0
 
 _log = structlog.get_logger("chassis.bus")
@@ -228,12 +229,20 @@ class Member:
         await self._letters.settle(kept, rejection)
 
     def _look_at_lag(self, consumer: Consumer, thread: ClientThread) -> None:
-        """Asks the client, not the cluster, how far the partitions reach."""
+        """Asks the client how far the partitions reach; the cluster for those that it does not fetch."""
         behind = dict.fromkeys(self._topics, 0)
+        answers = True
         for one in consumer.assignment():
             topic = self._address.own(one.topic)
             assigned = self._assigned.get((one.topic, one.partition))
-            if topic in behind and assigned is not None:
-                _, end = consumer.get_watermark_offsets(one, cached=True)
-                behind[topic] += max(0, end - assigned.done) if assigned.done >= 0 else 0
+            if topic not in behind or assigned is None or assigned.done < 0:
+                continue
+            _, end = consumer.get_watermark_offsets(one, cached=True)
+            if assigned.paused and answers:
+                try:
+                    _, end = consumer.get_watermark_offsets(one, timeout=_END_SECONDS)
+                except KafkaException:
+                    # It is not asked for the others as well: each would wait as long.
+                    answers = False
+            behind[topic] += max(0, end - assigned.done)
         thread.tell(self._metrics.lags, behind)

@@ -81,6 +81,7 @@ class Assigned:
 
     Attributes:
         done: the offset up to which everything is consumed; -1 before the first has come.
+        paused: whether nothing is fetched at present, since too much waits.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Assigned:
         self._waiting: deque[Message] = deque()
         self._bytes = 0
         self._next = 0
-        self._paused = False
+        self.paused = False
         self._more = asyncio.Event()
         self._stopping = False
         self._in_effect = False
@@ -115,7 +116,7 @@ class Assigned:
         self._waiting.append(message)
         self._bytes += len(message)
         self._more.set()
-        if not self._paused and (len(self._waiting) > _MANY or self._bytes > _MANY_BYTES):
+        if not self.paused and (len(self._waiting) > _MANY or self._bytes > _MANY_BYTES):
             self._pause()
 
     def guard(self, effect: Effect) -> Effect:
@@ -150,7 +151,7 @@ class Assigned:
             await asyncio.wait([self._task], timeout=grace)
         self._task.cancel()
         await asyncio.wait([self._task], timeout=_CANCEL_SECONDS)
-        if self._paused:
+        if self.paused:
             self._resume()
 
     async def _run(self) -> None:
@@ -164,7 +165,7 @@ class Assigned:
                     since = loop.time()
                 message = self._waiting.popleft()
                 self._bytes -= len(message)
-                if self._paused and len(self._waiting) <= _FEW:
+                if self.paused and len(self._waiting) <= _FEW:
                     self._resume()
                 await self._each(self, message)
                 self._store(message)
@@ -182,9 +183,9 @@ class Assigned:
         self._requests.store(message)
 
     def _pause(self) -> None:
-        self._paused = True
+        self.paused = True
         self._requests.pause(self._place)
 
     def _resume(self) -> None:
-        self._paused = False
+        self.paused = False
         self._requests.resume(self._place)
