@@ -13,7 +13,9 @@ from xdist.scheduler import LoadScopeScheduling
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 _KINDS = ("mesh-docker", "mesh-process", "docker", "process")
-_KIND = re.compile(r"^tests/mesh/.*\[(?:.*?-)??(mesh-docker|mesh-process|docker|process)\]$")
+_KIND = re.compile(
+    r"^tests/mesh/.*\[(?:.*?-)??(mesh-docker|mesh-process|docker|process)(?:-[^\]]*)?\]$"
+)
 # What takes long begins first, or one worker would be at it when all others have nothing to do.
 _LONG = (
     "tests/conformance/test_swarm_runtime.py",

@@ -42,6 +42,8 @@ _MAX_WAITING = 2000
 _TRIES = 2
 _AWAY_SECONDS = 2.0
 _CONNECT_SECONDS = 10.0
+# All of it, at the start, when everything else on the machine starts too.
+_OPEN_SECONDS = 30.0
 _PAGE_ROWS = 1000
 _RECONNECT_FIRST_SECONDS = 0.2
 _RECONNECT_LONGEST_SECONDS = 2.0
@@ -278,13 +280,15 @@ async def connect(address: Address, deadline: float) -> tuple[Cluster, Session]:
         reconnection_policy=ExponentialReconnectionPolicy(
             _RECONNECT_FIRST_SECONDS, _RECONNECT_LONGEST_SECONDS
         ),
-        connect_timeout=_AWAY_SECONDS,
-        control_connection_timeout=_AWAY_SECONDS,
+        connect_timeout=_CONNECT_SECONDS,
+        control_connection_timeout=_CONNECT_SECONDS,
         idle_heartbeat_interval=5,
         idle_heartbeat_timeout=_AWAY_SECONDS,
     )
     try:
-        session = await in_thread(cluster.connect, _CONNECT_SECONDS)
+        session = await in_thread(cluster.connect, _OPEN_SECONDS)
+        # One that goes away later is noticed sooner.
+        cluster.connect_timeout = _AWAY_SECONDS
     except BaseException:
         await asyncio.to_thread(cluster.shutdown)
         raise
