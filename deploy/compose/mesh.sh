@@ -92,12 +92,20 @@ up() {
 SAID
 }
 
+down() {
+    # Networks are in use for a moment longer than the containers that used them.
+    for pause in 1 2 4 8; do
+        ! compose down --remove-orphans "$@" || return 0
+        sleep "$pause"
+    done
+    compose down --remove-orphans "$@"
+}
+
 clean() {
     # What docker_svc has made on the engine carries the name of this installation.
     installation=$(compose run --rm --no-deps --entrypoint cat docker_svc /state/runtime.json 2>/dev/null |
         sed -n 's/.*"installation":"\([a-z0-9]*\)".*/\1/p') || true
-    # Networks are in use for a moment longer than the containers that used them.
-    compose down --remove-orphans --volumes "$@" || compose down --remove-orphans --volumes "$@"
+    down --volumes "$@"
     if [ -n "$installation" ]; then
         mine="label=allocator.installation=$installation"
         docker ps --all --quiet --filter "$mine" | xargs -r docker rm --force --volumes >/dev/null
@@ -114,7 +122,7 @@ command=${1:-help}
 case $command in
     image) image ;;
     up) up "$@" ;;
-    down) compose down --remove-orphans "$@" || compose down --remove-orphans "$@" ;;
+    down) down "$@" ;;
     clean) clean "$@" ;;
     admin) compose run --rm --no-deps --entrypoint cat admin /admin/admin.json ;;
     ca) compose exec -T edge cat /public/ca.pem ;;
