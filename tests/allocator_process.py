@@ -56,6 +56,8 @@ _TURN = itertools.count()
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # As servers do, or a connection that has ended a minute ago would count as one.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
