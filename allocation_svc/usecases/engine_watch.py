@@ -68,6 +68,7 @@ class EngineWatch:
         self._listeners: list[EngineListener] = []
         self._node: Node | None = None
         self._node_until = 0.0
+        self._node_changes = 0
         self._away_since: float | None = None
         self._heard_time: datetime | None = None
 
@@ -129,6 +130,7 @@ class EngineWatch:
     def node_changed(self) -> None:
         """Has the node asked anew before anybody is told of it again."""
         self._node_until = 0.0
+        self._node_changes += 1
 
     async def refresh_node(self) -> None:
         """Asks what the node is now.
@@ -136,8 +138,11 @@ class EngineWatch:
         Raises:
             Unavailable: it does not answer.
         """
+        changes = self._node_changes
         self._node = await self._engine.node()
-        self._node_until = self._clock.monotonic() + _NODE_SECONDS
+        if changes == self._node_changes:
+            # Else this answer may be from before the change.
+            self._node_until = self._clock.monotonic() + _NODE_SECONDS
 
     async def run(self) -> None:
         """Follows the events until it is cancelled."""
