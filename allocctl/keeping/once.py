@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 
 from sqlalchemy import text
 
 from allocctl.failures import Failure
 from allocctl.keeping.installation import Installation
 from chassis.serving.data_folder import DataFolder, DataFolderBusy
+from chassis.sql.server_migrations import lock_name
 from chassis.sql.servers import server_engine
 from chassis.sql.translation import driver_errors_as_faults
 
-# Servers keep names of locks for all databases together, and short ones only.
-_LOCK = "allocator:keeping:{:.32}"
 _LOOK_EVERY = 0.2
 
 
@@ -39,8 +37,7 @@ def one_at_a_time(installation: Installation, patience: float) -> Iterator[None]
     engine = server_engine(servers[0].url, patient=True)
     try:
         with driver_errors_as_faults(None), engine.connect() as connection:
-            database = str(connection.execute(text("SELECT DATABASE()")).scalar())
-            lock = _LOCK.format(sha256(database.encode()).hexdigest())
+            lock = lock_name(connection, "keeping")
             ask = {"name": lock, "seconds": max(1, int(patience))}
             got = connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), ask).scalar()
             if not got:

@@ -72,7 +72,7 @@ def migrating_alone(engine: Engine, schema: str) -> Iterator[Connection]:
         Unavailable: another process has been migrating for too long.
     """
     with engine.connect() as connection:
-        name = _lock_name(str(connection.execute(text("SELECT DATABASE()")).scalar()), schema)
+        name = lock_name(connection, schema)
         got = connection.execute(
             text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": PATIENCE}
         ).scalar()
@@ -138,6 +138,13 @@ def _is_done_already(error: Exception) -> bool:
     return errno in _DONE_ALREADY or (errno == _CANNOT_CREATE and "errno: 121" in str(error))
 
 
-def _lock_name(database: str, schema: str) -> str:
-    # Locks belong to the whole server, and their names end at 64 characters.
-    return "migrate:" + hashlib.sha256(f"{database}/{schema}".encode()).hexdigest()[:40]
+def lock_name(connection: Connection, purpose: str) -> str:
+    """The name of a lock of one database: locks belong to the whole server.
+
+    Args:
+        connection: to the database.
+        purpose: what it is held for, as the schema that is migrated.
+    """
+    database = connection.execute(text("SELECT DATABASE()")).scalar()
+    # Names end at 64 characters.
+    return "migrate:" + hashlib.sha256(f"{database}/{purpose}".encode()).hexdigest()[:40]
