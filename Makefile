@@ -1,9 +1,13 @@
 # Every target sets up what it needs: a virtual environment in the tree, locked dependencies, the
 # built web console. `make help` lists the targets.
 PYTHON ?= python3.11
+# What Python compiled is kept, whatever the shell says: processes start a third sooner.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
+# A test that fails beside others runs once more, alone.
+PYTEST := $(BIN)/python tools/steadily.py
 # Most of the suite waits for processes, not for the processor.
 TEST_WORKERS ?= 4
 # What needs more than Python.
@@ -25,12 +29,12 @@ up: $(VENV)/runtime web/dist/index.html ## Runs the whole allocator on this mach
 	@$(BIN)/allocctl up
 
 test: $(VENV)/dev ## Runs the tests that need no server.
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "not ($(REAL))"
+	$(PYTEST) -n $(TEST_WORKERS) --dist loadscope -m "not ($(REAL))"
 
 test-real: $(VENV)/dev web/dist/index.html ## Runs the tests that need real servers, a Docker engine, a browser.
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadscope -m "$(REAL)" $(APART)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "$(REAL)" $(APART:%=--ignore=%) $(ALONE:%=--ignore=%)
-	$(BIN)/python -m pytest -m "$(REAL)" $(ALONE)
+	$(PYTEST) -n $(TEST_WORKERS) --dist loadscope -m "$(REAL)" $(APART)
+	$(PYTEST) -n 3 --dist loadgroup -m "$(REAL)" $(APART:%=--ignore=%) $(ALONE:%=--ignore=%)
+	$(PYTEST) -m "$(REAL)" $(ALONE)
 
 check: format lint types imports contracts docs console ## Runs every check that is no test.
 

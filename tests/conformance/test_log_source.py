@@ -312,9 +312,15 @@ async def test_what_is_detached_is_read_no_more(origin: Origin, tmp_path: Path) 
         await collect(logs, 10)
         await logs.detach(MINE)
         assert await logs.drained(MINE, 1)
+        # The reader does one thing after the other: once it reads this one, it has heard of the end.
+        other = "allocations/other1"
+        second = origin.source("two")
+        origin.write(*numbered(1, 5), instance="two")
+        await logs.attach(other, 1, 1, second)
+        assert await collect(logs, 5, allocation=other) == names(1, 5)
         origin.write(*numbered(11, 20))
-        await logs.attach("allocations/other1", 1, 1, source)  # the reader has gone on
-        await logs.drained("allocations/other1", 0.5)
+        origin.write(*numbered(6, 10), instance="two")
+        assert await collect(logs, 5, 6, allocation=other) == names(6, 10)
         assert len(await page(logs)) == 10
 
 

@@ -34,7 +34,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllocatorProcess
         tmp_path_factory.mktemp("quick") / "data",
         ALLOCATOR_DOCKER_VOLUME_MEASURE_SECONDS="0.2",
         ALLOCATOR_ALLOCATION_VOLUME_SWEEP_SECONDS="0.2",
-        ALLOCATOR_ALLOCATION_TRANSFER_STALL_SECONDS="2",
+        ALLOCATOR_ALLOCATION_TRANSFER_STALL_SECONDS="5",
         ALLOCATOR_ALLOCATION_TRANSFERS="2",
         ALLOCATOR_ALLOCATION_DETACHED_VOLUMES="4",
         ALLOCATOR_ALLOCATION_DETACHED_VOLUME_BYTES=str(64 * MIB),
@@ -247,13 +247,12 @@ def test_a_person_keeps_no_more_than_they_may(quick: AllocatorProcess) -> None:
 
 def test_who_stands_still_is_ended_and_takes_no_place(quick: AllocatorProcess) -> None:
     token = somebody(quick)
-    begun, release = threading.Barrier(3), threading.Event()
+    release = threading.Event()
     answers: list[Any] = []
 
     def slow() -> Iterator[bytes]:
         yield tar_of(a=bytes(MIB))[: MIB // 2]
-        begun.wait(timeout=20)
-        release.wait(timeout=20)
+        release.wait(timeout=60)
 
     def stands_still() -> None:
         with contextlib.closing(quick.open_client()) as client:
@@ -269,7 +268,11 @@ def test_who_stands_still_is_ended_and_takes_no_place(quick: AllocatorProcess) -
     threads = [threading.Thread(target=stands_still) for _ in range(2)]
     for thread in threads:
         thread.start()
-    begun.wait(timeout=20)
+    until = time.monotonic() + 20
+    stalled = {"filter": "state = UPLOADING"}
+    while len(quick.call("GET", "/v1/volumes", token, params=stalled).json()["volumes"]) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     third = upload(quick, token, tar_of(a=b"x"), sizeLimitMib="1")
     assert (third.status_code, third.json()["reason"]) == (429, "TRANSFERS_EXHAUSTED")
     assert "retry-after" in third.headers
@@ -278,7 +281,6 @@ def test_who_stands_still_is_ended_and_takes_no_place(quick: AllocatorProcess) -
     while upload(quick, token, tar_of(a=b"x"), sizeLimitMib="1").status_code != 200:
         assert time.monotonic() < until
         time.sleep(0.1)
-    stalled = {"filter": "state = UPLOADING"}
     while quick.call("GET", "/v1/volumes", token, params=stalled).json()["volumes"]:
         assert time.monotonic() < until
         time.sleep(0.1)

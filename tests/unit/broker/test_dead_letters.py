@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from allocator.allocations.v1 import allocation_facts_pb2, allocation_pb2
@@ -75,7 +76,7 @@ async def facts_told(world: Any, count: int) -> list[Record]:
         if len(had) >= count:
             enough.set()
 
-    task = asyncio.create_task(world.bus.consume(f"reader-{id(had)}", [OWN_TOPIC], effect))
+    task = asyncio.create_task(world.bus.consume(f"reader-{uuid4()}", [OWN_TOPIC], effect))
     await asyncio.wait_for(enough.wait(), 20)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

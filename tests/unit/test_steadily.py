@@ -1,0 +1,69 @@
+"""tools/steadily.py: what failed beside other tests runs once more, and what is broken fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "tools/steadily.py"
+STEADY = "def test_steady(): open('steady', 'a').write('x')\n"
+UNSTEADY = """
+import pathlib
+
+def test_unsteady():
+    seen = pathlib.Path("seen")
+    was_there = seen.exists()
+    seen.touch()
+    assert was_there
+"""
+BROKEN = "\ndef test_broken(): assert not open('broken', 'a').write('x')\n"
+
+
+def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_some.py").write_text(tests)
+    done = subprocess.run(
+        [sys.executable, TOOL, *arguments, "-q"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2", "--dist", "loadscope")])
+def test_what_passes_alone_is_named_and_fails_nothing(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    code, said = run(tmp_path, STEADY + UNSTEADY, *arguments)
+    assert code == 0
+    assert said.rstrip().endswith("== passed only alone:\n   test_some.py::test_unsteady")
+    assert (tmp_path / "steady").read_text() == "x"
+
+
+def test_what_is_broken_fails_after_a_second_try(tmp_path: Path) -> None:
+    code, said = run(tmp_path, STEADY + UNSTEADY + BROKEN)
+    assert (code, "passed only alone" in said) == (1, False)
+    assert (tmp_path / "broken").read_text() == "xx"
+
+
+def test_many_failures_are_no_bad_luck(tmp_path: Path) -> None:
+    many = "import pytest\n@pytest.mark.parametrize('n', range(9))\ndef test_it(n): assert n < 0\n"
+    code, said = run(tmp_path, many)
+    assert (code, "again alone" in said) == (1, False)
+
+
+def test_what_passes_runs_once(tmp_path: Path) -> None:
+    assert run(tmp_path, STEADY)[0] == 0
+    assert (tmp_path / "steady").read_text() == "x"
+
+
+def test_what_cannot_be_collected_is_no_failed_test(tmp_path: Path) -> None:
+    code, said = run(tmp_path, "def")
+    assert (code, "again alone" in said) == (2, False)
