@@ -1,6 +1,5 @@
 """Runs machines_svc alone."""
 
-from chassis.serving import run_process
-from machines_svc.composition import compose
+from chassis.starting import start
 
-run_process([compose])
+start("machines_svc")

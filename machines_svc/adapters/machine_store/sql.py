@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from chassis.bus import Record
@@ -16,7 +28,11 @@ from chassis.sql import Database
 from chassis.sql.once import recall, remember
 from machines_svc.adapters.machine_store.document import document_of, machine_of
 from machines_svc.adapters.machine_store.row import NEW, placed_words, row_of
-from machines_svc.adapters.machine_store.sql_search import STANDING, page_statement
+from machines_svc.adapters.machine_store.sql_search import (
+    STANDING,
+    page_statement,
+    titles_come_first,
+)
 from machines_svc.domain.facts import Fact
 from machines_svc.domain.faults import MachineExists, changed_since, machine_exists, no_machine
 from machines_svc.domain.machine import DELETED_PUBLISHER, Machine, Standing
@@ -182,9 +198,17 @@ class SqlMachineStore:
         query: Query | None = None,
     ) -> list[Machine]:
         """A page of the machines."""
-        statement = page_statement(conditions, order, after, size, query)
-        rows = await self._database.read(lambda connection: connection.execute(statement).all())
-        return [machine_of(document, Standing(*standing)) for document, *standing in rows]
+        asked = (conditions, order, after, size, query)
+
+        def work(connection: Connection) -> Sequence[Row[Any]]:
+            if query is not None and titles_come_first(order, after):
+                rows = connection.execute(page_statement(*asked, in_title=True)).all()
+                if len(rows) == size:
+                    return rows
+            return connection.execute(page_statement(*asked)).all()
+
+        rows = await self._database.read(work)
+        return [machine_of(row[0], Standing(*row[1:])) for row in rows]
 
     async def tend(self) -> int:
         """Makes anew what machines are searched by, where it is missing."""

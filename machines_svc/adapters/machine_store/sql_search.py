@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from chassis.listing import Condition
 from machines_svc.adapters.machine_store.row import TAGGED
-from machines_svc.domain.searching import Query
+from machines_svc.domain.searching import Place, Query
 from machines_svc.schema.tables import MACHINES, WORDS
 
 _COLUMNS = MACHINES.c
@@ -54,12 +54,22 @@ def page_statement(
     after: tuple[Any, ...] | None,
     size: int,
     query: Query | None,
+    *,
+    in_title: bool = False,
 ) -> Select[Any]:
     """What reads a page: the document, and what others make of it; see `MachineStore.list`.
 
     The page is found by its names first, so that no document is read or sorted that is not on it.
+
+    Args:
+        conditions: see `MachineStore.list`, as are the others.
+        order: see there.
+        after: see there.
+        size: see there.
+        query: see there.
+        in_title: whether only machines are looked for that have every word of the query in the title.
     """
-    found = _found(query) if query is not None else None
+    found = None if query is None else _in_title(query) if in_title else _found(query)
     orders = dict(_ORDERS)
     if found is not None:
         orders["relevance"] = found.c.relevance
@@ -81,6 +91,28 @@ def page_statement(
             page.c.name,
         )
     )
+
+
+def titles_come_first(order: Sequence[tuple[str, bool]], after: tuple[Any, ...] | None) -> bool:
+    """Whether a page begins with machines that have every word of the query in the title.
+
+    There are far fewer of them: who looks for a word that every second machine has, gets a full page of
+    them, and nothing has to be known of all the others.
+    """
+    return order[:1] == [("relevance", True)] and (after is None or after[0] == Place.TITLE)
+
+
+def _in_title(query: Query) -> Subquery:
+    """The names of the machines that have every word in the title."""
+    every = [WORDS.c.word == word for word in query.words] + [_begun(WORDS, query)]
+    # The last one is read as a whole, not looked for in each machine that has the others.
+    first, *others = (
+        select(WORDS.c.name).where(word, WORDS.c.place == int(Place.TITLE)) for word in every
+    )
+    for other in others:
+        first = first.where(WORDS.c.name.in_(other.correlate(None)))
+    found = (first if others else first.distinct()).subquery("in_title")
+    return select(found.c.name, literal(int(Place.TITLE)).label("relevance")).subquery("found")
 
 
 def _found(query: Query) -> Subquery:
