@@ -1,6 +1,5 @@
 """Runs allocation_svc alone."""
 
-from allocation_svc.composition import compose
-from chassis.serving import run_process
+from chassis.starting import start
 
-run_process([compose])
+start("allocation_svc")

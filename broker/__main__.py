@@ -1,6 +1,5 @@
 """Runs broker alone."""
 
-from broker.composition import compose
-from chassis.serving import run_process
+from chassis.starting import start
 
-run_process([compose])
+start("broker")

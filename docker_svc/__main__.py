@@ -1,6 +1,5 @@
 """Runs docker_svc alone."""
 
-from chassis.serving import run_process
-from docker_svc.composition import compose
+from chassis.starting import start
 
-run_process([compose])
+start("docker_svc")

@@ -1,6 +1,5 @@
 """Runs feed_svc alone."""
 
-from chassis.serving import run_process
-from feed_svc.composition import compose
+from chassis.starting import start
 
-run_process([compose])
+start("feed_svc")

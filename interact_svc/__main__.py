@@ -1,6 +1,5 @@
 """Runs the service alone."""
 
-from chassis.serving import run_process
-from interact_svc.composition import compose
+from chassis.starting import start
 
-run_process([compose])
+start("interact_svc")

@@ -1,6 +1,5 @@
 """Runs notifier in a process of its own."""
 
-from chassis.serving import run_process
-from notifier.composition import compose
+from chassis.starting import start
 
-run_process([compose])
+start("notifier")

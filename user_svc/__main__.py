@@ -1,6 +1,5 @@
 """Runs user_svc in a process of its own."""
 
-from chassis.serving import run_process
-from user_svc.composition import compose
+from chassis.starting import start
 
-run_process([compose])
+start("user_svc")

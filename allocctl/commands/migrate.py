@@ -26,21 +26,31 @@ def migrate(
     wait: Annotated[
         float, typer.Option(help="How long to wait for servers that are starting up, seconds.")
     ] = 60.0,
+    first_admin: Annotated[
+        Path | None,
+        typer.Option(
+            "--first-admin",
+            help="Then make the first admin where there is none, as `admin create --once` does, "
+            "and write the credentials to this file.",
+        ),
+    ] = None,
 ) -> None:
     """Brings every store to the schema of this version, and makes the topics of the bus.
 
     For operators; run it before the services of a new version start. It may run several times.
     """
+    from allocctl.keeping.first_admin import make_first_admin
     from allocctl.keeping.installation import load_installation
     from allocctl.keeping.migrating import migrate as migrate_installation
     from allocctl.keeping.telling import told_failures
 
     installation = load_installation(settings)
     folder = backup_to or installation.folder / "backups"
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+
     with told_failures():
-        migrate_installation(
-            installation,
-            backups=folder if backup else None,
-            wait=wait,
-            say=lambda line: sys.stdout.write(f"{line}\n"),
-        )
+        migrate_installation(installation, backups=folder if backup else None, wait=wait, say=say)
+        if first_admin is not None:
+            make_first_admin(installation, first_admin, say)

@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from chassis.serving.process import Compose, Running
+    from chassis.serving.process import Running
 
+# Composed one after the other, in this order.
+_SERVICES = (
+    "user_svc",
+    "notifier",
+    "machines_svc",
+    "docker_svc",
+    "allocation_svc",
+    "interact_svc",
+    "feed_svc",
+    "broker",
+)
 _TRUST = "ALLOCATOR_DOCKER_TRUST_EVERYONE"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -21,10 +32,10 @@ def up(context: typer.Context) -> None:
 
     Takes --settings FILE, --check-config and --print-config.
     """
-    from chassis.serving import run_process
+    from chassis.starting import start
 
-    run_process(
-        _composers(),
+    start(
+        *_SERVICES,
         arguments=context.args,
         defaults=_embedded_defaults,
         on_ready=_say_where_to_look,
@@ -40,28 +51,6 @@ def _embedded_defaults(given: Mapping[str, str]) -> Mapping[str, str]:
         # On loopback, everyone who can reach it is the one who started it.
         made[_TRUST] = "true"
     return made
-
-
-def _composers() -> list[Compose]:
-    import allocation_svc.composition
-    import broker.composition
-    import docker_svc.composition
-    import feed_svc.composition
-    import interact_svc.composition
-    import machines_svc.composition
-    import notifier.composition
-    import user_svc.composition
-
-    return [
-        user_svc.composition.compose,
-        notifier.composition.compose,
-        machines_svc.composition.compose,
-        docker_svc.composition.compose,
-        allocation_svc.composition.compose,
-        interact_svc.composition.compose,
-        feed_svc.composition.compose,
-        broker.composition.compose,
-    ]
 
 
 def _say_where_to_look(running: Running) -> None:

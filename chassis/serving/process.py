@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -48,12 +47,12 @@ from chassis.settings import (
     load_settings,
     read_settings_file,
 )
+from chassis.starting import started
 from chassis.telemetry import TASKS_RUNNING, configure_logs, log
 
 Compose = Callable[[Platform], Awaitable[Service]]
 REPLICAS = "allocator.replicas.v1.ReplicaService"
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
-_GC_THRESHOLDS = (10_000, 20, 100)
 _GOODBYE_SECONDS = 0.2
 _FIRST_TRUST_SECONDS = 20.0
 _FIRST_TAKE_OVER_SECONDS = 5.0
@@ -240,11 +239,7 @@ class Process:
             # Open methods are served all the same; others say TRUST_STALE until it is known.
             self._log.warning("source of trust is away")
         await servers.public.set_ready(self._active)
-        # What the start has made stays: looking through it again and again for cycles would stop the
-        # loop for tens of milliseconds each time.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        started()
         self._ready = True
         self._log.info("ready", http=running.http, grpc=running.grpc)
         if self._on_ready is not None:

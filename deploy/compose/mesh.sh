@@ -124,7 +124,7 @@ case $command in
     up) up "$@" ;;
     down) down "$@" ;;
     clean) clean "$@" ;;
-    admin) compose run --rm --no-deps --entrypoint cat admin /admin/admin.json ;;
+    admin) compose run --rm --no-deps --entrypoint cat migrate /admin/admin.json ;;
     ca) compose exec -T edge cat /public/ca.pem ;;
     compose)
         # What makes containers needs to know.

@@ -50,6 +50,15 @@ def test_the_credentials_are_written_where_it_is_said(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "admin.json").exists()
 
 
+def test_a_migration_makes_the_first_admin_too(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "first.json"
+    settings = {"ALLOCATOR_DATA_DIR": str(tmp_path / "data"), **CHEAP}
+    assert f"are in {file}" in kept("migrate", "--first-admin", file, **settings)
+    assert set(json.loads(file.read_text())) == {"email", "password"}
+    assert admins(tmp_path / "data") == 1
+    assert "already" in kept("migrate", "--first-admin", file, **settings)
+
+
 def test_where_there_is_an_admin_no_file_is_made(tmp_path: Path) -> None:
     folder = make_former(tmp_path / "data")
     (folder / "admin.json").unlink()
