@@ -13,7 +13,6 @@ from sqlalchemy import (
     Column,
     Connection,
     Delete,
-    Insert,
     LargeBinary,
     MetaData,
     Select,
@@ -31,8 +30,10 @@ from chassis.bus.port import Bus, Record, check_records
 from chassis.clock import Clock, SystemClock
 from chassis.faults import Fault
 from chassis.sql.database import Database
+from chassis.sql.lookups import Prepared
 from chassis.sql.types import Instant, JsonText, RowNumber
 
+_COLUMNS = ("topic", "key", "value", "headers", "time")
 _POLL = 1.0
 _FEW = 16
 _MANY = 1000
@@ -87,7 +88,7 @@ def append(conn: Connection, table: Table, records: Sequence[Record], now: datet
         }
         for record in records
     ]
-    conn.execute(_statements(table)[0], rows)
+    _statements(table)[0].change_each(conn, rows)
 
 
 class Outbox(Protocol):
@@ -287,11 +288,11 @@ class _SqlOutbox:
 
 
 @lru_cache(maxsize=64)
-def _statements(table: Table) -> tuple[Insert, Select[Any], Delete]:
+def _statements(table: Table) -> tuple[Prepared, Select[Any], Delete]:
     pending = (
         select(table.c.id, table.c.topic, table.c.key, table.c.value, table.c.headers)
         .order_by(table.c.id)
         .limit(bindparam("limit"))
     )
     published = delete(table).where(table.c.id.in_(bindparam("of_ids", expanding=True)))
-    return insert(table), pending, published
+    return Prepared(insert(table), _COLUMNS), pending, published

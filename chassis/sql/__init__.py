@@ -3,12 +3,12 @@
 The work on the database is synchronous functions of a connection, run as one unit: a transaction in
 the writing thread, a snapshot in the reading ones. Build statements once, at import time, with
 `bindparam`s: SQLAlchemy keeps their compiled form, but comparing a freshly built one costs more than
-the row. What calls wait for most often is a `Lookup`. Importing this room imports no driver; opening
+the row. What calls wait for most often is a `Lookup`, or made of `Prepared`s. Importing this room imports no driver; opening
 a database imports the one that it needs.
 """
 
 from chassis.sql.database import Database
-from chassis.sql.lookups import Lookup
+from chassis.sql.lookups import Lookup, Prepared
 from chassis.sql.migrations import (
     SchemaTooNew,
     SchemaTooOld,
@@ -24,6 +24,7 @@ __all__ = [
     "Instant",
     "JsonText",
     "Lookup",
+    "Prepared",
     "RowNumber",
     "SchemaTooNew",
     "SchemaTooOld",

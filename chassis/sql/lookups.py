@@ -1,19 +1,22 @@
-"""Reads by key that skip SQLAlchemy's execution on SQLite.
+"""Statements that skip SQLAlchemy's execution on SQLite.
 
-Executing a compiled statement costs SQLAlchemy 25 µs, whatever it returns; the driver does a read by
-key in 4. What calls wait for most often is read with a `Lookup`: SQLAlchemy still writes the SQL and
-says how each type is converted, once, and the driver runs it.
+Executing a compiled statement costs SQLAlchemy 25 µs or more, whatever it does; the driver does a read
+by key in 4. What calls wait for most often is read with a `Lookup`, and what a hot unit of work does
+with a `Prepared`: SQLAlchemy still writes the SQL and says how each type is converted, once, and the driver
+runs it.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 
 Convert = Callable[[Any], Any] | None
+_Statement: TypeAlias = Select[Any] | Insert | Update | Delete
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Lookup:
@@ -25,7 +28,7 @@ class Lookup:
 
     def __init__(self, statement: Select[Any]) -> None:
         self.statement = statement
-        self._prepared: _Prepared | None = None
+        self._prepared: _ForDriver | None = None
 
     def first(self, connection: Connection, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row on any engine, in the connection's transaction; None where there is none."""
@@ -48,19 +51,75 @@ class Lookup:
         """
         prepared = self._prepared
         if prepared is None:
-            prepared = self._prepared = _Prepared(self.statement, dialect)
+            prepared = self._prepared = _ForDriver(self.statement, dialect)
         return prepared.first(driver, key)
 
 
-class _Prepared:
+class Prepared:
+    """A statement within units of work that many calls wait for; see `Database.write`.
+
+    Not for what may break a constraint: that the driver says in words of its own.
+
+    Args:
+        statement: every parameter is a `bindparam` or a plain value.
+        columns: of an INSERT, those that are given.
+    """
+
+    def __init__(self, statement: _Statement, columns: Sequence[str] = ()) -> None:
+        self.statement = statement
+        self._columns = columns
+        self._prepared: _ForDriver | None = None
+
+    def rows(
+        self, connection: Connection, values: Mapping[str, Any] = _NOTHING
+    ) -> list[tuple[Any, ...]]:
+        """What it selects, in the connection's transaction."""
+        if connection.dialect.name != "sqlite":
+            return [tuple(row) for row in connection.execute(self.statement, dict(values))]
+        return self._on(connection).rows(_driver_of(connection), values)
+
+    def first(
+        self, connection: Connection, values: Mapping[str, Any] = _NOTHING
+    ) -> tuple[Any, ...] | None:
+        """The first row of it; None where there is none."""
+        return next(iter(self.rows(connection, values)), None)
+
+    def change(self, connection: Connection, values: Mapping[str, Any]) -> int:
+        """Changes what it says, in the connection's transaction; gives of how many rows."""
+        if connection.dialect.name != "sqlite":
+            return connection.execute(self.statement, dict(values)).rowcount
+        return self._on(connection).change(_driver_of(connection), values)
+
+    def change_each(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> None:
+        """Changes what it says once with each of these values, in the connection's transaction."""
+        if connection.dialect.name != "sqlite":
+            connection.execute(self.statement, [dict(each) for each in values])
+        else:
+            self._on(connection).change_each(_driver_of(connection), values)
+
+    def _on(self, connection: Connection) -> _ForDriver:
+        if self._prepared is None:
+            self._prepared = _ForDriver(self.statement, connection.dialect, self._columns)
+        return self._prepared
+
+
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    driver: Any = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+class _ForDriver:
     """A statement's SQL, with what converts its parameters and columns."""
 
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+    def __init__(
+        self, statement: _Statement, dialect: Dialect, columns: Sequence[str] = ()
+    ) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=columns or None)
         if compiled.positiontup is None or not isinstance(compiled.string, str):
             raise TypeError("the dialect does not number its parameters")
         if any(bound.expanding for bound in compiled.binds.values()):
-            raise TypeError("a lookup has no lists of values")
+            raise TypeError("it has no lists of values")
         self._sql = compiled.string
         self._fixed = {
             name: bound.value for name, bound in compiled.binds.items() if not bound.required
@@ -71,23 +130,36 @@ class _Prepared:
         ]
         self._columns: list[Convert] = [
             column.type.dialect_impl(dialect).result_processor(dialect, None)
-            for column in statement.selected_columns
+            for column in (statement.selected_columns if isinstance(statement, Select) else ())
         ]
         self._is_plain = not any(self._columns)
 
     def first(self, driver: sqlite3.Connection, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        rows = self.rows(driver, key)
+        return rows[0] if rows else None
+
+    def rows(self, driver: sqlite3.Connection, key: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        # To its end, so that the statement holds no snapshot any longer.
+        rows: list[tuple[Any, ...]] = driver.execute(self._sql, self._values(key)).fetchall()
+        if self._is_plain:
+            return rows
+        return [
+            tuple(
+                value if convert is None else convert(value)
+                for value, convert in zip(row, self._columns, strict=True)
+            )
+            for row in rows
+        ]
+
+    def change(self, driver: sqlite3.Connection, key: Mapping[str, Any]) -> int:
+        return driver.execute(self._sql, self._values(key)).rowcount
+
+    def change_each(self, driver: sqlite3.Connection, keys: Sequence[Mapping[str, Any]]) -> None:
+        driver.executemany(self._sql, [self._values(key) for key in keys])
+
+    def _values(self, key: Mapping[str, Any]) -> list[Any]:
         values = []
         for name, convert in self._parameters:
             value = key[name] if name in key else self._fixed[name]
             values.append(value if convert is None else convert(value))
-        # To its end, so that the statement holds no snapshot any longer.
-        rows = driver.execute(self._sql, values).fetchall()
-        if not rows:
-            return None
-        row: tuple[Any, ...] = rows[0]
-        if self._is_plain:
-            return row
-        return tuple(
-            value if convert is None else convert(value)
-            for value, convert in zip(row, self._columns, strict=True)
-        )
+        return values

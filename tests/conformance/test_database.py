@@ -15,7 +15,16 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chassis.clock import ManualClock
-from chassis.sql import Database, Instant, JsonText, Lookup, RowNumber, open_database, upsert
+from chassis.sql import (
+    Database,
+    Instant,
+    JsonText,
+    Lookup,
+    Prepared,
+    RowNumber,
+    open_database,
+    upsert,
+)
 from chassis.sql.sweeping import PART, in_parts, sweep
 from tests.sql_places import SQL_ENGINES, SqlPlace
 
@@ -116,6 +125,36 @@ async def test_what_is_written_comes_back_as_it_was(things: Database) -> None:
     ]
     assert [(type(one), *one[1:]) for one in found if one] == [(tuple, *expected[1:])] * 3
     assert await things.first(Lookup(ONE), {"of": "b"}) is None
+
+
+async def test_prepared_statements_do_what_statements_do(things: Database) -> None:
+    columns = ("name", "count", "is_new", "time", "document", "content")
+    add, one = Prepared(sa.insert(THINGS), columns), Prepared(ONE)
+    rise = Prepared(RAISE)
+    document, content = {"a": "é😀 \0 % %s :x"}, bytes(range(256))
+    rest = {"is_new": True, "time": NOW, "document": document, "content": content}
+
+    def work(conn: sa.Connection) -> None:
+        add.change_each(conn, [{"name": name, "count": 7, **rest} for name in ("a", "b", "c")])
+        assert rise.change(conn, {"of": "b", "was": 7}) == 1
+        assert rise.change(conn, {"of": "b", "was": 7}) == 0
+        # What the same transaction has written is seen, by either way.
+        assert [row[2] for row in one.rows(conn, {"of": "b"})] == [8]
+        assert conn.execute(ONE, {"of": "b"}).one().count == 8
+        assert one.first(conn, {"of": "d"}) is None
+
+    await things.write(work)
+    found = await things.read(lambda conn: one.first(conn, {"of": "c"}))
+    assert found is not None
+    assert found[1:] == ("c", 7, True, NOW, document, content)
+
+    def fails(conn: sa.Connection) -> None:
+        rise.change(conn, {"of": "c", "was": 7})
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await things.write(fails)
+    assert await things.read(lambda conn: one.first(conn, {"of": "c"})) == found
 
 
 async def test_work_knows_what_its_caller_does(things: Database) -> None:

@@ -6,24 +6,27 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from allocation_svc.domain.allocation import Protocol
 from allocation_svc.domain.faults import PortsExhausted
 from allocation_svc.schema.tables import PORT_LEASES
+from chassis.sql import Prepared
 
 _WINDOW = 64
 
 _COLUMNS = PORT_LEASES.c
-_IN_USE = select(_COLUMNS.port).where(
-    _COLUMNS.node == bindparam("of_node"),
-    _COLUMNS.protocol == bindparam("of_protocol"),
-    _COLUMNS.port.between(bindparam("first"), bindparam("last")),
-    or_(_COLUMNS.allocation != "", _COLUMNS.free_time > bindparam("now")),
+_IN_USE = Prepared(
+    select(_COLUMNS.port).where(
+        _COLUMNS.node == bindparam("of_node"),
+        _COLUMNS.protocol == bindparam("of_protocol"),
+        _COLUMNS.port.between(bindparam("first"), bindparam("last")),
+        or_(_COLUMNS.allocation != "", _COLUMNS.free_time > bindparam("now")),
+    )
 )
-_RESTED = delete(PORT_LEASES).where(
-    and_(
+_RESTED = Prepared(
+    delete(PORT_LEASES).where(
         _COLUMNS.node == bindparam("of_node"),
         _COLUMNS.protocol == bindparam("of_protocol"),
         _COLUMNS.port == bindparam("of_port"),
@@ -88,7 +91,7 @@ class PortLeases:
         of = {"of_node": node, "of_protocol": protocol.value, "now": now}
         for window in self._windows():
             bounds = {"first": window[0], "last": window[-1]}
-            in_use = set(connection.execute(_IN_USE, {**of, **bounds}).scalars())
+            in_use = {port for (port,) in _IN_USE.rows(connection, {**of, **bounds})}
             for port in window:
                 if port not in in_use and _taken(connection, of, port, allocation):
                     return port
@@ -103,7 +106,7 @@ class PortLeases:
 
 
 def _taken(connection: Connection, of: Mapping[str, object], port: int, allocation: str) -> bool:
-    connection.execute(_RESTED, {**of, "of_port": port})
+    _RESTED.change(connection, {**of, "of_port": port})
     try:
         connection.execute(
             _NEW,

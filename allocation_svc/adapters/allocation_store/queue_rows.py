@@ -20,7 +20,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, s
 from allocation_svc.domain.faults import OthersWait, QueueFull, StockExhausted
 from allocation_svc.domain.queue_place import Pace, QueuePlace
 from allocation_svc.schema.tables import QUEUE, QUEUE_PACE, QUEUE_TURNS
-from chassis.sql import upsert
+from chassis.sql import Prepared, upsert
 
 # Between two that come after each other, so that others find room there.
 _STEP = 1 << 20
@@ -64,8 +64,8 @@ _BEFORE = (
 _IN_ORDER = select(
     _Q.allocation, _Q.owner, _Q.machine, _Q.turn, _Q.number, _Q.waiting_for
 ).order_by(_Q.turn, _Q.number)
-_BLOCKING = select(_Q.waiting_for).where(_Q.waiting_for != _STOCK).limit(1)
-_BLOCKING_STOCK = (
+_BLOCKING = Prepared(select(_Q.waiting_for).where(_Q.waiting_for != _STOCK).limit(1))
+_BLOCKING_STOCK = Prepared(
     select(_Q.waiting_for)
     .where(_Q.waiting_for == _STOCK, _Q.machine == bindparam("of_machine"))
     .limit(1)
@@ -101,9 +101,9 @@ def refuse_to_overtake(connection: Connection, machine: str, stock: int) -> None
         OthersWait: for room.
         StockExhausted: for this machine alone.
     """
-    if connection.execute(_BLOCKING).first() is not None:
+    if _BLOCKING.first(connection) is not None:
         raise OthersWait
-    if stock and connection.execute(_BLOCKING_STOCK, {"of_machine": machine}).first() is not None:
+    if stock and _BLOCKING_STOCK.first(connection, {"of_machine": machine}) is not None:
         raise StockExhausted(machine, stock)
 
 

@@ -12,11 +12,13 @@ from allocation_svc.domain.capacity import Bounds
 from allocation_svc.domain.quota import Overrides
 from allocation_svc.domain.room import Room
 from allocation_svc.schema.tables import QUOTAS
-from chassis.sql import upsert
+from chassis.sql import Prepared, upsert
 
 _Q = QUOTAS.c
-_ONE = select(_Q.roles, _Q.overrides, _Q.version, _Q.update_time).where(
-    _Q.owner == bindparam("of_owner")
+_ONE = Prepared(
+    select(_Q.roles, _Q.overrides, _Q.version, _Q.update_time).where(
+        _Q.owner == bindparam("of_owner")
+    )
 )
 _ROLES = upsert(QUOTAS, None, ["owner"], ["roles"])
 _SET = (
@@ -33,22 +35,22 @@ _NONE = {"overrides": {}, "version": 0, "update_time": None}
 
 def bounds_of(connection: Connection, owner: str, room: Room) -> Bounds:
     """What an owner may have; remembers the roles with which they ask."""
-    row = connection.execute(_ONE, {"of_owner": owner}).first()
-    known = "" if row is None else row.roles
+    row = _ONE.first(connection, {"of_owner": owner})
+    known = "" if row is None else row[0]
     if room.roles is not None and (asked := ",".join(sorted(room.roles))) != known:
         connection.execute(_ROLES, {"owner": owner, "roles": asked, **_NONE})
         known = asked
     of_role = room.quotas.of([role for role in known.split(",") if role])
-    return of_role if row is None else Overrides(row.overrides).over(of_role)
+    return of_role if row is None else Overrides(row[1]).over(of_role)
 
 
 def overrides_of(connection: Connection, owner: str) -> tuple[Overrides, frozenset[str]]:
     """What an admin has set for an owner, and the roles that they had when they last asked."""
-    row = connection.execute(_ONE, {"of_owner": owner}).first()
+    row = _ONE.first(connection, {"of_owner": owner})
     if row is None:
         return Overrides(), frozenset()
-    roles = frozenset(role for role in row.roles.split(",") if role)
-    return Overrides(row.overrides, row.version, row.update_time), roles
+    roles, overrides, version, time = row
+    return Overrides(overrides, version, time), frozenset(role for role in roles.split(",") if role)
 
 
 def override(
@@ -59,7 +61,7 @@ def override(
     Returns:
         Whether it was set.
     """
-    if connection.execute(_ONE, {"of_owner": owner}).first() is None:
+    if _ONE.first(connection, {"of_owner": owner}) is None:
         connection.execute(_ROLES, {"owner": owner, "roles": "", **_NONE})
     change: dict[str, Any] = {
         "of_owner": owner,

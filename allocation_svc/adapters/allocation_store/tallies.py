@@ -16,13 +16,13 @@ from allocation_svc.domain.capacity import AMOUNTS, NO_LIMIT, Amounts, Bounds, H
 from allocation_svc.domain.faults import CapacityExhausted, QuotaExceeded, StockExhausted
 from allocation_svc.schema.tables import TALLIES
 from chassis.faults import Fault
-from chassis.sql import upsert
+from chassis.sql import Prepared, upsert
 
 _UNBOUNDED = Bounds()
 _COLUMN_OF = {name: TALLIES.c["used" if name == "instances" else name] for name in AMOUNTS}
 _BEGUN = upsert(TALLIES, None, ["subject"], {"used": TALLIES.c.used})
 _NO_ROW = {"used": 0, "cpu_millis": 0, "memory_bytes": 0, "disk_bytes": 0}
-_SHIFTED = (
+_SHIFTED = Prepared(
     update(TALLIES)
     .where(
         TALLIES.c.subject == bindparam("of_subject"),
@@ -30,7 +30,7 @@ _SHIFTED = (
     )
     .values({_COLUMN_OF[name]: _COLUMN_OF[name] + bindparam(f"by_{name}") for name in AMOUNTS})
 )
-_ONE = select(*_COLUMN_OF.values()).where(TALLIES.c.subject == bindparam("of_subject"))
+_ONE = Prepared(select(*_COLUMN_OF.values()).where(TALLIES.c.subject == bindparam("of_subject")))
 
 
 def node_subject(node: str) -> str:
@@ -40,7 +40,7 @@ def node_subject(node: str) -> str:
 
 def used(connection: Connection, subject: str) -> Amounts:
     """What is held of a subject."""
-    row = connection.execute(_ONE, {"of_subject": subject}).first()
+    row = _ONE.first(connection, {"of_subject": subject})
     return Amounts() if row is None else Amounts(*row)
 
 
@@ -120,10 +120,10 @@ def _shift(connection: Connection, subject: str, delta: Amounts, bounds: Bounds)
         by, bound = getattr(delta, name), getattr(bounds, name)
         change[f"by_{name}"] = by
         change[f"most_{name}"] = bound - by if by > 0 and bound is not None else NO_LIMIT
-    if connection.execute(_SHIFTED, change).rowcount == 1:
+    if _SHIFTED.change(connection, change) == 1:
         return ""
     connection.execute(_BEGUN, {"subject": subject, **_NO_ROW})
-    if connection.execute(_SHIFTED, change).rowcount == 1:
+    if _SHIFTED.change(connection, change) == 1:
         return ""
     has = used(connection, subject)
     return next(name for name in AMOUNTS if getattr(has, name) > change[f"most_{name}"])

@@ -15,13 +15,14 @@ from allocation_svc.domain.resource_class import ResourceClass
 from allocation_svc.schema.tables import ONCE, RESOURCE_CLASSES
 from chassis.clock import Clock, instant_of, millis_of
 from chassis.listing import Once
-from chassis.sql import Database
+from chassis.sql import Database, Lookup
 from chassis.sql.once import recall, remember
 
 _C = RESOURCE_CLASSES.c
 _ALL = select(RESOURCE_CLASSES).order_by(_C.memory_bytes, _C.cpu_millis, _C.id)
-_ONE = select(RESOURCE_CLASSES).where(_C.id == bindparam("of_id"))
-_DEFAULT = select(RESOURCE_CLASSES).where(_C.is_default == 1)
+_ONE = Lookup(select(RESOURCE_CLASSES).where(_C.id == bindparam("of_id")))
+_DEFAULT = Lookup(select(RESOURCE_CLASSES).where(_C.is_default == 1))
+_NAMES = [column.name for column in _C]
 _COUNT = select(func.count()).select_from(RESOURCE_CLASSES)
 _NEW = insert(RESOURCE_CLASSES)
 _CHANGED = update(RESOURCE_CLASSES).where(
@@ -58,10 +59,9 @@ class SqlResourceClassStore:
 
     async def find(self, class_id: str) -> ResourceClass | None:
         """One class."""
-        statement, of = (_ONE, {"of_id": class_id}) if class_id else (_DEFAULT, {})
-        return await self._database.get(
-            lambda connection: next(map(_class, connection.execute(statement, of)), None)
-        )
+        lookup = _ONE if class_id else _DEFAULT
+        row = await self._database.first(lookup, {"of_id": class_id} if class_id else {})
+        return None if row is None else _class(row)
 
     async def all(self) -> Sequence[ResourceClass]:
         """Every class."""
@@ -125,8 +125,9 @@ def _row(kept: ResourceClass) -> dict[str, Any]:
     }
 
 
-def _class(row: Any) -> ResourceClass:
-    return ResourceClass(**{**row._mapping, "is_default": bool(row.is_default)})  # noqa: SLF001
+def _class(row: Sequence[Any]) -> ResourceClass:
+    named = dict(zip(_NAMES, row, strict=True))
+    return ResourceClass(**{**named, "is_default": bool(named["is_default"])})
 
 
 def _document(kept: ResourceClass) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from chassis.faults import Unavailable
-from chassis.sql import Database, Lookup
+from chassis.sql import Database, Lookup, Prepared
 from chassis.sql.engines import sqlite_engine
 from chassis.sql.transactions import SqliteTransactions
 from tests.unit.chassis_sql.shelf_schema.tables import BOOKS
@@ -78,6 +78,15 @@ async def test_a_missing_parameter_and_a_list_are_mistakes(books: Database) -> N
         await books.first(by_name(), {})
     with pytest.raises(TypeError, match="lists"):
         await books.first(Lookup(sa.select(BOOKS).where(BOOKS.c.name.in_(["a", "b"]))), {})
+
+
+async def test_what_a_prepared_statement_lacks_is_a_mistake(books: Database) -> None:
+    some = Prepared(sa.select(BOOKS.c.name).where(BOOKS.c.name == sa.bindparam("of")))
+    with pytest.raises(KeyError):
+        await books.read(some.rows)
+    listed = Prepared(sa.delete(BOOKS).where(BOOKS.c.name.in_(["a", "b"])))
+    with pytest.raises(TypeError, match="lists"):
+        await books.write(lambda conn: listed.change(conn, {}))
 
 
 async def test_a_lookup_belongs_to_the_loop_and_ends_with_the_database(books: Database) -> None:
