@@ -12,13 +12,14 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 from chassis.bus.port import check_records
 from chassis.clock import Clock, instant_of, millis_of
 from chassis.faults import Conflict, Unavailable
 from chassis.listing import Once
-from feed_svc.adapters.cassandra.session import Keyspace, Parameters, Row
+from feed_svc.adapters.cassandra.session import Keyspace, Parameters
 from feed_svc.adapters.feed_store.document import comment_of, document_of
 from feed_svc.adapters.feed_store.records import RecordsOf
 from feed_svc.adapters.feed_store.wide_rows import FeedRows, pending_of, writes_of
@@ -33,6 +34,11 @@ _NUMBERS = (
 _FEED = (
     f"SELECT {_NUMBERS}, pending, settled, id FROM feeds "  # noqa: S608 - names of ours
     "WHERE machine = ? AND kind = 'head' AND id = ''"
+)
+# One question for a page: as many of them at once cost the driver more than the server.
+_FEEDS = (
+    f"SELECT {_NUMBERS}, pending, settled, id, machine FROM feeds "  # noqa: S608 - names of ours
+    "WHERE machine IN ? AND kind = 'head' AND id = ''"
 )
 _CHANGE = (
     "UPDATE feeds SET version = ?, epoch = ?, likes = ?, dislikes = ?, comments = ?, stars1 = ?, "
@@ -99,11 +105,9 @@ class CassandraFeedStore:
 
     async def feeds(self, machines: Sequence[str]) -> list[Feed]:
         """The numbers of several feeds."""
-        rows = await asyncio.gather(*(self._keyspace.one(_FEED, [one]) for one in machines))
-        return [
-            _feed(machine, row)[0] if row else Feed(machine)
-            for machine, row in zip(machines, rows, strict=True)
-        ]
+        rows = await self._keyspace.rows(_FEEDS, [list(machines)])
+        known = {machine: _feed(machine, row)[0] for *row, machine in rows}
+        return [known.get(machine) or Feed(machine) for machine in machines]
 
     async def save(self, change: Change, once: Once | None = None) -> None:
         """Keeps a change, and the version after that which it was made from."""
@@ -187,8 +191,12 @@ class CassandraFeedStore:
 
     async def votes(self, feeds: Sequence[Feed], person: str) -> Mapping[str, Vote]:
         """A person's votes on several machines, by machine."""
-        found = await asyncio.gather(*(self.vote(feed, person) for feed in feeds))
-        return {vote.machine: vote for vote in found if vote is not None}
+        rows = await self._rows.votes(feeds, person)
+        return {
+            machine: Vote(machine, person, Direction(direction), instant_of(time))
+            for machine, direction, time in rows
+            if direction
+        }
 
     async def comments_by(self, feed: Feed, person: str, size: int) -> list[Comment]:
         """Comments and replies that a person wrote."""
@@ -284,7 +292,7 @@ def _numbers(feed: Feed) -> list[int | None]:
     ]
 
 
-def _feed(machine: str, row: Row) -> tuple[Feed, str, int]:
+def _feed(machine: str, row: Sequence[Any]) -> tuple[Feed, str, int]:
     """A feed, the rows of its last change, and up to which version rows are where they belong."""
     version, epoch, likes, dislikes, comments, *rest = row
     *stars, threads_made, reviews_made, ended, pending, settled, _ = rest

@@ -84,6 +84,11 @@ _REPLIES = _select("replies", ("thread", "reply", *_OF_COMMENT), f"{_THREAD} AND
 _REVIEW = _select("reviews", ("number", *_OF_REVIEW), f"{_PART} AND number = ?")
 _REVIEWS = _select("reviews", ("number", *_OF_REVIEW), f"{_PART} AND number < ? LIMIT ?")
 _STANDING = _select("standings", ("direction", "vote_time", "review"), f"{_PART} AND person = ?")
+_VOTES = _select(
+    "standings",
+    ("machine", "direction", "vote_time"),
+    "machine IN ? AND epoch = ? AND part = ? AND person = ?",
+)
 _PURGES = [
     f"DELETE FROM {table} USING TIMESTAMP ? WHERE {_PART}"  # noqa: S608
     for table in ("comments", "reviews")
@@ -203,6 +208,19 @@ class FeedRows:
         """Reviews, newest first."""
         rows = await self._newest(_REVIEWS, feed, feed.reviews_made, before, size)
         return [_review(feed, row) for row in rows]
+
+    async def votes(self, feeds: Sequence[Feed], person: str) -> list[Row]:
+        """Machine, direction and time of each vote of a person; without direction where it was taken back."""
+        of_epoch: dict[int, list[str]] = {}
+        for feed in feeds:
+            of_epoch.setdefault(feed.epoch, []).append(feed.machine)
+        found = await asyncio.gather(
+            *(
+                self._keyspace.rows(_VOTES, [machines, epoch, part_of_person(person), person])
+                for epoch, machines in of_epoch.items()
+            )
+        )
+        return [row for rows in found for row in rows]
 
     async def standing(self, feed: Feed, person: str) -> Row | None:
         """A person's vote, its time, and the number of their review, each None where there is none."""
