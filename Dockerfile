@@ -50,8 +50,8 @@ ENV PATH=/opt/allocator/bin:/usr/local/bin:/usr/bin:/bin \
 WORKDIR /data
 USER 10001:10001
 EXPOSE 8080 50051
-HEALTHCHECK --interval=10s --timeout=8s --retries=5 --start-period=60s \
-    CMD ["python", "-IS", "/opt/allocator/probe.py"]
+HEALTHCHECK --interval=10s --timeout=30s --retries=2 --start-period=60s \
+    CMD ["python", "-IS", "/opt/allocator/probe.py", "--within", "25"]
 ENTRYPOINT ["python", "-m"]
 CMD ["allocctl", "--help"]
 

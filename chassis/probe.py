@@ -1,7 +1,8 @@
 """Asks the process whose settings these are how it is, for the health check of a container.
 
 `python -m chassis.probe` exits with 0 where calls can come, and with 1 where not; with `--live` it asks
-only whether the process is alive. It reads the settings that the process reads, shows the process's own
+only whether the process is alive, and with `--within 25` it asks again for so many seconds until all is
+well: a process that starts is seen to be ready at once, not at the next check. It reads the settings that the process reads, shows the process's own
 certificate where there is TLS, and imports nothing that takes time: it runs every few seconds, for each
 replica. Not even http.client, which costs as much again as everything else here.
 """
@@ -12,11 +13,13 @@ import os
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DEFAULT_ADDRESS = "127.0.0.1:8080"
 _TIMEOUT_SECONDS = 2.0
+_AGAIN_SECONDS = 0.5
 _MOST_BYTES = 8192
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 — to be replaced
 
@@ -84,10 +87,14 @@ def _environment(arguments: Sequence[str]) -> dict[str, str]:
 def main() -> None:
     """Asks, and exits with the answer."""
     arguments = sys.argv[1:]
+    environment = _environment(arguments)
     path = "/livez" if "--live" in arguments else "/readyz"
-    problem = problem_of(_environment(arguments), path)
-    if problem:
-        sys.exit(problem)
+    within = float(arguments[arguments.index("--within") + 1]) if "--within" in arguments else 0.0
+    until = time.monotonic() + within
+    while problem := problem_of(environment, path):
+        if time.monotonic() >= until:
+            sys.exit(problem)
+        time.sleep(_AGAIN_SECONDS)
 
 
 if __name__ == "__main__":

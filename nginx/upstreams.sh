@@ -40,6 +40,8 @@ places() { # places SERVICE: a line `address http-port grpc-port` for each repli
 
 is_ready() { # is_ready SERVICE ADDRESS PORT
     grep -qF "$1 $2 $3 " admitted && return
+    # While it starts it refuses connections, which costs little to find out.
+    if command -v nc >/dev/null && ! nc -z -w 1 "$2" "$3" 2>/dev/null; then return 1; fi
     # Without curl nobody can be asked; nginx finds out.
     command -v curl >/dev/null || return 0
     curl --silent --fail --max-time 1 --output /dev/null --resolve "$1:$3:$2" \

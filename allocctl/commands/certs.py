@@ -34,11 +34,20 @@ Names = Annotated[
 
 
 @app.command()
-def init(folder: Folder, names: Names = "localhost,127.0.0.1") -> None:
+def init(
+    folder: Folder,
+    names: Names = "localhost,127.0.0.1",
+    renew_due: Annotated[
+        bool, typer.Option("--renew", help="Then renew those that are due, as `certs renew` does.")
+    ] = False,
+) -> None:
     """Makes the authority and every certificate that is missing. What there is stays."""
     with _authority(folder) as authority:
         made = authority.init(_split(names))
+        renewed = authority.renew(everything=False) if renew_due else []
     sys.stdout.write(f"made: {', '.join(made)}\n" if made else "nothing was missing\n")
+    if renewed:
+        sys.stdout.write(f"renewed: {', '.join(renewed)}\n")
 
 
 @app.command()

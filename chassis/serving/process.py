@@ -54,7 +54,7 @@ Compose = Callable[[Platform], Awaitable[Service]]
 REPLICAS = "allocator.replicas.v1.ReplicaService"
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 _GOODBYE_SECONDS = 0.2
-_FIRST_TRUST_SECONDS = 20.0
+_FIRST_TRUST_SECONDS = 15.0
 _FIRST_TAKE_OVER_SECONDS = 5.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import ssl
 import sys
 from pathlib import Path
@@ -231,6 +232,25 @@ async def probed(environment: dict[str, str], *arguments: str) -> tuple[int, str
     async with asyncio.timeout(20):
         _, said = await process.communicate()
     return process.returncode or 0, said.decode()
+
+
+async def test_a_health_check_waits_for_a_process_that_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    environment = {"ALLOCATOR_HTTP_ADDRESS": address}
+    code, said = await probed(environment, "--within", "1")
+    assert (code, "does not answer" in said) == (1, True)
+    asking = asyncio.create_task(probed(environment, "--within", "15"))
+    await asyncio.sleep(1)
+    assert not asking.done()
+    world = World(tmp_path / "data", **environment)
+    process = asyncio.create_task(world.run())
+    await world.until_ready(process)
+    assert await asking == (0, "")
+    world.stop.set()
+    async with asyncio.timeout(20):
+        await process
 
 
 async def test_with_a_certificate_everybody_must_show_one(tmp_path: Path) -> None:
