@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -12,7 +15,7 @@ from statistics import median
 from argon2 import PasswordHasher
 
 from benchmarks.figures import Figure, alternating
-from benchmarks.running import PASSWORD, Visitor, allocator
+from benchmarks.running import PASSWORD, AllocatorProcess, allocator
 from user_svc.settings import Settings
 
 DEFAULTS = Settings()
@@ -38,7 +41,7 @@ def run() -> list[Figure]:
         return measured(running, email)
 
 
-def measured(running: Visitor, email: str) -> list[Figure]:
+def measured(running: AllocatorProcess, email: str) -> list[Figure]:
     """One log-in after the other, two at a time, and of nobody."""
     hasher = PasswordHasher(
         time_cost=DEFAULTS.argon2_passes, memory_cost=DEFAULTS.argon2_memory_kib, parallelism=1
@@ -51,12 +54,19 @@ def measured(running: Visitor, email: str) -> list[Figure]:
         hasher.verify(stored, PASSWORD)
         return time.perf_counter() - began
 
+    # What a client costs is not the log-in's: this one costs a fifth of what a comfortable one does.
+    mine = threading.local()
+
     def asked(address: str, password: str, status: int) -> float:
-        body = {"email": address, "password": password}
+        if not hasattr(mine, "connection"):
+            mine.connection = HTTPConnection(running.http, timeout=60)
+        body = json.dumps({"email": address, "password": password})
         began = time.perf_counter()
-        answer = running.call("POST", "/v1/sessions", json=body)
+        mine.connection.request("POST", "/v1/sessions", body, {"content-type": "application/json"})
+        answer = mine.connection.getresponse()
+        said = answer.read()
         seconds = time.perf_counter() - began
-        assert answer.status_code == status, answer.text
+        assert answer.status == status, said
         return seconds
 
     def logged_in() -> float:
