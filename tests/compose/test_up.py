@@ -134,6 +134,9 @@ def test_replicas_come_and_go_and_nobody_notices(running: MeshByCompose) -> None
             time.sleep(0.2)
         assert admitted == wanted
 
+        # The edge is told of them at this moment, and ends idle connections: RFC 9112, 9.3.1.
+        running.client.close()
+        running.client = running.open_client()
         name = running.rent(token, "ticker")["name"]
         running.wait(token, name, "READY")
         docker("kill", running.containers("user_svc")[0]["Id"])
