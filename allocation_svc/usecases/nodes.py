@@ -77,7 +77,13 @@ class Nodes:
         self._seconds = seconds
 
     async def all(self) -> Sequence[tuple[Node, int]]:
-        """Every node as it is known, by name, and how many allocations are there."""
+        """Every node as it is known, by name, and how many allocations are there.
+
+        Raises:
+            Unavailable: none is known yet, and the engine does not answer.
+        """
+        if not await self._store.all():
+            await self.look()
         tenants = await self._tenants()
         return [(self._shown(n), _of(tenants, n).count) for n in await self._store.all()]
 
@@ -86,6 +92,7 @@ class Nodes:
 
         Raises:
             NodeNotFound: there is none.
+            Unavailable: it is not known, and the engine does not answer.
         """
         node = await self._required(name)
         return self._shown(node), _of(await self._tenants(), node).count
@@ -176,6 +183,10 @@ class Nodes:
 
     async def _required(self, name: str) -> Node:
         node = await self._store.find(name)
+        if node is None:
+            # It may have joined since the last look, or there has been none yet.
+            await self.look()
+            node = await self._store.find(name)
         if node is None:
             raise NodeNotFound(f"There is no node {name!r}; list the nodes.", node=name)
         return node

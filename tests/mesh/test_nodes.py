@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from allocator_process import AllocatorProcess
 from mesh_processes import MeshProcesses
@@ -52,3 +53,16 @@ def test_every_replica_knows_at_once_what_was_taken_out_and_in(
     running.wait(token, name, "READY")
     running.call("DELETE", f"/v1/{name}", token)
     running.wait(token, name, "DELETED")
+
+
+def test_a_node_that_nobody_has_looked_at_yet_is_known_when_asked_for(tmp_path: Path) -> None:
+    """Right after the start, and right after it has joined."""
+    running = AllocatorProcess(tmp_path / "data", ALLOCATOR_ALLOCATION_NODE_SECONDS="600").start()
+    try:
+        admin = running.admin()
+        [node] = running.call("GET", "/v1/nodes", admin).json()["nodes"]
+        assert node["state"] == "READY"
+        unknown = running.call("POST", "/v1/nodes/nowhere:activate", admin, json={})
+        assert (unknown.status_code, unknown.json()["reason"]) == (404, "NODE_NOT_FOUND")
+    finally:
+        running.close()
