@@ -2,9 +2,10 @@
 
 `python -m chassis.probe` exits with 0 where calls can come, and with 1 where not; with `--live` it asks
 only whether the process is alive, and with `--within 25` it asks again for so many seconds until all is
-well: a process that starts is seen to be ready at once, not at the next check. It reads the settings that the process reads, shows the process's own
-certificate where there is TLS, and imports nothing that takes time: it runs every few seconds, for each
-replica. Not even http.client, which costs as much again as everything else here.
+well: a process that starts is seen to be ready at once, not at the next check. It reads the settings
+that the process reads, shows the process's own certificate where there is TLS, and imports nothing that
+takes time: it runs every few seconds, for each replica. Not even http.client, which costs as much again
+as everything else here.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from chassis.bus.port import Bus, Record, check_records
 from chassis.clock import Clock, SystemClock
 from chassis.faults import Fault
 from chassis.sql.database import Database
-from chassis.sql.lookups import Prepared
+from chassis.sql.prepared import Prepared
 from chassis.sql.types import Instant, JsonText, RowNumber
 
 _COLUMNS = ("topic", "key", "value", "headers", "time")

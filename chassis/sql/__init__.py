@@ -3,12 +3,11 @@
 The work on the database is synchronous functions of a connection, run as one unit: a transaction in
 the writing thread, a snapshot in the reading ones. Build statements once, at import time, with
 `bindparam`s: SQLAlchemy keeps their compiled form, but comparing a freshly built one costs more than
-the row. What calls wait for most often is a `Lookup`, or made of `Prepared`s. Importing this room imports no driver; opening
-a database imports the one that it needs.
+the row. What calls wait for most often is `Prepared`. Importing this room imports no driver; opening a
+database imports the one that it needs.
 """
 
 from chassis.sql.database import Database
-from chassis.sql.lookups import Lookup, Prepared
 from chassis.sql.migrations import (
     SchemaTooNew,
     SchemaTooOld,
@@ -16,6 +15,7 @@ from chassis.sql.migrations import (
     schema_revision,
 )
 from chassis.sql.opening import open_database
+from chassis.sql.prepared import Prepared
 from chassis.sql.types import Instant, JsonText, RowNumber
 from chassis.sql.upserts import upsert
 
@@ -23,7 +23,6 @@ __all__ = [
     "Database",
     "Instant",
     "JsonText",
-    "Lookup",
     "Prepared",
     "RowNumber",
     "SchemaTooNew",

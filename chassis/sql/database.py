@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from chassis.faults import Unavailable
-from chassis.sql.lookups import Lookup
+from chassis.sql.prepared import Prepared
 from chassis.sql.transactions import SqliteTransactions, Transactions
 from chassis.sql.translation import away, overloaded
 
@@ -121,13 +121,13 @@ class Database:
                     raise
         return await self.read(work)
 
-    async def first(self, lookup: Lookup, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The first row of a lookup; None where there is none.
+    async def first(self, prepared: Prepared, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of a read by key; None where there is none.
 
         The cheapest read: on SQLite in the loop itself, by the driver alone.
 
         Args:
-            lookup: made once, at import time.
+            prepared: made once, at import time.
             key: the value of each parameter.
 
         Raises:
@@ -136,12 +136,12 @@ class Database:
         if self._here is not None:
             self._check_here()
             try:
-                return self._here.first(lookup, key)
+                return self._here.first(prepared, key)
             except Unavailable as fault:
                 # As in `get`.
                 if fault.reason != "OVERLOADED":
                     raise
-        return await self.read(lambda connection: lookup.first(connection, key))
+        return await self.read(lambda connection: prepared.first(connection, key))
 
     async def close(self) -> None:
         """Lets the units of work that have begun finish, and closes every connection. May be called twice."""

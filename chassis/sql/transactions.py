@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 
-from chassis.sql.lookups import Lookup
+from chassis.sql.prepared import Prepared
 from chassis.sql.translation import driver_errors_as_faults, lost_a_race, lost_its_server
 
 T = TypeVar("T")
@@ -90,15 +90,15 @@ class SqliteTransactions:
                 driver.rollback()
         return result
 
-    def first(self, lookup: Lookup, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Runs a lookup alone: one statement sees one snapshot also without a transaction.
+    def first(self, prepared: Prepared, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Runs a prepared read alone: one statement sees one snapshot also without a transaction.
 
         Raises:
             Unavailable: as in `chassis.sql.translation`.
         """
         connection, driver = self._connection()
         try:
-            return lookup.first_of_driver(driver, connection.dialect, key)
+            return prepared.first_of_driver(driver, connection.dialect, key)
         except sqlite3.Error:
             with driver_errors_as_faults(self._path):
                 raise

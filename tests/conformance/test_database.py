@@ -19,7 +19,6 @@ from chassis.sql import (
     Database,
     Instant,
     JsonText,
-    Lookup,
     Prepared,
     RowNumber,
     open_database,
@@ -121,10 +120,10 @@ async def test_what_is_written_comes_back_as_it_was(things: Database) -> None:
     found = [
         await things.read(row),
         await things.get(row),
-        await things.first(Lookup(ONE), {"of": "a"}),
+        await things.first(Prepared(ONE), {"of": "a"}),
     ]
     assert [(type(one), *one[1:]) for one in found if one] == [(tuple, *expected[1:])] * 3
-    assert await things.first(Lookup(ONE), {"of": "b"}) is None
+    assert await things.first(Prepared(ONE), {"of": "b"}) is None
 
 
 async def test_prepared_statements_do_what_statements_do(things: Database) -> None:

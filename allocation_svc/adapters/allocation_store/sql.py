@@ -44,13 +44,13 @@ from chassis.bus import Record
 from chassis.bus.outbox import append
 from chassis.clock import Clock
 from chassis.listing import Condition, Once
-from chassis.sql import Database, Lookup
+from chassis.sql import Database, Prepared
 from chassis.sql.once import answer_of, recall, remember
 
 _COLUMNS = ALLOCATIONS.c
 _TEXT = select(type_coerce(_COLUMNS.document, Text)).where(_COLUMNS.name == bindparam("of_name"))
-_BY_NAME = Lookup(_TEXT)
-_BY_OWNER_AND_NAME = Lookup(_TEXT.where(_COLUMNS.owner == bindparam("of_owner")))
+_BY_NAME = Prepared(_TEXT)
+_BY_OWNER_AND_NAME = Prepared(_TEXT.where(_COLUMNS.owner == bindparam("of_owner")))
 _PLAN = select(_COLUMNS.plan, _COLUMNS.sealed_secrets).where(_COLUMNS.name == bindparam("of_name"))
 _EXISTING = (
     select(_COLUMNS.name, _COLUMNS.version, _COLUMNS.state)

@@ -15,13 +15,13 @@ from allocation_svc.domain.resource_class import ResourceClass
 from allocation_svc.schema.tables import ONCE, RESOURCE_CLASSES
 from chassis.clock import Clock, instant_of, millis_of
 from chassis.listing import Once
-from chassis.sql import Database, Lookup
+from chassis.sql import Database, Prepared
 from chassis.sql.once import recall, remember
 
 _C = RESOURCE_CLASSES.c
 _ALL = select(RESOURCE_CLASSES).order_by(_C.memory_bytes, _C.cpu_millis, _C.id)
-_ONE = Lookup(select(RESOURCE_CLASSES).where(_C.id == bindparam("of_id")))
-_DEFAULT = Lookup(select(RESOURCE_CLASSES).where(_C.is_default == 1))
+_ONE = Prepared(select(RESOURCE_CLASSES).where(_C.id == bindparam("of_id")))
+_DEFAULT = Prepared(select(RESOURCE_CLASSES).where(_C.is_default == 1))
 _NAMES = [column.name for column in _C]
 _COUNT = select(func.count()).select_from(RESOURCE_CLASSES)
 _NEW = insert(RESOURCE_CLASSES)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.bus.outbox import append
 from chassis.clock import Clock, millis_of
 from chassis.listing import Once
-from chassis.sql import Database, Lookup, upsert
+from chassis.sql import Database, Prepared, upsert
 from chassis.sql.once import answer_of, remember
 from chassis.sql.sweeping import in_parts, sweep
 from feed_svc.adapters.feed_store.document import (
@@ -28,7 +28,7 @@ from feed_svc.domain.feed import Author, Comment, Direction, Feed, Review, Vote
 from feed_svc.schema.tables import AUTHORS, COMMENTS, FEEDS, ONCE, OUTBOX, REVIEWS, VOTES
 
 _ANY_OF = "any_of"
-_FEED = Lookup(select(FEEDS).where(FEEDS.c.machine == bindparam("machine")))
+_FEED = Prepared(select(FEEDS).where(FEEDS.c.machine == bindparam("machine")))
 _FEEDS = select(FEEDS).where(FEEDS.c.machine.in_(bindparam(_ANY_OF, expanding=True)))
 _NEW_FEED = insert(FEEDS)
 _CHANGED_FEED = update(FEEDS).where(

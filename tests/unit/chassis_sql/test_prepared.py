@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from chassis.faults import Unavailable
-from chassis.sql import Database, Lookup, Prepared
+from chassis.sql import Database, Prepared
 from chassis.sql.engines import sqlite_engine
 from chassis.sql.transactions import SqliteTransactions
 from tests.unit.chassis_sql.shelf_schema.tables import BOOKS
@@ -25,8 +25,8 @@ def book(name: str, version: int = 1) -> dict[str, object]:
     return {"name": name, "version": version, "time": NOW, "document": {"a": 1}, "shelf": None}
 
 
-def by_name() -> Lookup:
-    return Lookup(sa.select(BOOKS).where(BOOKS.c.name == sa.bindparam("of")))
+def by_name() -> Prepared:
+    return Prepared(sa.select(BOOKS).where(BOOKS.c.name == sa.bindparam("of")))
 
 
 async def test_a_lookup_finds_what_a_statement_finds(books: Database) -> None:
@@ -42,7 +42,7 @@ async def test_a_lookup_finds_what_a_statement_finds(books: Database) -> None:
 
 async def test_parameters_are_converted_by_type_and_plain_values_stay(books: Database) -> None:
     await books.write(lambda conn: conn.execute(INSERT, [book("a", 1), book("b", 2)]))
-    newest = Lookup(
+    newest = Prepared(
         sa.select(BOOKS.c.name)
         .where(BOOKS.c.time > sa.bindparam("after"), BOOKS.c.version < 10)
         .order_by(BOOKS.c.version.desc())
@@ -53,7 +53,7 @@ async def test_parameters_are_converted_by_type_and_plain_values_stay(books: Dat
 
 
 async def test_a_lookup_sees_every_change_at_once(books: Database) -> None:
-    lookup = Lookup(sa.select(BOOKS.c.version).where(BOOKS.c.name == sa.bindparam("of")))
+    lookup = Prepared(sa.select(BOOKS.c.version).where(BOOKS.c.name == sa.bindparam("of")))
     await books.write(lambda conn: conn.execute(INSERT, book("a")))
     for version in range(2, 20):
         change = sa.update(BOOKS).values(version=version)
@@ -63,7 +63,7 @@ async def test_a_lookup_sees_every_change_at_once(books: Database) -> None:
 
 async def test_a_lookup_holds_no_snapshot(books: Database, path: Path) -> None:
     await books.write(lambda conn: conn.execute(INSERT, [book("a"), book("b")]))
-    everything = Lookup(sa.select(BOOKS.c.name).where(BOOKS.c.version == sa.bindparam("of")))
+    everything = Prepared(sa.select(BOOKS.c.name).where(BOOKS.c.version == sa.bindparam("of")))
     assert await books.first(everything, {"of": 1}) == ("a",)
 
     other = sqlite3.connect(path, isolation_level=None)
@@ -77,7 +77,7 @@ async def test_a_missing_parameter_and_a_list_are_mistakes(books: Database) -> N
     with pytest.raises(KeyError):
         await books.first(by_name(), {})
     with pytest.raises(TypeError, match="lists"):
-        await books.first(Lookup(sa.select(BOOKS).where(BOOKS.c.name.in_(["a", "b"]))), {})
+        await books.first(Prepared(sa.select(BOOKS).where(BOOKS.c.name.in_(["a", "b"]))), {})
 
 
 async def test_what_a_prepared_statement_lacks_is_a_mistake(books: Database) -> None:
@@ -101,7 +101,7 @@ async def test_a_lookup_belongs_to_the_loop_and_ends_with_the_database(books: Da
 
 
 async def test_what_the_driver_cannot_run_stays_its_error(books: Database) -> None:
-    missing = Lookup(sa.select(sa.column("x")).select_from(sa.table("nowhere")))
+    missing = Prepared(sa.select(sa.column("x")).select_from(sa.table("nowhere")))
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
         await books.first(missing, {})
 

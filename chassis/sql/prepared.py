@@ -1,9 +1,8 @@
 """Statements that skip SQLAlchemy's execution on SQLite.
 
 Executing a compiled statement costs SQLAlchemy 25 µs or more, whatever it does; the driver does a read
-by key in 4. What calls wait for most often is read with a `Lookup`, and what a hot unit of work does
-with a `Prepared`: SQLAlchemy still writes the SQL and says how each type is converted, once, and the driver
-runs it.
+by key in 4. What calls wait for most often is `Prepared`: SQLAlchemy still writes the SQL and says how
+each type is converted, once, and the driver runs it.
 """
 
 from __future__ import annotations
@@ -19,46 +18,11 @@ _Statement: TypeAlias = Select[Any] | Insert | Update | Delete
 _NOTHING: Mapping[str, Any] = {}
 
 
-class Lookup:
-    """A SELECT of one row by key; run it with `Database.first`.
-
-    Args:
-        statement: what is selected; every parameter is a `bindparam` or a plain value.
-    """
-
-    def __init__(self, statement: Select[Any]) -> None:
-        self.statement = statement
-        self._prepared: _ForDriver | None = None
-
-    def first(self, connection: Connection, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The first row on any engine, in the connection's transaction; None where there is none."""
-        row = connection.execute(self.statement, key).first()
-        return None if row is None else tuple(row)
-
-    def first_of_driver(
-        self, driver: sqlite3.Connection, dialect: Dialect, key: Mapping[str, Any]
-    ) -> tuple[Any, ...] | None:
-        """The first row, read by the SQLite driver itself; None where there is none.
-
-        Args:
-            driver: its transactions, if any, are the caller's.
-            dialect: SQLite's.
-            key: the value of each parameter.
-
-        Raises:
-            KeyError: a parameter has no value.
-            sqlite3.Error: the driver's.
-        """
-        prepared = self._prepared
-        if prepared is None:
-            prepared = self._prepared = _ForDriver(self.statement, dialect)
-        return prepared.first(driver, key)
-
-
 class Prepared:
-    """A statement within units of work that many calls wait for; see `Database.write`.
+    """A statement that many calls wait for: a read by key, or a part of a unit of work.
 
-    Not for what may break a constraint: that the driver says in words of its own.
+    `Database.first` reads with it; within units of work it takes their connection. Not for what may break
+    a constraint: that the driver says in words of its own.
 
     Args:
         statement: every parameter is a `bindparam` or a plain value.
@@ -68,7 +32,23 @@ class Prepared:
     def __init__(self, statement: _Statement, columns: Sequence[str] = ()) -> None:
         self.statement = statement
         self._columns = columns
-        self._prepared: _ForDriver | None = None
+        self._for_driver: _ForDriver | None = None
+
+    def first_of_driver(
+        self, driver: sqlite3.Connection, dialect: Dialect, values: Mapping[str, Any]
+    ) -> tuple[Any, ...] | None:
+        """The first row, read by the SQLite driver itself; None where there is none.
+
+        Args:
+            driver: its transactions, if any, are the caller's.
+            dialect: SQLite's.
+            values: of each parameter.
+
+        Raises:
+            KeyError: a parameter has no value.
+            sqlite3.Error: the driver's.
+        """
+        return next(iter(self._on(dialect).rows(driver, values)), None)
 
     def rows(
         self, connection: Connection, values: Mapping[str, Any] = _NOTHING
@@ -76,7 +56,7 @@ class Prepared:
         """What it selects, in the connection's transaction."""
         if connection.dialect.name != "sqlite":
             return [tuple(row) for row in connection.execute(self.statement, dict(values))]
-        return self._on(connection).rows(_driver_of(connection), values)
+        return self._on(connection.dialect).rows(_driver_of(connection), values)
 
     def first(
         self, connection: Connection, values: Mapping[str, Any] = _NOTHING
@@ -88,19 +68,19 @@ class Prepared:
         """Changes what it says, in the connection's transaction; gives of how many rows."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self.statement, dict(values)).rowcount
-        return self._on(connection).change(_driver_of(connection), values)
+        return self._on(connection.dialect).change(_driver_of(connection), values)
 
     def change_each(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> None:
         """Changes what it says once with each of these values, in the connection's transaction."""
         if connection.dialect.name != "sqlite":
             connection.execute(self.statement, [dict(each) for each in values])
         else:
-            self._on(connection).change_each(_driver_of(connection), values)
+            self._on(connection.dialect).change_each(_driver_of(connection), values)
 
-    def _on(self, connection: Connection) -> _ForDriver:
-        if self._prepared is None:
-            self._prepared = _ForDriver(self.statement, connection.dialect, self._columns)
-        return self._prepared
+    def _on(self, dialect: Dialect) -> _ForDriver:
+        if self._for_driver is None:
+            self._for_driver = _ForDriver(self.statement, dialect, self._columns)
+        return self._for_driver
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:
@@ -119,7 +99,7 @@ class _ForDriver:
         if compiled.positiontup is None or not isinstance(compiled.string, str):
             raise TypeError("the dialect does not number its parameters")
         if any(bound.expanding for bound in compiled.binds.values()):
-            raise TypeError("it has no lists of values")
+            raise TypeError("a prepared statement has no lists of values")
         self._sql = compiled.string
         self._fixed = {
             name: bound.value for name, bound in compiled.binds.items() if not bound.required
@@ -133,10 +113,6 @@ class _ForDriver:
             for column in (statement.selected_columns if isinstance(statement, Select) else ())
         ]
         self._is_plain = not any(self._columns)
-
-    def first(self, driver: sqlite3.Connection, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        rows = self.rows(driver, key)
-        return rows[0] if rows else None
 
     def rows(self, driver: sqlite3.Connection, key: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         # To its end, so that the statement holds no snapshot any longer.
