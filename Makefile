@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
-# A test that fails beside others runs once more, alone.
+# It says of what has failed whether it fails alone as well.
 PYTEST := $(BIN)/python tools/steadily.py
 # Most of the suite waits for processes, not for the processor.
 TEST_WORKERS ?= 4

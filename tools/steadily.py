@@ -1,13 +1,10 @@
-"""Runs pytest; what failed beside other tests runs once more, alone.
-
-Hundreds of processes start and end while the suite runs, on two cores. A test of a deadline may fail there
-for want of time alone, and a machine that others use adds its own share. Such a test shows nothing about
-the code, and one among thousands would fail the whole. What is broken fails alone as well, and fails here.
+"""Runs pytest, and says of what has failed whether it fails alone as well.
 
     python tools/steadily.py [what pytest takes]
 
-What passed only alone is printed last, by name: each is a race in the test or in the code, and is to be
-found. More failures than a few are no bad luck, and none of them runs again.
+A test that fails beside others and passes alone points at a race or at what was before it, one that fails
+alone too at what it tests: whoever reads the end of a long run on another machine cannot find out. It
+changes nothing about the result: what has failed has failed.
 """
 
 from __future__ import annotations
@@ -25,15 +22,16 @@ _FAILED = Path(".pytest_cache/v/cache/lastfailed")
 def main(arguments: list[str]) -> int:
     """Runs them; returns the exit code of pytest."""
     code = _pytest("--cache-clear", *arguments)
-    if code != _TESTS_FAILED or not _FAILED.exists():
-        return code
-    failed = sorted(json.loads(_FAILED.read_text()))
-    if not 0 < len(failed) <= _FEW:
-        return code
-    print(f"\n== {len(failed)} failed beside others, and run again alone", flush=True)
-    code = _pytest("-p", "no:xdist", *_without_workers(arguments), "--last-failed", "--lfnf=none")
-    if code == 0:
-        print("== passed only alone:", *failed, sep="\n   ", flush=True)
+    failed = sorted(json.loads(_FAILED.read_text())) if _FAILED.exists() else []
+    if code == _TESTS_FAILED and 0 < len(failed) <= _FEW:
+        print(f"\n== {len(failed)} failed, and run once more, alone", flush=True)
+        alone = _pytest(
+            "-p", "no:xdist", *_without_workers(arguments), "--last-failed", "--lfnf=none"
+        )
+        still = set(json.loads(_FAILED.read_text())) if alone and _FAILED.exists() else set()
+        print("== failed:", flush=True)
+        for name in failed:
+            print(f"   {name}  ({'also alone' if name in still else 'not alone'})", flush=True)
     return code
 
 

@@ -1,4 +1,4 @@
-"""tools/steadily.py: what failed beside other tests runs once more, and what is broken fails."""
+"""tools/steadily.py: what has failed has failed, and is said to fail alone too, or not."""
 
 from __future__ import annotations
 
@@ -50,25 +50,28 @@ def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2", "--dist", "loadscope")])
-def test_what_passes_alone_is_named_and_fails_nothing(
+def test_what_passes_alone_has_failed_and_is_named(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     code, said = run(tmp_path, STEADY + UNSTEADY, *arguments)
-    assert code == 0
-    assert said.rstrip().endswith("== passed only alone:\n   test_some.py::test_unsteady")
+    assert code == 1
+    assert said.rstrip().endswith("== failed:\n   test_some.py::test_unsteady  (not alone)")
     assert (tmp_path / "steady").read_text() == "x"
 
 
-def test_what_is_broken_fails_after_a_second_try(tmp_path: Path) -> None:
+def test_what_is_broken_fails_alone_too(tmp_path: Path) -> None:
     code, said = run(tmp_path, STEADY + UNSTEADY + BROKEN)
-    assert (code, "passed only alone" in said) == (1, False)
+    assert code == 1
+    assert said.rstrip().endswith(
+        "== failed:\n   test_some.py::test_broken  (also alone)\n   test_some.py::test_unsteady  (not alone)"
+    )
     assert (tmp_path / "broken").read_text() == "xx"
 
 
-def test_many_failures_are_no_bad_luck(tmp_path: Path) -> None:
+def test_many_failures_do_not_run_again(tmp_path: Path) -> None:
     many = "import pytest\n@pytest.mark.parametrize('n', range(9))\ndef test_it(n): assert n < 0\n"
     code, said = run(tmp_path, many)
-    assert (code, "again alone" in said) == (1, False)
+    assert (code, "once more" in said) == (1, False)
 
 
 def test_what_passes_runs_once(tmp_path: Path) -> None:
@@ -78,4 +81,4 @@ def test_what_passes_runs_once(tmp_path: Path) -> None:
 
 def test_what_cannot_be_collected_is_no_failed_test(tmp_path: Path) -> None:
     code, said = run(tmp_path, "def")
-    assert (code, "again alone" in said) == (2, False)
+    assert (code, "once more" in said) == (2, False)
