@@ -87,6 +87,15 @@ def test_whatever_is_broken_is_refused_or_read(
     assert sum(len(part) for part in parts if isinstance(part, bytes)) <= len(cut)
 
 
+@pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_what_ends_before_its_end_is_refused_wherever_that_is(kind: int) -> None:
+    """Also between two entries: a stream that was broken off may look like one that has ended."""
+    whole = written({"a": b"x" * 700, "b": b"", "c" * 120: b"y" * 512}, kind).rstrip(b"\0")
+    for cut in range(0, len(whole), 256):
+        with pytest.raises(ArchiveInvalid):
+            read(whole[:cut], [])
+
+
 def test_what_is_longer_than_an_entry_may_be_is_refused() -> None:
     entry = tarfile.TarInfo("x")
     entry.type, entry.size = tarfile.XHDTYPE, 2 << 20
