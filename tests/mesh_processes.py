@@ -33,16 +33,8 @@ from servers import (
 )
 from visitor import Visitor
 
-SERVICES = (
-    "user_svc",
-    "notifier",
-    "machines_svc",
-    "docker_svc",
-    "allocation_svc",
-    "interact_svc",
-    "feed_svc",
-    "broker",
-)
+from allocctl.commands.running import SERVICES
+
 PUBLIC = (
     "user_svc",
     "machines_svc",

@@ -12,8 +12,7 @@ import typer
 if TYPE_CHECKING:
     from chassis.serving.process import Running
 
-# Composed one after the other, in this order.
-_SERVICES = (
+SERVICES = (
     "user_svc",
     "notifier",
     "machines_svc",
@@ -23,6 +22,8 @@ _SERVICES = (
     "feed_svc",
     "broker",
 )
+"""All there are; one process composes them in this order."""
+
 _TRUST = "ALLOCATOR_DOCKER_TRUST_EVERYONE"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -35,7 +36,7 @@ def up(context: typer.Context) -> None:
     from chassis.starting import start
 
     start(
-        *_SERVICES,
+        *SERVICES,
         arguments=context.args,
         defaults=_embedded_defaults,
         on_ready=_say_where_to_look,

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 import pytest
 from mesh_load import Load, settled
-from mesh_processes import SERVICES, MeshProcesses
+from mesh_processes import MeshProcesses
 from websockets.exceptions import WebSocketException
 
+from allocctl.commands.running import SERVICES
 from allocctl.sequence import SequenceChecker
 
 # How long each service is killed again and again; minutes in `make soak`.
