@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import secrets
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -614,6 +616,37 @@ async def test_use_is_measured_while_it_runs(ground: Ground) -> None:
         await ground.runtime.stop(key, 0)
         async for _ in usages:
             pass
+
+
+async def test_who_stops_looking_at_use_lets_go_of_it(ground: Ground, no_collector: None) -> None:
+    """While the program runs on, no connection stays open behind who has gone."""
+    key = new_key()
+    await ground.run(key, ground.script(SLEEPS))
+    before = _sockets()
+    for _ in range(3):
+        async with asyncio.timeout(PATIENCE), aclosing(ground.runtime.stats(key)) as usages:
+            await anext(usages)
+        # A connection is closed in the next turn of the loop.
+        await asyncio.sleep(0.1)
+    assert _sockets() <= before + 1
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Nothing is let go of but by what refers to it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def _sockets() -> int:
+    """How many sockets this process has open."""
+    count = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            count += str(entry.readlink()).startswith("socket:")
+    return count
 
 
 async def test_many_at_once_are_made_and_removed(ground: Ground) -> None:

@@ -27,6 +27,7 @@ from tests.conformance.test_container_runtime import (  # noqa: F401 - these tes
     Ground,
     _checked,
     new_key,
+    no_collector,
     test_a_cancelled_ensure_leaves_all_or_nothing,
     test_a_program_is_asked_to_end_by_its_own_signal,
     test_a_program_that_does_not_exist_is_refused_or_ends,
@@ -47,6 +48,7 @@ from tests.conformance.test_container_runtime import (  # noqa: F401 - these tes
     test_use_is_measured_while_it_runs,
     test_what_is_in_a_volume_outlasts_instances,
     test_what_is_not_there_is_not_found,
+    test_who_stops_looking_at_use_lets_go_of_it,
 )
 from tests.servers import swarm_engines, swarm_manager
 

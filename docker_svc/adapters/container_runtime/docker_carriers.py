@@ -13,7 +13,7 @@ import io
 import json
 import tarfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -110,8 +110,11 @@ class CarriedVolumes:
         if await self._shown(volume) is None or volume in self._carrying:
             raise VolumeNotFound(f"There is no volume {volume}.", volume=volume)
         reading = TarReading()
-        async with self._carrier(volume, fills=False) as identity:
-            async for piece in self._archive(identity):
+        async with (
+            self._carrier(volume, fills=False) as identity,
+            aclosing(self._archive(identity)) as pieces,
+        ):
+            async for piece in pieces:
                 for part in reading.feed(piece):
                     if isinstance(part, tarfile.TarInfo):
                         part.name = _below(part.name)
@@ -121,23 +124,21 @@ class CarriedVolumes:
         reading.end()
 
     async def _archive(self, identity: str) -> AsyncGenerator[bytes, None]:
-        try:
-            async with asked(_LONG):
-                query = self._docker._query(  # noqa: SLF001 - the client reads archives as a whole
-                    f"containers/{identity}/archive", params={"path": CARRIED}
-                )
-                response = await query.__aenter__()
-        except DockerError as error:
-            raise EngineUnavailable("The engine does not hand out a volume.") from error
-        try:
+        query = self._docker._query(  # noqa: SLF001 - the client reads archives as a whole
+            f"containers/{identity}/archive", params={"path": CARRIED}
+        )
+        async with AsyncExitStack() as exits:
+            try:
+                async with asked(_LONG):
+                    response = await exits.enter_async_context(query)
+            except DockerError as error:
+                raise EngineUnavailable("The engine does not hand out a volume.") from error
             while True:
                 async with asked(_STALL_SECONDS):
                     piece = await response.content.read(_PIECE)
                 if not piece:
                     return
                 yield piece
-        finally:
-            response.close()
 
     async def fill(self, volume: str, parts: AsyncIterator[TarPart]) -> None:
         """Has the engine unpack an archive into a new volume."""

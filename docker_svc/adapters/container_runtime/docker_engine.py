@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from aiodocker import Docker
@@ -37,6 +37,22 @@ def engine_url() -> str:
     return f"unix://{found}"
 
 
+class _Engine(Docker):
+    """The client, but that it lets go of an answer when nobody reads it any more.
+
+    Its own only forgets it: the connection of a stream that was not read to its end stays open, and
+    the engine goes on measuring, or sending, until the container has ended.
+    """
+
+    @asynccontextmanager
+    async def _query(self, *args: Any, **kwargs: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with super()._query(*args, **kwargs) as response:
+            try:
+                yield response
+            finally:
+                response.close()
+
+
 def open_engine(url: str) -> Docker:
     """A client of an engine; nothing is sent yet. Its version of the API is negotiated at first use."""
     # No limit on connections: each watcher of stats holds one, and waiting for a free one behind
@@ -47,7 +63,7 @@ def open_engine(url: str) -> Docker:
         # With a connector of ours, the client wants a host to name in its requests.
         url = "unix://localhost"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-    return Docker(url=url, connector=connector, timeout=timeout)
+    return _Engine(url=url, connector=connector, timeout=timeout)
 
 
 async def engine_answers(url: str, seconds: float = 3.0) -> bool:

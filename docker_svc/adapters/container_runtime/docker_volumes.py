@@ -89,7 +89,6 @@ class NamedVolumes:
                 chunk := await response.content.read(_FIRST_BYTES)
             ):
                 began += chunk
-            response.close()
         # Long enough for one entry and what may stand before it, whatever comes after.
         with tarfile.open(fileobj=io.BytesIO(began), mode="r:", ignore_zeros=True) as archive:
             entry = archive.next()
