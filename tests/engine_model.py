@@ -161,7 +161,7 @@ class EngineModel(socketserver.ThreadingUnixStreamServer):
             _hush(container)
             container.running, container.finished = False, _now()
             container.exit_code, container.oom = code, oom
-            self._tell(container, "die")
+            self._tell(container, "die", exitCode=str(code))
 
     def discard(self, container: Container) -> None:
         """A container is removed."""
@@ -182,7 +182,7 @@ class EngineModel(socketserver.ThreadingUnixStreamServer):
                 (c for c in self.containers.values() if c.name == name), None
             )
 
-    def _tell(self, container: Container, action: str) -> None:
+    def _tell(self, container: Container, action: str, **said: str) -> None:
         now = time.time()
         self.events.append(
             {
@@ -192,7 +192,7 @@ class EngineModel(socketserver.ThreadingUnixStreamServer):
                 "id": container.id,
                 "Actor": {
                     "ID": container.id,
-                    "Attributes": {**container.labels, "name": container.name},
+                    "Attributes": {**container.labels, "name": container.name, **said},
                 },
                 "time": int(now),
                 "timeNano": int(now * 1e9),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
 from docker_svc.domain import (
@@ -20,6 +21,19 @@ from docker_svc.ports.runtime_volumes import RuntimeVolumes
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramEnd:
+    """How a program has ended.
+
+    Attributes:
+        time: when, by the clock that start times are of.
+        exit_code: 128 + n for signal n.
+    """
+
+    time: datetime
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceChanged:
     """Something has happened to an instance: ask for it.
 
@@ -27,10 +41,13 @@ class InstanceChanged:
         key: which one.
         change: `started`, `ended` (by itself, by a stop, or for lack of memory), `removed`, `paused` or
             `unpaused`.
+        end: of one that has `ended`, all that there is to say of it; None where the runtime is to be
+            asked.
     """
 
     key: InstanceKey
     change: Literal["started", "ended", "removed", "paused", "unpaused"]
+    end: ProgramEnd | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

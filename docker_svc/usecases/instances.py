@@ -298,8 +298,8 @@ class Instances:
                                 self._life.session = event.session
                                 await self._take_over()
                             self._watching.tell_available(available=available)
-                        case InstanceChanged(key, change):
-                            await self._changed(key, ended=change in ("ended", "removed"))
+                        case InstanceChanged():
+                            await self._changed(event)
         finally:
             rounds.cancel()
             await asyncio.wait([rounds])
@@ -360,13 +360,16 @@ class Instances:
 
         return work
 
-    async def _changed(self, key: InstanceKey, *, ended: bool) -> None:
-        tracked = self._tracked.get(key.allocation)
-        if tracked is None or tracked.record.key != key:
+    async def _changed(self, event: InstanceChanged) -> None:
+        tracked = self._tracked.get(event.key.allocation)
+        if tracked is None or tracked.record.key != event.key:
             return
         if tracked.moving is not None:
             # Whatever is being done looks for itself when it is done.
-            tracked.missed = tracked.missed or ended
+            tracked.missed = tracked.missed or event.change in ("ended", "removed")
+            return
+        if event.end is not None and (ended := tracked.ended(event.end)) is not None:
+            await self._life.observe(tracked, ended)
             return
         try:
             await self._refreshed(tracked)

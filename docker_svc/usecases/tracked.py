@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from docker_svc.domain import Instance, Limits, Standing, State
+from docker_svc.ports.container_runtime import ProgramEnd
 from docker_svc.ports.instance_records import InstanceRecord, Wanted
 
 _SHUTDOWN = timedelta(seconds=60)
@@ -94,6 +95,22 @@ class Tracked:
             unanswered=False,
         )
         return True
+
+    def ended(self, end: ProgramEnd) -> Standing | None:
+        """How it stands once the program that is known to run has ended so.
+
+        Returns:
+            None where the runtime is to be asked: no program is known to run, or only one that was
+            started after that end.
+        """
+        known = self.standing
+        if known is None or not known.running or known.away or known.start_time is None:
+            return None
+        if end.time <= known.start_time:
+            return None
+        return replace(
+            known, running=False, paused=False, finish_time=end.time, exit_code=end.exit_code
+        )
 
     def note_session(self, session: str, now: datetime) -> bool:
         """Notes in which session of the engine the program runs, or that it has ended with one.

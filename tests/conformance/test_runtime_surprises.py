@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -59,6 +60,35 @@ async def test_a_pause_is_told_and_a_paused_one_can_be_stopped(
     stopped = await ground.runtime.stop(key, 5.0)
     assert (stopped.running, stopped.paused) == (False, False)
     await ground.runtime.remove(key.allocation, 1)
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+@pytest.mark.parametrize(("signal", "code"), [("TERM", 0), ("HUP", 129), ("KILL", None)])
+async def test_an_end_says_all_that_there_is_to_say_of_it_but_of_a_kill(
+    ground: Ground, engine: Docker, signal: str, code: int | None
+) -> None:
+    """Who was killed may have been killed for lack of memory: then the engine is asked."""
+    key = new_key()
+    standing = await ground.run(key, ground.script(FOREVER))
+    await engine.containers.container(standing.name).kill(signal=signal)
+    await ground.events.until(InstanceChanged(key, "ended"))
+    ended = await ground.runtime.get(key)
+    assert ended is not None
+    assert ended.start_time is not None
+    assert ended.finish_time is not None
+    [end] = [
+        event.end
+        for event in ground.events.seen
+        if isinstance(event, InstanceChanged) and event.change == "ended"
+    ]
+    if code is None:
+        assert end is None
+        return
+    assert end is not None
+    assert end.exit_code == ended.exit_code == code
+    assert ended.start_time < end.time
+    assert abs(end.time - ended.finish_time) < timedelta(seconds=1)
 
 
 @pytest.mark.real_docker

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import math
+import signal
 import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -19,7 +20,12 @@ from docker_svc.adapters.container_runtime.boot import boot_id
 from docker_svc.adapters.container_runtime.docker_config import LABEL_INSTALLATION, key_of
 from docker_svc.adapters.container_runtime.docker_engine import asked, image_fault
 from docker_svc.domain import EngineUnavailable, Progress, Usage
-from docker_svc.ports.container_runtime import EngineAvailable, InstanceChanged, RuntimeEvent
+from docker_svc.ports.container_runtime import (
+    EngineAvailable,
+    InstanceChanged,
+    ProgramEnd,
+    RuntimeEvent,
+)
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
@@ -29,6 +35,7 @@ _SESSION_SECONDS = 60.0
 _SHORT = 15.0
 _PULL_SILENCE = 300.0
 _USAGE_SECONDS = 1.9
+_KILLED = 128 + signal.SIGKILL
 _CHANGES: dict[str, Literal["started", "ended", "removed", "paused", "unpaused"]] = {
     "start": "started",
     "die": "ended",
@@ -102,13 +109,27 @@ async def _one_connection(
             attributes = event.get("Actor", {}).get("Attributes", {})
             key, change = key_of(attributes), _CHANGES.get(event.get("Action", ""))
             if key is not None and change is not None:
-                yield InstanceChanged(key, change)
+                yield InstanceChanged(key, change, _end(event))
     finally:
         reading.cancel()
         with contextlib.suppress(
             asyncio.CancelledError, DockerError, aiohttp.ClientError, OSError, ValueError
         ):
             await reading
+
+
+def _end(event: dict[str, Any]) -> ProgramEnd | None:
+    """How a program has ended, where its event says it all.
+
+    It need not be asked for then: the engine tells nobody of a container while it takes down its
+    network (a tenth of a second, Docker 20.10). Who was killed may have been killed for lack of memory,
+    or to be removed, and of that an event says nothing.
+    """
+    code = event["Actor"]["Attributes"].get("exitCode", "")
+    if event["Action"] != "die" or not code.isdecimal() or int(code) == _KILLED:
+        return None
+    millis = event["timeNano"] // 1_000_000
+    return ProgramEnd(datetime.fromtimestamp(millis / 1000, UTC), int(code))
 
 
 class PullMeter:
