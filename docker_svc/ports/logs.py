@@ -51,6 +51,7 @@ class GapCause(IntEnum):
     RETENTION = 3
     SLOW_READER = 4
     JOURNAL_FAULT = 5
+    NODE_LOST = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -422,6 +422,23 @@ async def test_what_is_no_log_ends_nothing(
         assert await collect(logs, 10, 0, "allocations/other1") == names(1, 10)
 
 
+async def test_what_a_lost_node_had_still_to_tell_is_a_gap_that_says_so(
+    engine: EngineOrigin, tmp_path: Path
+) -> None:
+    """Once its instance runs elsewhere; before that its node may come back."""
+    words = (
+        b"Error grabbing logs: rpc error: code = Unknown desc = warning: incomplete log stream. some "
+        b"logs could not be retrieved for the following reasons: node n2 is not available"
+    )
+    async with _odd_server(tmp_path / "odd.sock", words), running_logs(tmp_path) as logs:
+        lost = LogSource("swarm", "task1", f"unix://{tmp_path}/odd.sock")
+        await logs.attach(MINE, 1, 1, lost)
+        source = engine.source()
+        engine.write(*numbered(1, 3))
+        await logs.attach(MINE, 1, 2, source)
+        assert await collect(logs, 4, 1) == ["gap NODE_LOST", *names(1, 3)]
+
+
 @asynccontextmanager
 async def _odd_server(path: Path, garbage: bytes) -> AsyncIterator[None]:
     answering: set[asyncio.Task[None]] = set()

@@ -236,6 +236,7 @@ def test_what_a_killed_node_ran_comes_back_elsewhere_once_with_its_address(
 
     lines, gaps = until(second_run)
     _is_whole(lines, gaps)
+    assert {gap["cause"] for gap in gaps} <= {"NODE_LOST"}
     for run in (1, 2):
         ticks = [line["text"] for line in lines if line["incarnation"] == run]
         assert ticks == [f"tick {n}" for n in range(len(ticks))]

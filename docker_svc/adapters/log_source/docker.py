@@ -28,7 +28,7 @@ from docker_svc.adapters.log_source.exchange import EngineAway, Exchange
 from docker_svc.adapters.log_source.latest import Latest
 from docker_svc.adapters.log_source.place import Place, place_before, unpack_place
 from docker_svc.adapters.log_source.tail import Environment, Tail
-from docker_svc.ports.logs import LogSource, Run
+from docker_svc.ports.logs import GapCause, LogSource, Run
 
 _ANSWER_SECONDS = 15.0
 _ENOUGH = 2048  # a read that brings so many bytes is one of a hot stream
@@ -292,7 +292,7 @@ class DockerTail(Tail):
         except ValueError:
             # Not a line with its time: the engine's words about a trouble of its own.
             if self._is_lost(content):
-                if self.flush(now) and self._gap(now):
+                if self.flush(now) and self._gap(now, GapCause.NODE_LOST):
                     self._end(now)
                 return
             self._env.log.warning(

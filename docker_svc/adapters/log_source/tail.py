@@ -208,11 +208,11 @@ class Tail(ABC):
         self._env.sink.lines(self.allocation, self._run, lines, self._position())
         self._journal_failed = False
 
-    def _gap(self, now: float) -> bool:
-        """Tells the sink that the source has thrown lines away; whether it has taken that."""
-        cause = GapCause.JOURNAL_FAULT if self._journal_failed else GapCause.ROTATED
+    def _gap(self, now: float, cause: GapCause = GapCause.ROTATED) -> bool:
+        """Tells the sink that lines are not to be had from the source; whether it has taken that."""
+        why = GapCause.JOURNAL_FAULT if self._journal_failed else cause
         try:
-            self._env.sink.gap(self.allocation, cause, self._position())
+            self._env.sink.gap(self.allocation, why, self._position())
         except JournalUnwritable as problem:
             self._unwritable(now, problem)
             return False

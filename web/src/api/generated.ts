@@ -74,7 +74,8 @@ export type GapCause =
   | "THROTTLED"
   | "RETENTION"
   | "SLOW_READER"
-  | "JOURNAL_FAULT";
+  | "JOURNAL_FAULT"
+  | "NODE_LOST";
 
 /** The streams of a program. */
 export type Stream = "STREAM_UNSPECIFIED" | "STDOUT" | "STDERR";

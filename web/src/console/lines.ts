@@ -33,6 +33,7 @@ const CAUSES: Record<GapCause, string> = {
   RETENTION: "they were older than is kept",
   SLOW_READER: "this page read too slowly",
   JOURNAL_FAULT: "they could not be stored",
+  NODE_LOST: "their node was lost before they were read",
 };
 
 /** Bounded: the oldest rows go when there are too many. */

@@ -355,6 +355,8 @@ class Gap(message.Message):
         """This reader was too slow."""
         JOURNAL_FAULT: Gap._Cause.ValueType  # 5
         """They could not be stored or read: the disk was full, or bytes were damaged."""
+        NODE_LOST: Gap._Cause.ValueType  # 6
+        """Their node was lost before they were read."""
 
     class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
         """Why lines are missing."""
@@ -371,6 +373,8 @@ class Gap(message.Message):
     """This reader was too slow."""
     JOURNAL_FAULT: Gap.Cause.ValueType  # 5
     """They could not be stored or read: the disk was full, or bytes were damaged."""
+    NODE_LOST: Gap.Cause.ValueType  # 6
+    """Their node was lost before they were read."""
 
     FIRST_SEQ_FIELD_NUMBER: builtins.int
     LAST_SEQ_FIELD_NUMBER: builtins.int

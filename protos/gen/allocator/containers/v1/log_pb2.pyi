@@ -89,6 +89,8 @@ class LogGap(message.Message):
         """The reader was too slow."""
         JOURNAL_FAULT: LogGap._Cause.ValueType  # 5
         """The journal could not be written or read: the disk was full, or its bytes were damaged."""
+        NODE_LOST: LogGap._Cause.ValueType  # 6
+        """Their node was lost before they were read."""
 
     class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
         """Why lines are missing."""
@@ -105,6 +107,8 @@ class LogGap(message.Message):
     """The reader was too slow."""
     JOURNAL_FAULT: LogGap.Cause.ValueType  # 5
     """The journal could not be written or read: the disk was full, or its bytes were damaged."""
+    NODE_LOST: LogGap.Cause.ValueType  # 6
+    """Their node was lost before they were read."""
 
     FIRST_SEQ_FIELD_NUMBER: builtins.int
     LAST_SEQ_FIELD_NUMBER: builtins.int
