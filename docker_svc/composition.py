@@ -33,7 +33,9 @@ from docker_svc.transport.servicer import ContainerServicer
 from docker_svc.usecases.activity import ActivityWatch
 from docker_svc.usecases.duty import Duty, Work
 from docker_svc.usecases.followers import Followers
+from docker_svc.usecases.following import Following
 from docker_svc.usecases.instances import Instances
+from docker_svc.usecases.known import Known
 from docker_svc.usecases.life import Life, Place
 from docker_svc.usecases.logs import LogLimits, Logs
 from docker_svc.usecases.node import Node
@@ -142,8 +144,12 @@ async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> 
             "instance work failed", allocation=allocation, exc_info=error
         ),
     )
+    known = Known(runtime, records, life, watching)
     instances = Instances(
-        runtime=runtime, records=records, life=life, watching=watching, clock=clock
+        known=known, runtime=runtime, records=records, life=life, watching=watching
+    )
+    following = Following(
+        known=known, runtime=runtime, records=records, life=life, watching=watching, clock=clock
     )
     volumes = Volumes(runtime.volumes, clock, measure_seconds=settings.volume_measure_seconds)
     node = Node(
@@ -157,7 +163,7 @@ async def open_work(platform: Platform, folder: Path, exits: AsyncExitStack) -> 
     meter = open_meter(choice.runtime, settings, runtime, folder)
     exits.push_async_callback(meter.close)
     activity = ActivityWatch(instances.running, followers.last, meter, clock)
-    return Work(instances, node, logs, volumes, activity, followers)
+    return Work(instances, following, node, logs, volumes, activity, followers)
 
 
 def journal_limits(settings: Settings) -> JournalLimits:

@@ -97,6 +97,8 @@ class EngineModel(socketserver.ThreadingUnixStreamServer):
         self.containers: dict[str, Container] = {}
         self.networks: dict[str, dict[str, Any]] = {}
         self.volumes: dict[str, dict[str, Any]] = {}
+        # Images that it has to fetch, which are there once their events are set; None: there are none.
+        self.fetches: dict[str, threading.Event | None] = {}
         self.events: list[dict[str, Any]] = []
         self.trouble = Trouble()
         self.unknown: list[str] = []
@@ -174,6 +176,11 @@ class EngineModel(socketserver.ThreadingUnixStreamServer):
         """The engine comes back without a container."""
         for container in list(self.containers.values()):
             self.discard(container)
+
+    def has_image(self, name: str) -> bool:
+        """Whether an image is there."""
+        fetch = self.fetches.get(name)
+        return name not in self.fetches or (fetch is not None and fetch.is_set())
 
     def find(self, name: str) -> Container | None:
         """A container by its id or name."""
@@ -326,6 +333,8 @@ def _create(at: _Answer, query: dict[str, str], body: bytes) -> Answer:
         if (there := engine.find(name)) is not None:
             return 409, {"message": f'Conflict. The name "/{name}" is in use by {there.id}.'}
         made = Container(secrets.token_hex(32), name, json.loads(body))
+        if not engine.has_image(made.config["Image"]):
+            return 404, {"message": f"No such image: {made.config['Image']}"}
         engine.containers[made.id] = made
     return 201, {"Id": made.id, "Warnings": []}
 
@@ -469,6 +478,30 @@ def _events(at: _Answer, query: dict[str, str], body: bytes) -> Answer:
     return None
 
 
+def _image(at: _Answer, query: dict[str, str], body: bytes, name: str) -> Answer:
+    if not at.server.has_image(name):
+        return 404, {"message": f"No such image: {name}"}
+    return 200, {"Id": "sha256:0", "Config": {}}
+
+
+def _fetch(at: _Answer, query: dict[str, str], body: bytes) -> Answer:
+    name = query["fromImage"]
+    fetch = at.server.fetches.get(name)
+    if fetch is None:
+        return 404, {"message": f"pull access denied for {name}"}
+
+    def pieces() -> Iterator[bytes]:
+        done = 0
+        while at.server.open and not fetch.wait(0.1):
+            done += 1
+            detail = {"current": done, "total": 10_000}
+            step = {"status": "Downloading", "id": "layer", "progressDetail": detail}
+            yield json.dumps(step).encode() + b"\n"
+
+    at.stream(pieces())
+    return None
+
+
 def _make_network(at: _Answer, query: dict[str, str], body: bytes) -> Answer:
     config = json.loads(body)
     with at.server.lock:
@@ -577,7 +610,8 @@ _ROUTES: list[tuple[str, Callable[..., Answer]]] = [
     (r"GET /containers/([^/]+)/stats", _stats),
     (r"POST /containers/([^/]+)/update", _update),
     (r"GET /system/df", _disk),
-    (r"GET /images/(.+)/json", _constant(200, {"Id": "sha256:0", "Config": {}})),
+    (r"GET /images/(.+)/json", _image),
+    (r"POST /images/create", _fetch),
     (r"POST /networks/create", _make_network),
     (r"GET /networks", _networks),
     (r"GET /networks/([^/]+)", _network),

@@ -13,6 +13,7 @@ from chassis.faults import Unavailable
 from docker_svc.ports.node_lock import NodeLock
 from docker_svc.usecases.activity import ActivityWatch
 from docker_svc.usecases.followers import Followers
+from docker_svc.usecases.following import Following
 from docker_svc.usecases.instances import Instances
 from docker_svc.usecases.logs import Logs
 from docker_svc.usecases.node import Node
@@ -43,6 +44,7 @@ class Work:
     """What the replica on duty works with."""
 
     instances: Instances
+    following: Following
     node: Node
     logs: Logs
     volumes: Volumes
@@ -144,7 +146,7 @@ class Duty:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(work.logs.run(), name="docker_svc.logs"),
-                    group.create_task(work.instances.run(), name="docker_svc.instances"),
+                    group.create_task(work.following.run(), name="docker_svc.instances"),
                     group.create_task(work.volumes.run(), name="docker_svc.volumes"),
                 ]
                 await self._draining.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,19 +147,52 @@ class Life:
 
     # ------------------------------------------------------------------ each kind of work
 
-    def make(self, tracked: Tracked, older: Tracked | None = None) -> Work:
-        """Makes and starts; an older instance of the allocation is ended and removed first."""
+    def make(self, tracked: Tracked) -> Work:
+        """Makes and starts; an older instance of the allocation is ended and removed before."""
 
         async def work() -> None:
             key, spec = tracked.record.key, spec_of(tracked)
-            if older is not None:
-                await self._end(older, spec_of(older).stop_grace if older.record.spec else 0.0)
-            if key.generation > 1:
-                await self._runtime.remove(key.allocation, key.generation - 1)
+            if tracked.older is not None and spec.image:
+                await self._fetch(tracked, spec.image)
+            await self._clear(tracked, None)
             standing = await self._runtime.ensure(key, spec, lambda p: self._pulling(tracked, p))
             await self._running(tracked, standing)
 
         return work
+
+    def give_up(self, tracked: Tracked, grace: float | None) -> Work:
+        """Ends and removes what an instance, that shall not be made any more, was to take the place of."""
+
+        async def work() -> None:
+            await self._clear(tracked, grace)
+            tracked.moving, tracked.progress = None, ""
+            self.tell(tracked)
+
+        return work
+
+    async def _fetch(self, tracked: Tracked, image: str) -> None:
+        """Has an image fetched while the older instance goes on, so that it is missed for a moment only."""
+        try:
+            async with aclosing(self._runtime.pull(image)) as steps:
+                async for step in steps:
+                    self._pulling(tracked, step)
+        except Unavailable:
+            raise
+        except Fault:
+            # It is not to be had, and making the instance says so.
+            return
+        tracked.moving, tracked.progress = State.CREATING, ""
+        self.tell(tracked)
+
+    async def _clear(self, tracked: Tracked, grace: float | None) -> None:
+        """Ends and removes all lower generations."""
+        key, older = tracked.record.key, tracked.older
+        if older is not None:
+            asked = spec_of(older).stop_grace if older.record.spec else 0.0
+            await self._end(older, asked if grace is None else grace)
+        if key.generation > 1:
+            await self._runtime.remove(key.allocation, key.generation - 1)
+        tracked.older = None
 
     def start(self, tracked: Tracked) -> Work:
         """Starts an ended program."""
@@ -221,8 +255,9 @@ class Life:
             EngineUnavailable: the engine does not answer; it may be done in part.
         """
         key = tracked.record.key
-        await self._end(tracked, 0.0)
+        await self._end(tracked.older or tracked, 0.0)
         await self._runtime.remove(key.allocation, key.generation)
+        tracked.older = None
         await self._logs.detach(key.allocation)
         tracked.record = replace(
             tracked.record, wanted=Wanted.GONE, spec=None, ready=False, reason="", message=""

@@ -27,6 +27,7 @@ class Tracked:
         works: how many pieces of work were begun: whoever has asked the runtime meanwhile, knows from
             it whether the answer may be older than what is known.
         missed: whether the runtime told of a change that was not looked at, since work goes on.
+        older: the instance of a lower generation, which goes on until all that this one needs is there.
     """
 
     record: InstanceRecord
@@ -37,6 +38,7 @@ class Tracked:
     restarting: int = 0
     works: int = 0
     missed: bool = False
+    older: Tracked | None = None
 
     @property
     def is_busy(self) -> bool:

@@ -25,7 +25,9 @@ from docker_svc.adapters.log_source.pump import Pump
 from docker_svc.adapters.log_source.tail import SourceLimits
 from docker_svc.adapters.readiness.network import NetworkReadiness
 from docker_svc.domain import Instance, InstanceKey, InstanceSpec, Limits, Probe, State
+from docker_svc.usecases.following import Following
 from docker_svc.usecases.instances import Instances
+from docker_svc.usecases.known import Known
 from docker_svc.usecases.life import Life, Place
 from docker_svc.usecases.logs import Logs
 from docker_svc.usecases.probing import Probing
@@ -95,19 +97,22 @@ class Installation:
             place=Place("process", "here"),
             report=lambda allocation, error: self.reports.append((allocation, error)),
         )
-        self.instances = Instances(
-            runtime=self.runtime,
-            records=self.records,
-            life=life,
-            watching=self.watching,
-            clock=clock,
-        )
+        known = Known(self.runtime, self.records, life, self.watching)
+        parts = {
+            "known": known,
+            "runtime": self.runtime,
+            "records": self.records,
+            "life": life,
+            "watching": self.watching,
+        }
+        self.instances = Instances(**parts)
+        following = Following(**parts, clock=clock)
         # A task of its own listens before anything is told.
         self._tasks = [asyncio.create_task(self._follow())]
         await asyncio.sleep(0)
         self._tasks.append(asyncio.create_task(self.logs.run()))
         await self.logs.writing()
-        self._tasks.append(asyncio.create_task(self.instances.run()))
+        self._tasks.append(asyncio.create_task(following.run()))
         await self.until(lambda one: one == Available(available=True))
 
     async def end(self) -> None:

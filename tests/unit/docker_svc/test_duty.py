@@ -56,7 +56,7 @@ class Replica:
 
     def __init__(self, folder: Path, name: str, *, is_shared: bool = True) -> None:
         self.draining = asyncio.Event()
-        self.instances, self.logs, self.volumes = Running(), Running(), Running()
+        self.following, self.logs, self.volumes = Running(), Running(), Running()
         self.said = Said()
         self.trace: list[str] = []
         self.breaks: Exception | None = None
@@ -86,10 +86,9 @@ class Replica:
         exits.push_async_callback(self.may_close.wait)
         if self.breaks:
             raise self.breaks
-        instances, volumes = cast("Any", self.instances), cast("Any", self.volumes)
-        return Work(
-            instances, cast("Any", None), cast("Any", self.logs), volumes, *[cast("Any", None)] * 2
-        )
+        nobody = cast("Any", None)
+        following, volumes = cast("Any", self.following), cast("Any", self.volumes)
+        return Work(nobody, following, nobody, cast("Any", self.logs), volumes, nobody, nobody)
 
     def start(self) -> asyncio.Task[None]:
         async def life() -> None:
@@ -101,7 +100,7 @@ class Replica:
 
     async def works(self) -> None:
         async with asyncio.timeout(PATIENCE):
-            await self.instances.begun.wait()
+            await self.following.begun.wait()
             await self.logs.begun.wait()
         assert self.duty.present is not None
 
@@ -147,7 +146,7 @@ async def test_a_replica_that_drains_hands_over_while_its_process_goes_on(tmp_pa
     async with two_replicas(tmp_path) as (one, two):
         one.draining.set()
         await two.works()
-        assert one.instances.ended.is_set()
+        assert one.following.ended.is_set()
         assert one.logs.ended.is_set()
         assert one.trace == ["opened", "closed"]
         assert not one.tasks[0].done()
@@ -164,7 +163,7 @@ async def test_calls_that_there_are_end_before_the_duty_does(tmp_path: Path) -> 
                 pass
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
-                    await two.instances.begun.wait()
+                    await two.following.begun.wait()
             assert one.trace == ["opened"]
         await two.works()
 
@@ -182,7 +181,7 @@ async def test_a_replica_that_stops_does_not_take_over(tmp_path: Path) -> None:
         await one.end()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
-                await two.instances.begun.wait()
+                await two.following.begun.wait()
         assert two.trace == []
 
 
@@ -195,7 +194,7 @@ async def test_a_process_alone_works_until_it_ends(tmp_path: Path) -> None:
         pass
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await one.instances.ended.wait()
+            await one.following.ended.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert one.trace == ["opened", "closed"]
@@ -209,7 +208,7 @@ async def test_work_that_fails_ends_the_duty_and_is_told(tmp_path: Path) -> None
         with pytest.raises(ExceptionGroup) as failed:
             await one.tasks[0]
         assert failed.group_contains(RuntimeError, match="failed")
-        assert one.instances.ended.is_set()
+        assert one.following.ended.is_set()
 
 
 async def test_a_take_over_that_fails_leaves_the_node_to_others(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def on_duty(folder: Path, logs: Logs) -> Duty:
 
     async def begin(_exits: AsyncExitStack) -> Work:
         nobody = cast("Any", None)
-        return Work(nobody, nobody, logs, nobody, nobody, Followers(SystemClock()))
+        return Work(nobody, nobody, nobody, logs, nobody, nobody, Followers(SystemClock()))
 
     duty = Duty(
         FileNodeLock(folder / "node.lock", "one"),

@@ -79,7 +79,8 @@ class AllocationServiceStub:
     """
     RecreateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.RecreateAllocationRequest, _allocation_pb2.Allocation]
     """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
-    values of its variables stay; other files are lost. A stopped one is made at its next start.
+    values of its variables stay; other files are lost. The old one runs on until the image of the new
+    one is there. A stopped one is made at its next start.
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
     MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
     RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
@@ -177,7 +178,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     """
     RecreateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.RecreateAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
     """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
-    values of its variables stay; other files are lost. A stopped one is made at its next start.
+    values of its variables stay; other files are lost. The old one runs on until the image of the new
+    one is there. A stopped one is made at its next start.
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
     MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
     RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
@@ -326,7 +328,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
         """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
-        values of its variables stay; other files are lost. A stopped one is made at its next start.
+        values of its variables stay; other files are lost. The old one runs on until the image of the new
+        one is there. A stopped one is made at its next start.
         Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
         MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
         RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
