@@ -11,7 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from allocator_process import AllocatorProcess, free_port
+from allocator_process import AllocatorProcess
+from free_ports import free_port
 from visitor import PASSWORD, Visitor
 
 __all__ = ["PASSWORD", "AllocatorProcess", "Visitor", "allocator", "free_port", "settled"]

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from free_ports import free_port, free_range
 from visitor import PASSWORD, Visitor
 
-__all__ = [
-    "FAST",
-    "PASSWORD",
-    "ROOT",
-    "AllocatorProcess",
-    "free_port",
-    "free_range",
-    "lasting_port",
-]
+__all__ = ["FAST", "PASSWORD", "ROOT", "AllocatorProcess"]
 
 ROOT = Path(__file__).resolve().parent.parent
 FAST = {
@@ -35,57 +25,6 @@ FAST = {
     "ALLOCATOR_USER_SIGN_UP_MAILS_AT_ONCE": "100000",
     "ALLOCATOR_DOCKER_TRUST_EVERYONE": "true",
 }
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-# One is not given twice, also while nobody listens there yet: neither here, nor by another worker.
-_GIVEN: set[int] = set()
-_EACH = 2_000
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw4").removeprefix("gw"))
-_FIRST = 10_000 + _EACH * _WORKER
-# Those that the kernel gives out begin at 32768; those that are leased by default are from 20000 on.
-_LEASED = range(22_000 + _EACH * _WORKER, 22_000 + _EACH * (_WORKER + 1))
-_TURN = itertools.count()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do, or a connection that has ended a minute ago would count as one.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def lasting_port() -> int:
-    """A free port that no connection is given by chance while its process is away."""
-    while True:
-        port = _FIRST + secrets.randbelow(_EACH)
-        if port not in _GIVEN and _is_free(port):
-            _GIVEN.add(port)
-            return port
-
-
-def free_range(size: int = 200) -> str:
-    """A range of ports, `24000-24199`, that nobody uses, and no connection is given by chance.
-
-    Args:
-        size: how many, 200 at most.
-    """
-    slots = len(_LEASED) // 200
-    for turn in itertools.islice(_TURN, slots):
-        ports = _LEASED[turn % slots * 200 :][:size]
-        if all(map(_is_free, ports)):
-            return f"{ports[0]}-{ports[-1]}"
-    raise AssertionError(f"no {size} ports in {_LEASED} are free")
 
 
 class AllocatorProcess(Visitor):

@@ -7,10 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 # So that tests of every folder can import `allocator_process`.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+# How long an example takes says nothing while other tests run beside it.
+settings.register_profile("beside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside")
 
 _KINDS = ("mesh-docker", "mesh-process", "docker", "process")
 _KIND = re.compile(

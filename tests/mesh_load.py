@@ -8,11 +8,10 @@ from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpx2
 from mesh_processes import MeshProcesses
-from servers import mysql_login
+from stored import leased_ports
 from visitor import Visitor
 
 # What a client is told to try again.
@@ -134,7 +133,7 @@ def settled(mesh: MeshProcesses, load: Load, within: float = 60.0) -> None:
     while left := [f.name for f in instance_folders(mesh)]:
         assert time.monotonic() < until, f"instances are left over: {left}"
         time.sleep(0.1)
-    assert leased_ports(mesh) == []
+    assert leased_ports(mesh.stores.settings["ALLOCATOR_ALLOCATION_DATABASE_URL"]) == []
     assert load.wrong == []
 
 
@@ -142,23 +141,3 @@ def instance_folders(mesh: MeshProcesses) -> list[Path]:
     """The instances that the node has."""
     folder = mesh.folder / "node" / "instances"
     return [f for f in folder.iterdir() if not f.name.startswith(".")] if folder.is_dir() else []
-
-
-def leased_ports(mesh: MeshProcesses) -> list[int]:
-    """How many ports belong to an allocation, in a list where there is any."""
-    url = mesh.stores.settings["ALLOCATOR_ALLOCATION_DATABASE_URL"]
-    count = int(one_value(url, "SELECT COUNT(*) FROM port_leases WHERE allocation <> ''"))
-    return [count] if count else []
-
-
-def one_value(url: str, query: str) -> str:
-    """What a SQL server answers to a query of one value."""
-    import mysql.connector
-
-    parts = urlsplit(url)
-    with (
-        mysql.connector.connect(**mysql_login(parts), database=parts.path.strip("/")) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(query)
-        return str(cursor.fetchall()[0][0])

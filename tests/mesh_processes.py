@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
-from allocator_process import FAST, ROOT, free_range, lasting_port
+from allocator_process import FAST, ROOT
+from free_ports import free_port, free_range
 from servers import (
     cassandra_keyspace,
     drop_cassandra,
@@ -150,7 +151,7 @@ class Edge(Child):
     def __init__(self, folder: Path, certificates: Path, peers: str, **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.https, self.http = lasting_port(), lasting_port()
+        self.https, self.http = free_port(), free_port()
         home = folder / "home"
         home.mkdir(exist_ok=True)
         for file in (ROOT / "nginx").iterdir():
@@ -220,7 +221,7 @@ class MeshProcesses(Visitor):
         self.ca = self.certificates / "public/ca.pem"
         self.stores = stores or Stores(folder, on_servers=on_servers)
         self.ports = {
-            name: [(lasting_port(), lasting_port()) for _ in range(count)]
+            name: [(free_port(), free_port()) for _ in range(count)]
             for name, count in self.counts.items()
         }
         # With files, the accounts are user_svc's own, which makes the first admin when it starts.

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from allocator_process import ROOT, free_range, lasting_port
+from allocator_process import ROOT
+from free_ports import free_port, free_range
 from visitor import Visitor
 
 SERVICES = (
@@ -34,7 +35,7 @@ class MeshByCompose(Visitor):
         self.folder = folder
         self.project = f"allocator-test-{secrets.token_hex(3)}"
         self.secrets = folder / "secrets"
-        https, http = lasting_port(), lasting_port()
+        https, http = free_port(), free_port()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ALLOCATOR_")},
             "COMPOSE_PROJECT_NAME": self.project,

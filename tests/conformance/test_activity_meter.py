@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from free_ports import free_port
 
 from chassis.clock import SystemClock
 from docker_svc.adapters.activity_meter.process import ProcessActivityMeter
@@ -26,7 +27,6 @@ from tests.conformance.test_container_runtime import (
     Ground,
     _docker_ground,
     _process_ground,
-    free_port,
     new_key,
 )
 

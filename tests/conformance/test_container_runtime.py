@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import structlog
+from free_ports import free_port
 
 from chassis.clock import SystemClock
 from docker_svc.adapters.container_runtime.process import ProcessPolicy, open_process_runtime
@@ -55,14 +56,6 @@ PATIENCE = 40.0
 MIB = 1 << 20
 SLEEPS = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def new_key(generation: int = 1) -> InstanceKey:

@@ -16,8 +16,8 @@ import grpc
 import httpx2
 import pytest
 from allocator.users.v1 import user_service_pb2, user_service_pb2_grpc
-from allocator_process import free_port
 from echo import Echo
+from free_ports import free_port
 from google.rpc import error_details_pb2, status_pb2
 from mesh_processes import Edge, run
 from visitor import Visitor

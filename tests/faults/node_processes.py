@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from allocator_process import FAST, ROOT, free_range, lasting_port
+from allocator_process import FAST, ROOT
+from free_ports import free_port, free_range
 
 from allocctl.authority import Authority
 from tests.faults.reconciliation_host import until
@@ -31,8 +32,8 @@ class ServiceProcess:
     def __init__(self, service: str, replica: str, settings: dict[str, str], folder: Path) -> None:
         self.service = service
         self.replica = replica
-        self.grpc = f"127.0.0.1:{lasting_port()}"
-        self.http = f"127.0.0.1:{lasting_port()}"
+        self.grpc = f"127.0.0.1:{free_port()}"
+        self.http = f"127.0.0.1:{free_port()}"
         self.output = folder / f"{replica}.out"
         self.settings = {
             **settings,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from allocator_process import AllocatorProcess
+from stored import leased_ports
 
 
 def programs_of(data_dir: Path) -> list[str]:
@@ -34,13 +34,6 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def leased_ports(data_dir: Path) -> list[int]:
-    """The ports that are leased, by the store."""
-    with contextlib.closing(sqlite3.connect(data_dir / "allocations.sqlite3")) as store:
-        rows = store.execute("SELECT port FROM port_leases WHERE allocation != ''").fetchall()
-    return [port for (port,) in rows]
 
 
 def folders_of(data_dir: Path) -> list[str]:

@@ -19,13 +19,15 @@ from pathlib import Path
 import grpc
 import pytest
 from allocator.allocations.v1 import allocation_service_pb2, allocation_service_pb2_grpc
-from allocator_process import ROOT, AllocatorProcess, free_port, free_range
+from allocator_process import ROOT, AllocatorProcess
+from free_ports import free_port, free_range
 from httpx2 import AsyncClient
+from stored import leased_ports
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from allocctl.sequence import SequenceChecker
-from tests.faults.reconciliation_host import Cable, leased_ports, listens, programs_of, until
+from tests.faults.reconciliation_host import Cable, listens, programs_of, until
 
 ENGINE = Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
 QUICK = {

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from allocator_process import AllocatorProcess
+from stored import leased_ports
 
-from tests.faults.reconciliation_host import leased_ports, listens
+from tests.faults.reconciliation_host import listens
 
 pytestmark = [pytest.mark.real_docker, pytest.mark.timeout(180)]
 

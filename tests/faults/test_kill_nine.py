@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from allocator_process import AllocatorProcess
+from stored import leased_ports
 
-from tests.faults.reconciliation_host import leased_ports, listens, until
+from tests.faults.reconciliation_host import listens, until
 
 pytestmark = [pytest.mark.real_docker, pytest.mark.slow, pytest.mark.timeout(300)]
 

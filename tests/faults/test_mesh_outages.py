@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from kafka_server import KafkaServer
-from mesh_load import Load, one_value, settled
+from mesh_load import Load, settled
 from mesh_processes import MeshProcesses, Stores
 from proxy import Proxy
+from stored import rows
 
 from chassis.bus import Record, facts_topic, open_bus
 from chassis.clock import SystemClock
@@ -212,7 +213,7 @@ def rented(mesh: MeshProcesses, number: int) -> str:
 def waiting_facts(mesh: MeshProcesses) -> int:
     """How many facts wait to be published."""
     return sum(
-        int(one_value(mesh.stores.settings[setting], "SELECT COUNT(*) FROM outbox"))
+        rows(mesh.stores.settings[setting], "SELECT COUNT(*) FROM outbox")[0][0]
         for setting in ("ALLOCATOR_USER_DATABASE_URL", "ALLOCATOR_ALLOCATION_DATABASE_URL")
     )
 

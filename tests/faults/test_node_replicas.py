@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stored import leased_ports
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from allocctl.sequence import SequenceChecker
 from tests.faults.node_processes import NodeProcesses, ServiceProcess
-from tests.faults.reconciliation_host import folders_of, leased_ports, listens, programs_of, until
+from tests.faults.reconciliation_host import folders_of, listens, programs_of, until
 
 # They need no server, but two cores for themselves.
 pytestmark = [

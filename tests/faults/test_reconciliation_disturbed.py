@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from allocator_process import AllocatorProcess, free_range
+from allocator_process import AllocatorProcess
+from free_ports import free_range
 
 from tests.faults.reconciliation_host import (
     Cable,

@@ -36,6 +36,14 @@ TICKS = (
     "mkdir -p /www; echo hello > /www/index.html; httpd -p 8080 -h /www; "
     'i=0; while :; do echo "tick $i"; i=$((i+1)); sleep 0.2; done'
 )
+WORKS = "while :; do i=0; while [ $i -lt 9999 ]; do i=$((i+1)); done; sleep 0.1; done"
+# It goes on after its node has looked a first time.
+FILLS = """
+sleep 5
+dd if=/dev/zero of=/keeps/big bs=1048576 count=3 2>/dev/null
+while :; do sleep 1; done
+"""
+FULL = {"path": "/keeps", "sizeMib": 1}
 MACHINE = {
     "title": "Ticks",
     "image": "busybox:latest",
@@ -172,11 +180,19 @@ def running(
         ALLOCATOR_ALLOCATION_SWEEP_SECONDS="2",
         ALLOCATOR_ALLOCATION_NODE_SECONDS="0.3",
         ALLOCATOR_ALLOCATION_NODE_FAILURES="3",
+        ALLOCATOR_ALLOCATION_SHORTEST_IDLE_SECONDS="5",
+        ALLOCATOR_ALLOCATION_IDLE_LOOK_SECONDS="1",
+        ALLOCATOR_ALLOCATION_VOLUME_SWEEP_SECONDS="1",
+        ALLOCATOR_DOCKER_VOLUME_MEASURE_SECONDS="1",
     )
     made.start(within=PATIENCE)
     cluster = Cluster(made)
     cluster.publish("ticks")
     cluster.publish("keeps", volumes=[{"path": "/keeps", "sizeMib": 16}])
+    quiet = {"ports": [], "probe": None}
+    cluster.publish("rests", command=["sleep", "86400"], **quiet)
+    cluster.publish("works", command=["sh", "-c", WORKS], **quiet)
+    cluster.publish("fills", command=["sh", "-c", FILLS], **quiet, volumes=[FULL])
     yield made
     made.close()
 
@@ -331,6 +347,26 @@ def test_a_drained_node_is_left_and_takes_nothing_until_it_is_activated(cluster:
     assert active["availability"] == "ACTIVE"
     assert standing_of(drained) == "ready active"
     assert cluster.get(name)["node"] == after["node"], "what has moved stays"
+
+
+def test_what_is_used_is_known_on_whichever_node_it_is(cluster: Cluster) -> None:
+    """One that works goes on, one that nobody uses is stopped: on another node than the manager's."""
+    names = {}
+    for machine in ("works", "rests"):
+        name = names[machine] = cluster.rent(machine, *swarm_engines())["name"]
+        cluster.call("PATCH", f"/v1/{name}", json={"idlePolicy": {"timeout": "6s"}})
+    rests = cluster.running.wait(cluster.token, names["rests"], "STOPPED", within=PATIENCE)
+    assert "idle for 6 seconds" in rests["stateReason"]["message"]
+    assert cluster.get(names["works"])["state"] == "READY"
+
+
+def test_a_volume_that_holds_too_much_stops_its_allocation_on_whichever_node_it_is(
+    cluster: Cluster,
+) -> None:
+    name = cluster.rent("fills", *swarm_engines())["name"]
+    stopped = cluster.running.wait(cluster.token, name, "STOPPED", within=PATIENCE)
+    assert stopped["stateReason"]["reason"] == "VOLUME_FULL"
+    assert "3.0 MiB" in stopped["stateReason"]["message"]
 
 
 def test_a_node_that_is_lost_again_and_again_is_taken_out(cluster: Cluster) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from allocator_process import AllocatorProcess, free_port
+from allocator_process import AllocatorProcess
+from free_ports import free_port
 
 HOW_LONG = 20.0
 

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from allocator_process import ROOT, free_port
+from allocator_process import ROOT
+from free_ports import free_port
 from proxy import Proxy
 from servers import drop_mysql, mysql_url
 

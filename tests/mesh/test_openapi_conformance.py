@@ -188,7 +188,6 @@ def probe(
 
     budget = settings(
         max_examples=(examples + 1) // 2,
-        deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),

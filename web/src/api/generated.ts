@@ -3247,7 +3247,8 @@ export const restartAllocation: Unary<RestartAllocationRequest, Allocation> =
 
 /**
  * Makes its instance anew from the newest version of its machine. Its volumes, its address and the
- * values of its variables stay; other files are lost. A stopped one is made at its next start.
+ * values of its variables stay; other files are lost. The old one runs on until the image of the new
+ * one is there. A stopped one is made at its next start.
  * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
  * MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
  * RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
