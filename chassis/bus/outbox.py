@@ -15,7 +15,6 @@ from sqlalchemy import (
     Delete,
     LargeBinary,
     MetaData,
-    Select,
     String,
     Table,
     bindparam,
@@ -257,9 +256,9 @@ class _SqlOutbox:
     async def waiting(self) -> Sequence[tuple[Any, Record]]:
         # Mostly there are one or two, which the loop itself reads sooner than a thread could.
         if not self._were_many:
-            rows = await self._database.get(lambda conn: self._rows(conn, _FEW))
-            if len(rows) < _FEW:
-                return rows
+            few = await self._database.rows(self._pending, {"limit": _FEW})
+            if len(few) < _FEW:
+                return [(number, Record(*record)) for number, *record in few]
         rows = await self._database.read(lambda conn: self._rows(conn, _MANY))
         self._were_many = len(rows) > _FEW
         return rows
@@ -279,7 +278,7 @@ class _SqlOutbox:
     def _rows(self, conn: Connection, limit: int) -> list[tuple[int, Record]]:
         rows: list[tuple[int, Record]] = []
         size = 0
-        for row in conn.execute(self._pending, {"limit": limit}):
+        for row in conn.execute(self._pending.statement, {"limit": limit}):
             rows.append((row.id, Record(row.topic, row.key, row.value, row.headers)))
             size += len(row.value)
             if size >= _MAX_BYTES:
@@ -288,11 +287,11 @@ class _SqlOutbox:
 
 
 @lru_cache(maxsize=64)
-def _statements(table: Table) -> tuple[Prepared, Select[Any], Delete]:
+def _statements(table: Table) -> tuple[Prepared, Prepared, Delete]:
     pending = (
         select(table.c.id, table.c.topic, table.c.key, table.c.value, table.c.headers)
         .order_by(table.c.id)
         .limit(bindparam("limit"))
     )
     published = delete(table).where(table.c.id.in_(bindparam("of_ids", expanding=True)))
-    return Prepared(insert(table), _COLUMNS), pending, published
+    return Prepared(insert(table), _COLUMNS), Prepared(pending), published

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -27,9 +27,10 @@ from chassis.bus.port import (
 )
 from chassis.clock import Clock
 from chassis.faults import Unavailable
-from chassis.sql import Database, open_database
+from chassis.sql import Database, Prepared, open_database
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _POLL = 1.0
 _FEW = 16
@@ -71,6 +72,8 @@ class SqliteLog:
         self._clock = clock
         self._retention = retention
         self._swept = clock.monotonic()
+        self._looked = clock.monotonic()
+        self._last_seen = 0
         self._listeners: defaultdict[str, set[_News]] = defaultdict(set)
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -112,7 +115,7 @@ class SqliteLog:
         self, topics: Sequence[str], effect: Effect, started: asyncio.Event | None = None
     ) -> None:
         """See `chassis.bus.Bus`."""
-        position = await self._patiently(self._database.get, log.last_position)
+        position = await self._last_position()
         async with asyncio.TaskGroup() as readers:
             for topic in dict.fromkeys(topics):
                 readers.create_task(self._tail(topic, position, effect), name=f"bus tail {topic}")
@@ -159,7 +162,7 @@ class SqliteLog:
                     await tell_of(record, effect)
                     position = place
                 if not records:
-                    await news.heard()
+                    await self._heard(news)
 
     async def _consume(
         self,
@@ -192,15 +195,42 @@ class SqliteLog:
                     elif records:
                         position = await self._consume_batch(group, topic, records, effect, metrics)
                     else:
-                        await news.heard()
+                        await self._heard(news)
 
     async def _records_after(self, topic: str, position: int) -> list[tuple[int, Record]]:
         # Mostly there are one or two, which the loop itself reads sooner than a thread could.
-        work = partial(log.records_after, topic=topic, position=position)
-        few = await self._patiently(self._database.get, partial(work, limit=_FEW))
+        few = await self._rows(log.AFTER, topic=topic, position=position, limit=_FEW)
         if len(few) < _FEW:
-            return few
-        return await self._patiently(self._database.read, partial(work, limit=_BATCH))
+            return log.read_records(few)
+        work = partial(log.records_after, topic=topic, position=position, limit=_BATCH)
+        return await self._patiently(self._database.read, work)
+
+    async def _last_position(self) -> int:
+        [(position,)] = await self._rows(log.LAST)
+        return int(position or 0)
+
+    async def _heard(self, news: _News) -> None:
+        """Waits until there is something new; looks now and then for what other processes did."""
+        while not news.happened.is_set():
+            try:
+                async with asyncio.timeout(_POLL):
+                    await news.happened.wait()
+            except TimeoutError:
+                await self._look_elsewhere()
+
+    async def _look_elsewhere(self) -> None:
+        """Looks for all consumers at once, and tells them where there is something."""
+        now = self._clock.monotonic()
+        if now - self._looked < _POLL / 2:
+            return
+        self._looked = now
+        if await self._rows(log.ANY_REPLAYING):
+            self._tell(set(self._listeners), replays=True)
+        position = await self._last_position()
+        if position > self._last_seen:
+            # Perhaps by this process: its own consumers then look once more.
+            self._last_seen = position
+            self._tell(set(self._listeners))
 
     async def _how_many_after(self, topic: str, position: int) -> int:
         work = partial(log.how_many_after, topic=topic, position=position)
@@ -277,15 +307,14 @@ class SqliteLog:
         work = partial(log.remember, group=group, topic=topic, position=position)
         await self._patiently(self._database.write, work)
 
-    async def _patiently(
-        self,
-        run: Callable[[Callable[[Connection], T]], Awaitable[T]],
-        work: Callable[[Connection], T],
-    ) -> T:
+    async def _rows(self, prepared: Prepared, **key: object) -> list[tuple[Any, ...]]:
+        return await self._patiently(self._database.rows, prepared, key)
+
+    async def _patiently(self, ask: Callable[P, Awaitable[T]], *of: P.args, **more: P.kwargs) -> T:
         waits = 0
         while True:
             try:
-                return await run(work)
+                return await ask(*of, **more)
             except Unavailable as fault:
                 if fault.reason == "SERVICE_STOPPING":
                     raise
@@ -327,11 +356,3 @@ class _News:
     def __init__(self) -> None:
         self.happened = asyncio.Event()
         self.replays = True
-
-    async def heard(self) -> None:
-        """Waits until there is something new, or it is time to look for what other processes did."""
-        try:
-            async with asyncio.timeout(_POLL):
-                await self.happened.wait()
-        except TimeoutError:
-            self.replays = True

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from chassis.bus.delivery import Rejection
 from chassis.bus.port import DeadLetter, Record, is_compacted
 from chassis.bus.schema.tables import DEAD_LETTERS, POSITIONS, RECORDS, Kept
+from chassis.sql.prepared import Prepared
 from chassis.sql.upserts import upsert
 
 TOMBSTONES_KEPT = timedelta(days=7)
@@ -37,16 +38,20 @@ _REPLACE = delete(RECORDS).where(
     # Written out, not bound: only so does SQLite see that its partial index is enough.
     RECORDS.c.kept > literal_column("0"),
 )
-_AFTER = (
+AFTER = Prepared(
     select(RECORDS.c.position, RECORDS.c.topic, RECORDS.c.key, RECORDS.c.value, RECORDS.c.headers)
     .where(RECORDS.c.topic == bindparam("topic"), RECORDS.c.position > bindparam("position"))
     .order_by(RECORDS.c.position)
     .limit(bindparam("limit"))
 )
+"""The records of a topic after a position, for `read_records`; where they are surely few."""
+
 _HOW_MANY_AFTER = select(func.count()).where(
     RECORDS.c.topic == bindparam("topic"), RECORDS.c.position > bindparam("position")
 )
-_LAST = select(func.max(RECORDS.c.position))
+LAST = Prepared(select(func.max(RECORDS.c.position)))
+"""The position of the newest record of all; NULL where there is none."""
+
 _OUTDATED = (
     select(RECORDS.c.position.label("of_position"))
     .where(RECORDS.c.kept == bindparam("kept"), RECORDS.c.time < bindparam("since"))
@@ -83,6 +88,11 @@ _REPLAYING = (
     .order_by(DEAD_LETTERS.c.id)
     .limit(_REPLAYED_AT_ONCE)
 )
+ANY_REPLAYING = Prepared(
+    select(DEAD_LETTERS.c.id).where(DEAD_LETTERS.c.replaying.is_(True)).limit(1)
+)
+"""Whether any dead letter waits to be consumed again."""
+
 _TOPIC_OF = select(DEAD_LETTERS.c.topic).where(DEAD_LETTERS.c.id == bindparam("of_id"))
 _MARK = update(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("of_id")).values(replaying=True)
 _SETTLED = delete(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("of_id"))
@@ -118,7 +128,7 @@ def records_after(
     """The records of a topic after a position, at most 8 MiB of them, with their positions."""
     found: list[tuple[int, Record]] = []
     size = 0
-    rows = conn.execute(_AFTER, {"topic": topic, "position": position, "limit": limit})
+    rows = conn.execute(AFTER.statement, {"topic": topic, "position": position, "limit": limit})
     for row in rows.yield_per(50):
         found.append((row.position, Record(row.topic, row.key, row.value, row.headers)))
         size += len(row.value)
@@ -126,6 +136,11 @@ def records_after(
             break
     rows.close()
     return found
+
+
+def read_records(rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, Record]]:
+    """Rows of `AFTER` as records with their positions."""
+    return [(position, Record(*record)) for position, *record in rows]
 
 
 def how_many_after(conn: Connection, topic: str, position: int) -> int:
@@ -144,11 +159,6 @@ def erase(conn: Connection, positions: Sequence[int], key: str) -> int:
     if positions:
         conn.execute(_SWEEP, [{"of_position": position} for position in positions])
     return len(positions) + conn.execute(_LETTERS_OF_KEY, {"of_key": key}).rowcount
-
-
-def last_position(conn: Connection) -> int:
-    """The position of the newest record of all; 0 where there is none."""
-    return int(conn.execute(_LAST).scalar() or 0)
 
 
 def sweep(conn: Connection, now: datetime, retention: timedelta) -> int:

@@ -122,7 +122,11 @@ class Database:
         return await self.read(work)
 
     async def first(self, prepared: Prepared, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The first row of a read by key; None where there is none.
+        """The first row of a read by key; None where there is none. As `rows`."""
+        return next(iter(await self.rows(prepared, key)), None)
+
+    async def rows(self, prepared: Prepared, key: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The few rows of a read by key.
 
         The cheapest read: on SQLite in the loop itself, by the driver alone.
 
@@ -136,12 +140,12 @@ class Database:
         if self._here is not None:
             self._check_here()
             try:
-                return self._here.first(prepared, key)
+                return self._here.rows(prepared, key)
             except Unavailable as fault:
                 # As in `get`.
                 if fault.reason != "OVERLOADED":
                     raise
-        return await self.read(lambda connection: prepared.first(connection, key))
+        return await self.read(lambda connection: prepared.rows(connection, key))
 
     async def close(self) -> None:
         """Lets the units of work that have begun finish, and closes every connection. May be called twice."""

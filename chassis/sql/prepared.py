@@ -21,7 +21,7 @@ _NOTHING: Mapping[str, Any] = {}
 class Prepared:
     """A statement that many calls wait for: a read by key, or a part of a unit of work.
 
-    `Database.first` reads with it; within units of work it takes their connection. Not for what may break
+    `Database.first` and `Database.rows` read with it; within units of work it takes their connection. Not for what may break
     a constraint: that the driver says in words of its own.
 
     Args:
@@ -34,10 +34,10 @@ class Prepared:
         self._columns = columns
         self._for_driver: _ForDriver | None = None
 
-    def first_of_driver(
+    def rows_of_driver(
         self, driver: sqlite3.Connection, dialect: Dialect, values: Mapping[str, Any]
-    ) -> tuple[Any, ...] | None:
-        """The first row, read by the SQLite driver itself; None where there is none.
+    ) -> list[tuple[Any, ...]]:
+        """What it selects, read by the SQLite driver itself.
 
         Args:
             driver: its transactions, if any, are the caller's.
@@ -48,7 +48,7 @@ class Prepared:
             KeyError: a parameter has no value.
             sqlite3.Error: the driver's.
         """
-        return next(iter(self._on(dialect).rows(driver, values)), None)
+        return self._on(dialect).rows(driver, values)
 
     def rows(
         self, connection: Connection, values: Mapping[str, Any] = _NOTHING

@@ -90,7 +90,7 @@ class SqliteTransactions:
                 driver.rollback()
         return result
 
-    def first(self, prepared: Prepared, key: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def rows(self, prepared: Prepared, key: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Runs a prepared read alone: one statement sees one snapshot also without a transaction.
 
         Raises:
@@ -98,7 +98,7 @@ class SqliteTransactions:
         """
         connection, driver = self._connection()
         try:
-            return prepared.first_of_driver(driver, connection.dialect, key)
+            return prepared.rows_of_driver(driver, connection.dialect, key)
         except sqlite3.Error:
             with driver_errors_as_faults(self._path):
                 raise

@@ -147,13 +147,14 @@ class DockerRuntime:
                 if error.status != 409:
                     raise
                 return await self._take_over(key, name, error)
-            return await self._begin(key, container.id)
+            return await self._begin(key, container.id, config)
 
-    async def _begin(self, key: InstanceKey, identity: str) -> Standing:
+    async def _begin(self, key: InstanceKey, identity: str, config: dict[str, Any]) -> Standing:
         """Starts a container that never ran; one that cannot be started is removed."""
         container = self._docker.containers.container(identity)
         try:
-            await self._volumes.hand_over(container)
+            if config["HostConfig"].get("Mounts"):
+                await self._volumes.hand_over(container)
             async with asked(_LONG):
                 await container.start()
         except DockerError:
@@ -174,7 +175,7 @@ class DockerRuntime:
                 f"Another container has the name {name}; one with another name is made.", name=name
             ) from error
         standing = self._noted(key, shown)
-        return standing if standing.run else await self._begin(key, shown["Id"])
+        return standing if standing.run else await self._begin(key, shown["Id"], shown)
 
     async def start(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
         """Starts an ended container, with the limits of the spec; the engine keeps all else."""

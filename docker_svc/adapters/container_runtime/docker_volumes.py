@@ -70,10 +70,9 @@ class NamedVolumes:
         async with asked(_SECONDS):
             shown = await container.show()
             user = shown["Config"]["User"] or ""
-            mounts = shown["HostConfig"].get("Mounts") or ()
-            if not mounts or user.partition(":")[0] in _ROOT:
+            if user.partition(":")[0] in _ROOT:
                 return
-            for mount in mounts:
+            for mount in shown["HostConfig"]["Mounts"]:
                 there = await self._entry(container, mount["Target"])
                 if there.uid == 0:
                     there.uid, there.gid = await self._ids(container, user)
