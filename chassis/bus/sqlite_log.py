@@ -75,6 +75,8 @@ class SqliteLog:
         self._looked = clock.monotonic()
         self._last_seen = 0
         self._listeners: defaultdict[str, set[_News]] = defaultdict(set)
+        self._reached: dict[tuple[str, str], int] = {}
+        self._remembering = asyncio.Lock()
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -280,7 +282,7 @@ class SqliteLog:
             if done > remembered:
                 with suppress(Unavailable):
                     await self._database.write(
-                        partial(log.remember, group=group, topic=topic, position=done)
+                        partial(log.remember, reached={(group, topic): done})
                     )
             raise
         return done
@@ -299,13 +301,23 @@ class SqliteLog:
 
         def work(conn: Connection) -> None:
             log.bury(conn, group, record, rejection, now)
-            log.remember(conn, group, record.topic, position)
+            log.remember(conn, {(group, record.topic): position})
 
         await self._patiently(self._database.write, work)
 
     async def _remember(self, group: str, topic: str, position: int) -> None:
-        work = partial(log.remember, group=group, topic=topic, position=position)
-        await self._patiently(self._database.write, work)
+        """Keeps how far a group is, in one transaction with all that have to be kept by then."""
+        self._reached[group, topic] = position
+        async with self._remembering:
+            if (group, topic) not in self._reached:
+                return
+            reached, self._reached = self._reached, {}
+            try:
+                await self._patiently(self._database.write, partial(log.remember, reached=reached))
+            except BaseException:
+                # Whoever waits for theirs does it.
+                self._reached = {**reached, **self._reached}
+                raise
 
     async def _rows(self, prepared: Prepared, **key: object) -> list[tuple[Any, ...]]:
         return await self._patiently(self._database.rows, prepared, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -178,9 +178,13 @@ def position(conn: Connection, group: str, topic: str) -> int:
     return int(found or 0)
 
 
-def remember(conn: Connection, group: str, topic: str, position: int) -> None:
-    """Keeps how far a group is."""
-    conn.execute(_REMEMBER, {"consumers": group, "topic": topic, "position": position})
+def remember(conn: Connection, reached: Mapping[tuple[str, str], int]) -> None:
+    """Keeps how far groups are, by group and topic."""
+    rows = [
+        {"consumers": group, "topic": topic, "position": position}
+        for (group, topic), position in reached.items()
+    ]
+    conn.execute(_REMEMBER, rows)
 
 
 def bury(conn: Connection, group: str, record: Record, rejection: Rejection, now: datetime) -> None:
