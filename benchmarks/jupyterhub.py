@@ -1,5 +1,9 @@
 """Renting, against JupyterHub with DockerSpawner that spawns the same image on the same engine.
 
+Twice: as its documentation says, with every server on the engine's default bridge, where each reaches all
+others; and on the network that ours are on, which keeps them apart as ours are. The engine takes longer
+for the latter, whoever asks it.
+
 JupyterHub is no dependency of ours: where `ALLOCATOR_BENCH_JUPYTERHUB` does not name a Python that has it,
 nothing is measured. `python3 -m venv hub && hub/bin/pip install jupyterhub dockerspawner` makes one.
 """
@@ -69,6 +73,7 @@ c.DockerSpawner.image = "{image}"
 c.DockerSpawner.cmd = {command}
 c.DockerSpawner.port = {inside}
 c.DockerSpawner.host_ip = "127.0.0.1"
+c.DockerSpawner.network_name = "{network}"
 c.DockerSpawner.remove = True
 c.DockerSpawner.cpu_limit = {cpus}
 c.DockerSpawner.mem_limit = {memory}
@@ -121,25 +126,41 @@ async def compare(running: Visitor, python: str, scratch: Path) -> list[Figure]:
         )
         config = await config_of(engine, listed.allocations[0].name)
         await renting.clear()
-        with hub(python, scratch, config) as (address, hub_token):
-            async with httpx2.AsyncClient(
-                base_url=address,
-                headers={"authorization": f"token {hub_token}"},
-                timeout=PATIENCE,
-                limits=httpx2.Limits(max_connections=AT_ONCE),
-            ) as client:
-                spawning = Spawning(client)
-                await spawning.one()
-                await spawning.clear()
-                ours, yard = [], []
-                for number in range(PAIRS):
-                    pair: list[tuple[list[float], Any]] = [(ours, renting), (yard, spawning)]
-                    for measured, work in pair if number % 2 else reversed(pair):
-                        measured.append(await work.one())
-                        await work.clear()
-                rates = [(await rate(renting), await rate(spawning)) for _ in range(ROUNDS)]
+        figures = []
+        networks = {"as documented": "bridge", "kept apart": config["HostConfig"]["NetworkMode"]}
+        for where, network in networks.items():
+            with hub(python, scratch / where, config, network) as (address, hub_token):
+                figures += await against(renting, address, hub_token, where)
+    return figures
+
+
+async def against(renting: Renting, address: str, hub_token: str, where: str) -> list[Figure]:
+    """Rents, and spawns with a hub, in turn.
+
+    Args:
+        renting: ours.
+        address: of the hub.
+        hub_token: for its API.
+        where: how its servers are connected, for the names of the figures.
+    """
+    async with httpx2.AsyncClient(
+        base_url=address,
+        headers={"authorization": f"token {hub_token}"},
+        timeout=PATIENCE,
+        limits=httpx2.Limits(max_connections=AT_ONCE),
+    ) as client:
+        spawning = Spawning(client)
+        await spawning.one()
+        await spawning.clear()
+        ours, yard = [], []
+        for number in range(PAIRS):
+            pair: list[tuple[list[float], Any]] = [(ours, renting), (yard, spawning)]
+            for measured, work in pair if number % 2 else reversed(pair):
+                measured.append(await work.one())
+                await work.clear()
+        rates = [(await rate(renting), await rate(spawning)) for _ in range(ROUNDS)]
     best, yard_best = (max(column) for column in zip(*rates, strict=True))
-    yardstick = "JupyterHub and DockerSpawner"
+    yardstick = f"JupyterHub and DockerSpawner, {where}"
     return [
         Figure(
             "rent until READY, median",
@@ -215,15 +236,23 @@ class Spawning:
 
 
 @contextmanager
-def hub(python: str, scratch: Path, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Runs a hub; gives its address and a token for its API."""
+def hub(
+    python: str, folder: Path, config: dict[str, Any], network: str
+) -> Iterator[tuple[str, str]]:
+    """Runs a hub; gives its address and a token for its API.
+
+    Args:
+        python: which has it.
+        folder: of its own.
+        config: of one of our containers, for its image and limits.
+        network: of the engine, that its servers are on.
+    """
     token, port = secrets.token_hex(16), free_port()
     host = {
         name: config["HostConfig"][key]
         for key, name in _SNAKE.items()
         if config["HostConfig"][key] is not None
     }
-    folder = scratch / "hub"
     folder.mkdir()
     file = folder / "jupyterhub_config.py"
     file.write_text(
@@ -235,6 +264,7 @@ def hub(python: str, scratch: Path, config: dict[str, Any]) -> Iterator[tuple[st
             image=config["Image"],
             command=json.dumps(config["Cmd"]),
             inside=PORT,
+            network=network,
             cpus=config["HostConfig"]["NanoCpus"] / 1e9,
             memory=config["HostConfig"]["Memory"],
             host=repr(host),
