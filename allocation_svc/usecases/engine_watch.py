@@ -17,6 +17,8 @@ from chassis.faults import Fault
 
 _SILENCE_SECONDS = 30.0
 _FIRST_DELAY = 0.05
+# So long the engine's service may take to come up beside us, before it counts as away.
+_START_SECONDS = 5.0
 _LONGEST_DELAY = 2.0
 _NODE_SECONDS = 30.0
 _NODE_PAUSE_SECONDS = 2.0
@@ -39,7 +41,7 @@ class EngineListener(Protocol):
 
 
 class EngineWatch:
-    """Follows the engine's events. Until the first one, the engine counts as there."""
+    """Follows the engine's events. Until the first one, the engine counts as there, for some seconds."""
 
     def __init__(
         self,
@@ -146,6 +148,7 @@ class EngineWatch:
 
     async def run(self) -> None:
         """Follows the events until it is cancelled."""
+        began = self._clock.monotonic()
         delay = _FIRST_DELAY
         while True:
             try:
@@ -160,8 +163,9 @@ class EngineWatch:
                 if self._stopping.is_set():
                     await asyncio.Event().wait()
                 self._observer.failed("events", error)
-            # Without events nothing is known: that is as good as an engine that is away.
-            self._turned(answers=False)
+            if self._heard_time is not None or self._clock.monotonic() - began > _START_SECONDS:
+                # Without events nothing is known: that is as good as an engine that is away.
+                self._turned(answers=False)
             await self._clock.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY)
 

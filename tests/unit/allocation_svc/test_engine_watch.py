@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import cast
 
 import structlog
 
 from allocation_svc.adapters.step_observer.telemetry import TelemetryStepObserver
 from allocation_svc.domain.instance import Node
-from allocation_svc.ports.engine import Engine
+from allocation_svc.ports.engine import Engine, EngineEvent
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import ManualClock
 from chassis.faults import Unavailable
@@ -24,6 +25,12 @@ class Answering:
         self.away = False
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+
+    async def events(self) -> AsyncIterator[EngineEvent]:
+        """Says that it answers, unless it is away."""
+        if self.away:
+            raise Unavailable("It is away.")
+        yield EngineEvent(available=True)
 
     async def node(self) -> Node:
         """The node; its host says which answer it is."""
@@ -78,3 +85,30 @@ async def test_a_change_while_it_is_being_asked_is_not_missed() -> None:
     assert (await watch.node()).public_host == "3", (
         "the second answer may be from before the change"
     )
+
+
+async def test_one_that_comes_up_beside_us_is_not_away_until_some_seconds_have_passed() -> None:
+    watch, engine, clock = a_watch()
+    engine.away = True
+    following = asyncio.create_task(watch.run())
+    for _ in range(3):
+        await settle()
+        assert watch.answers
+        clock.advance(2)
+    await settle()
+    assert not watch.answers
+    engine.away = False
+    clock.advance(5)
+    await settle()
+    engine.away = True
+    clock.advance(5)
+    await settle()
+    assert not watch.answers, "once it was heard, it is away as soon as it is silent"
+    following.cancel()
+    await asyncio.wait([following])
+
+
+async def settle() -> None:
+    """Lets whatever can go on go on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
