@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import secrets
+import signal
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -20,6 +21,8 @@ from free_ports import free_port
 
 from chassis.clock import SystemClock
 from docker_svc.adapters.container_runtime.process import ProcessPolicy, open_process_runtime
+from docker_svc.adapters.container_runtime.process_folder import ProcessFolder
+from docker_svc.adapters.container_runtime.shim import members
 from docker_svc.adapters.log_journal.files import FileLogJournal, JournalLimits
 from docker_svc.adapters.log_source.pump import Pump
 from docker_svc.adapters.log_source.tail import SourceLimits
@@ -229,14 +232,9 @@ async def _checked(ground: Ground) -> AsyncIterator[Ground]:
         for volume in await ground.runtime.volumes.names():
             await ground.runtime.volumes.remove(volume)
         await ground.down()
-    # Who was killed, or has nothing to look after any more, takes a moment to end on a busy machine.
-    for _ in range(50):
-        left = ground.leftovers()
-        found = await left if asyncio.iscoroutine(left) else left
-        if not found:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"left over: {found}")
+    left = ground.leftovers()
+    found = await left if asyncio.iscoroutine(left) else left
+    assert not found, f"left over: {found}"
 
 
 async def test_an_instance_is_made_started_and_found(ground: Ground) -> None:
@@ -717,3 +715,18 @@ async def _answers(ground: Ground, standing: Standing) -> None:
         probing = Probing(ground.runtime, NetworkReadiness(), logs, SystemClock())
         for check in (TcpCheck(8080), HttpCheck(8080, "/")):
             assert await probing.until_ready(Probe(check, PATIENCE), standing, 1)
+
+
+@pytest.mark.parametrize("ground", ["process"], indirect=True)
+async def test_nothing_outlives_a_shim_that_somebody_kills_during_a_stop(ground: Ground) -> None:
+    """Neither the program, which holds its port, nor what that has started."""
+    key = new_key()
+    await ground.run(key, ground.script("trap '' TERM; sleep 60 & echo ready; wait; wait"))
+    shim = ProcessFolder.of(ground.folder / "instances", key).shim()
+    assert shim is not None
+    stopping = asyncio.create_task(ground.runtime.stop(key, 30.0))
+    await asyncio.sleep(0.3)
+    os.kill(shim.pid, signal.SIGKILL)
+    standing = await stopping
+    assert not standing.running
+    assert members(shim.pid) == []

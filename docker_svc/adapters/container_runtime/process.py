@@ -242,7 +242,7 @@ class ProcessRuntime:
 
     async def _end(self, folder: ProcessFolder, grace: float) -> None:
         shim = folder.shim()
-        if shim is None or not shim.lives():
+        if shim is None:
             return
         try:
             pidfd = os.pidfd_open(shim.pid)
@@ -253,18 +253,10 @@ class ProcessRuntime:
                 return
             folder.order_stop(grace)
             signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-            if not await _ends(pidfd, grace + _KILL_SECONDS):
-                # Whatever holds the shim up: its program dies with it.
-                below = shim_module.descendants(shim.pid)
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                for pid in below:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                if not await _ends(pidfd, _KILL_SECONDS):
-                    raise EngineUnavailable("A process does not end although it was killed.")
+            await _ends(pidfd, grace + _KILL_SECONDS)
         finally:
             os.close(pidfd)
+        await _clear(shim.pid)
 
     async def remove(self, allocation: str, generation: int) -> None:
         """Kills processes and deletes folders, whatever somebody has left of them."""
@@ -427,20 +419,32 @@ async def open_process_runtime(
     return ProcessRuntime(root, hidden, policy, isolation)
 
 
-async def _ends(pidfd: int, seconds: float) -> bool:
+async def _ends(pidfd: int, seconds: float) -> None:
     """Waits for the end of a process, for at most some seconds."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(pidfd, ended.set)
     try:
-        async with asyncio.timeout(seconds):
-            await ended.wait()
-    except TimeoutError:
-        return False
-    else:
-        return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await ended.wait()
     finally:
         loop.remove_reader(pidfd)
+
+
+async def _clear(session: int) -> None:
+    """Kills what is left of the session of a shim that has just ended, or hangs.
+
+    No other process has that number meanwhile: the kernel gives none away that a session has.
+    """
+    until = time.monotonic() + _KILL_SECONDS
+    while left := shim_module.members(session):
+        if time.monotonic() > until:
+            raise EngineUnavailable("A process does not end although it was killed.")
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.01)
 
 
 def _not_found(key: InstanceKey) -> InstanceNotFound:

@@ -36,6 +36,7 @@ _CHUNK = 65536
 _LOOK_SECONDS = 0.5
 _DRAIN_SECONDS = 0.5
 _LOCK_SECONDS = 5.0
+_KILL_SECONDS = 5.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # They may ask a program to end. Some may be ignored here: a shell does so for what it runs behind.
 _ASKING = [signal.Signals[f"SIG{name}"] for name in ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2")]
@@ -66,6 +67,18 @@ def descendants(pid: int) -> list[int]:
                     children = [int(child) for child in file.read().split()]
                 found += children
                 waiting += children
+    return found
+
+
+def members(session: int) -> list[int]:
+    """The processes of a session that have not ended, also those whose parents have."""
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                told = file.read().rpartition(b")")[2].split()
+                if int(told[3]) == session and told[0] not in {b"Z", b"X"}:
+                    found.append(int(name))
     return found
 
 
@@ -372,10 +385,8 @@ class Shim:
 
     def _kill_all(self) -> None:
         """Kills everything below, until nothing is left: some may be born meanwhile."""
-        for _ in range(200):
-            below = descendants(os.getpid())
-            if not below:
-                return
+        until = time.monotonic() + _KILL_SECONDS
+        while (below := descendants(os.getpid())) and time.monotonic() < until:
             for pid in below:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
