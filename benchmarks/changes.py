@@ -23,7 +23,19 @@ from benchmarks.machines import publish
 from benchmarks.running import Visitor, allocator
 
 TIMES = 100
-ENDS = {"TERM": "a program ends", "KILL": "a program is killed"}
+ENDS = {
+    "TERM": "a program ends",
+    "USR1": "a program is killed for lack of memory",
+    "KILL": "a program is killed by hand",
+}
+# It writes a line, as programs do: the failure of one that never wrote waits longer for its log.
+PROGRAM = f"""
+trap "exit 1" TERM
+trap "tail /dev/zero; exit 137" USR1
+httpd -p {PORT}
+echo listening
+while :; do sleep 9 & wait $!; done
+"""
 PATIENCE = 60.0
 
 
@@ -40,8 +52,8 @@ async def seen(
 ) -> list[Figure]:
     """From the moment when the engine says that a program has ended until a watcher is told.
 
-    By itself, as after a signal that it may handle, and killed: of the latter the engine has to be asked
-    whether it was for lack of memory, which it says only once it has taken down the network.
+    By itself, for lack of memory, and killed by hand: of the last the engine has to be asked whether that
+    was to remove it, and answers once it has taken down the network.
 
     Args:
         running: the allocator.
@@ -50,12 +62,11 @@ async def seen(
         where: for the name of the figure.
     """
     metadata = (("authorization", f"Bearer {token}"),)
-    # It writes a line, as programs do: the failure of one that never wrote waits longer for its log.
     publish(
         running,
         "talker",
         image="busybox:latest",
-        command=["sh", "-c", f"echo listening; exec httpd -f -p {PORT}"],
+        command=["sh", "-c", PROGRAM],
         ports=[{"number": PORT}],
         resourceClass="small",
     )

@@ -163,6 +163,8 @@ class EngineModel(socketserver.ThreadingUnixStreamServer):
             _hush(container)
             container.running, container.finished = False, _now()
             container.exit_code, container.oom = code, oom
+            if oom:
+                self._tell(container, "oom")
             self._tell(container, "die", exitCode=str(code))
 
     def discard(self, container: Container) -> None:

@@ -27,10 +27,12 @@ class ProgramEnd:
     Attributes:
         time: when, by the clock that start times are of.
         exit_code: 128 + n for signal n.
+        out_of_memory: whether it was killed for lack of memory.
     """
 
     time: datetime
     exit_code: int
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)

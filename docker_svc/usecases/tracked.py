@@ -111,7 +111,12 @@ class Tracked:
         if end.time <= known.start_time:
             return None
         return replace(
-            known, running=False, paused=False, finish_time=end.time, exit_code=end.exit_code
+            known,
+            running=False,
+            paused=False,
+            finish_time=end.time,
+            exit_code=end.exit_code,
+            out_of_memory=end.out_of_memory,
         )
 
     def note_session(self, session: str, now: datetime) -> bool:

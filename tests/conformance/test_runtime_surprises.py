@@ -10,8 +10,8 @@ import pytest_asyncio
 from aiodocker import Docker
 
 from docker_svc.domain import NameTaken
-from docker_svc.ports.container_runtime import EngineAvailable, InstanceChanged
-from tests.conformance.test_container_runtime import Ground, ground, new_key
+from docker_svc.ports.container_runtime import EngineAvailable, InstanceChanged, ProgramEnd
+from tests.conformance.test_container_runtime import MIB, Ground, ground, new_key
 
 __all__ = ["ground"]
 
@@ -23,6 +23,16 @@ async def engine() -> AsyncIterator[Docker]:
     """The engine itself, for what is done by hand."""
     async with Docker() as one:
         yield one
+
+
+def told_end(ground: Ground) -> ProgramEnd | None:
+    """What the event of the only end said."""
+    [end] = [
+        event.end
+        for event in ground.events.seen
+        if isinstance(event, InstanceChanged) and event.change == "ended"
+    ]
+    return end
 
 
 async def test_the_session_of_an_engine_is_told_and_stays_while_it_lives(ground: Ground) -> None:
@@ -64,31 +74,42 @@ async def test_a_pause_is_told_and_a_paused_one_can_be_stopped(
 
 @pytest.mark.real_docker
 @pytest.mark.parametrize("ground", ["docker"], indirect=True)
-@pytest.mark.parametrize(("signal", "code"), [("TERM", 0), ("HUP", 129), ("KILL", None)])
-async def test_an_end_says_all_that_there_is_to_say_of_it_but_of_a_kill(
-    ground: Ground, engine: Docker, signal: str, code: int | None
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [("by TERM", 0), ("by HUP", 129), ("for lack of memory", 137)],
+)
+async def test_an_end_says_all_that_there_is_to_say_of_it(
+    ground: Ground, engine: Docker, ends: str, code: int
 ) -> None:
-    """Who was killed may have been killed for lack of memory: then the engine is asked."""
+    """The event itself says what the engine would answer."""
     key = new_key()
-    standing = await ground.run(key, ground.script(FOREVER))
-    await engine.containers.container(standing.name).kill(signal=signal)
-    await ground.events.until(InstanceChanged(key, "ended"))
-    ended = await ground.runtime.get(key)
-    assert ended is not None
+    if ends == "for lack of memory":
+        await ground.run(key, ground.script("sleep 1; tail /dev/zero", memory=16 * MIB))
+    else:
+        standing = await ground.run(key, ground.script(FOREVER))
+        await engine.containers.container(standing.name).kill(signal=ends.removeprefix("by "))
+    ended = await ground.ended(key)
     assert ended.start_time is not None
     assert ended.finish_time is not None
-    [end] = [
-        event.end
-        for event in ground.events.seen
-        if isinstance(event, InstanceChanged) and event.change == "ended"
-    ]
-    if code is None:
-        assert end is None
-        return
+    end = told_end(ground)
     assert end is not None
     assert end.exit_code == ended.exit_code == code
+    assert end.out_of_memory == ended.out_of_memory == (ends == "for lack of memory")
     assert ended.start_time < end.time
     assert abs(end.time - ended.finish_time) < timedelta(seconds=1)
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+async def test_of_one_that_is_killed_the_engine_is_asked(ground: Ground, engine: Docker) -> None:
+    """That may be the beginning of a removal."""
+    key = new_key()
+    standing = await ground.run(key, ground.script(FOREVER))
+    await engine.containers.container(standing.name).kill(signal="KILL")
+    ended = await ground.ended(key)
+    assert ended.exit_code == 137
+    assert not ended.out_of_memory
+    assert told_end(ground) is None
 
 
 @pytest.mark.real_docker
@@ -100,6 +121,7 @@ async def test_one_that_is_removed_by_force_never_seems_to_have_ended(
     standing = await ground.run(key, ground.script(FOREVER))
     await engine.containers.container(standing.name).delete(force=True)
     await ground.events.until(InstanceChanged(key, "ended"))
+    assert told_end(ground) is None
     assert await ground.runtime.get(key) is None
     await ground.events.until(InstanceChanged(key, "removed"))
 

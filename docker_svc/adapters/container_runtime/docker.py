@@ -31,13 +31,10 @@ from docker_svc.adapters.container_runtime.docker_engine import (
     to_its_end,
     told,
 )
+from docker_svc.adapters.container_runtime.docker_events import engine_events
 from docker_svc.adapters.container_runtime.docker_limits import fit_limits
 from docker_svc.adapters.container_runtime.docker_networks import SharedNetworks
-from docker_svc.adapters.container_runtime.docker_streams import (
-    container_usage,
-    engine_events,
-    fetched,
-)
+from docker_svc.adapters.container_runtime.docker_streams import container_usage, fetched
 from docker_svc.adapters.container_runtime.docker_volumes import NamedVolumes
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
 from docker_svc.domain import (
