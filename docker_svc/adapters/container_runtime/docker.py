@@ -52,7 +52,7 @@ from docker_svc.domain import (
     Target,
     Usage,
 )
-from docker_svc.ports.container_runtime import RuntimeEvent
+from docker_svc.ports.container_runtime import EngineAvailable, RuntimeEvent
 from docker_svc.ports.logs import LogSource
 
 _SHORT = 15.0
@@ -284,6 +284,9 @@ class DockerRuntime:
         """The engine's own events, with a new connection whenever one ends."""
         async with aclosing(engine_events(self._docker, self._policy.installation)) as events:
             async for event in events:
+                if isinstance(event, EngineAvailable):
+                    # It may have come back with other settings.
+                    self._found = False
                 yield event
 
     def targets(self, standing: Standing, container_port: int) -> list[Target]:

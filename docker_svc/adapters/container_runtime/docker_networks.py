@@ -1,10 +1,11 @@
-"""The shared networks of an installation's containers."""
+"""The networks of an installation's containers: none lets them reach each other."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ipaddress
+from typing import Any
 
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
@@ -18,6 +19,7 @@ from docker_svc.adapters.container_runtime.docker_config import (
 from docker_svc.adapters.container_runtime.docker_engine import asked, told
 from docker_svc.domain import EngineRefused, EngineUnavailable, InstanceKey
 
+_ENGINES_OWN = "bridge"
 _PREFIX = 23  # 510 addresses, one of them the gateway's
 _SECONDS = 30.0
 _TIDY_SECONDS = 3.0
@@ -25,6 +27,10 @@ _TIDY_SECONDS = 3.0
 
 class SharedNetworks:
     """Gives each container a place on a bridge with fewer than 500 members.
+
+    On the engine's own where that keeps containers apart (`"icc": false` in the engine's settings): on any
+    other the engine starts a resolver of names for each container, for a tenth of a second, and those that
+    cannot reach each other need no names.
 
     Args:
         docker: the engine.
@@ -48,8 +54,10 @@ class SharedNetworks:
         label = f"{LABEL_INSTALLATION}={self._policy.installation}"
         async with told(_SECONDS):
             found = await self._docker.networks.list(filters={"label": label})
-        names = [network["Name"] for network in found]
-        self._members = {name: set(members.get(name, ())) for name in sorted(names)}
+            engines_own = await self._docker.networks.list(filters={"name": [_ENGINES_OWN]})
+        names = [network["Name"] for network in engines_own if _keeps_apart(network)]
+        names += sorted(network["Name"] for network in found)
+        self._members = {name: set(members.get(name, ())) for name in names}
 
     async def place(self, key: InstanceKey) -> str:
         """The name of a network for a container that is about to be made.
@@ -91,6 +99,8 @@ class SharedNetworks:
         Only those that were known and empty all the time: an ended container counts as being on one.
         """
         for name in [name for name, members in self._members.items() if not members]:
+            if name == _ENGINES_OWN:
+                continue
             with contextlib.suppress(DockerError, EngineUnavailable):
                 async with asked(_TIDY_SECONDS):
                     network = DockerNetwork(self._docker, name)  # type: ignore[no-untyped-call]
@@ -121,3 +131,12 @@ class SharedNetworks:
         raise EngineRefused(
             "No subnet is left for containers; an admin can add one to ALLOCATOR_DOCKER_SUBNETS."
         )
+
+
+def _keeps_apart(network: dict[str, Any]) -> bool:
+    """Whether it is the engine's own, and its members cannot reach each other."""
+    options = network.get("Options") or {}
+    return (
+        network["Name"] == _ENGINES_OWN
+        and options.get("com.docker.network.bridge.enable_icc") == "false"
+    )
