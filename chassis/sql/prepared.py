@@ -21,8 +21,8 @@ _NOTHING: Mapping[str, Any] = {}
 class Prepared:
     """A statement that many calls wait for: a read by key, or a part of a unit of work.
 
-    `Database.first` and `Database.rows` read with it; within units of work it takes their connection. Not for what may break
-    a constraint: that the driver says in words of its own.
+    `Database.first` and `Database.rows` read with it; a unit of work gives it its connection. Not for what
+    may break a constraint: that the driver says in words of its own.
 
     Args:
         statement: every parameter is a `bindparam` or a plain value.

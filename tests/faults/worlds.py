@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ MACHINE = {
 }
 
 
-class World:
+class World(ABC):
     """An allocator on a made-up engine, with three people and a machine to rent.
 
     Attributes:
@@ -65,13 +66,13 @@ class World:
         self.tokens = [self.running.log_in(email) for email in self._emails]
 
     @property
+    @abstractmethod
     def store(self) -> Path | str:
         """Where the allocations are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def kill(self, which: int) -> None:
         """Kills a process, and starts it again."""
-        raise NotImplementedError
 
     def leased(self) -> list[int]:
         """The ports that the store has leased."""

@@ -205,12 +205,12 @@ function Head({
   const older = console.older.value;
   return (
     <div class="log-row head">
-      {older === "some" && (
-        <button type="button" onClick={onMore}>
-          Load older lines
+      {(older === "some" || older === "loading") && (
+        // One element all the time: it does not vanish under the pointer, or with the focus.
+        <button type="button" aria-disabled={older === "loading"} onClick={onMore}>
+          {older === "loading" ? "Loading older lines…" : "Load older lines"}
         </button>
       )}
-      {older === "loading" && <span>Loading older lines…</span>}
       {older === "full" && <span>This page holds no more lines than these.</span>}
       {older === "none" && !empty && <span>The log begins here.</span>}
       {older === "none" && empty && <span>Nothing to show yet.</span>}
