@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -36,7 +37,7 @@ _POLL = 1.0
 _FEW = 16
 _BATCH = 500
 _SWEEP_EVERY = 60.0
-_REMEMBER_EVERY = 1.0
+_KEEP_AFTER = 0.1
 _COUNT_EVERY = 1.0
 _MAX_PAGE = 1000
 
@@ -58,8 +59,9 @@ async def open_sqlite_log(url: str, clock: Clock, *, retention: timedelta) -> Sq
 class SqliteLog:
     """The bus as a log in a SQLite file.
 
-    A record is a row; a group's progress is a position per topic. Consumers in this process hear of
-    new records at once, those of other processes by looking each second.
+    A record is a row; a group's progress is a position per topic, kept a moment later for all groups
+    together: after a crash, what was consumed in that moment is consumed again. Consumers in this process
+    hear of new records at once, those of other processes by looking each second.
 
     Args:
         database: the log's own.
@@ -75,8 +77,10 @@ class SqliteLog:
         self._looked = clock.monotonic()
         self._last_seen = 0
         self._listeners: defaultdict[str, set[_News]] = defaultdict(set)
+        # How far groups are by topic, where that is not kept yet.
         self._reached: dict[tuple[str, str], int] = {}
-        self._remembering = asyncio.Lock()
+        self._advanced = asyncio.Event()
+        self._keeping = asyncio.Lock()
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -103,11 +107,13 @@ class SqliteLog:
     ) -> None:
         check_group(group)
         metrics = GroupMetrics(group, topics)
+        consumer = _Consumer(group, effect, of_many, metrics)
         try:
             async with asyncio.TaskGroup() as consumers:
+                consumers.create_task(self._keep_reached(), name=f"bus {group} keeps")
                 for topic in dict.fromkeys(topics):
                     consumers.create_task(
-                        self._consume(group, topic, effect, of_many, metrics),
+                        self._consume(consumer, topic),
                         name=f"bus {group} {topic}",
                     )
         finally:
@@ -163,41 +169,45 @@ class SqliteLog:
                 for place, record in records:
                     await tell_of(record, effect)
                     position = place
-                if not records:
+                if len(records) < _FEW:
                     await self._heard(news)
 
-    async def _consume(
-        self,
-        group: str,
-        topic: str,
-        effect: Effect,
-        of_many: EffectOfMany | None,
-        metrics: GroupMetrics,
-    ) -> None:
+    async def _consume(self, consumer: _Consumer, topic: str) -> None:
         # A second consumer of the group stands by until the first one has gone.
         with self._listening(topic) as news:
-            async with self._turns[group, topic]:
-                work = partial(log.position, group=group, topic=topic)
-                position = await self._patiently(self._database.get, work)
-                counted = -_COUNT_EVERY
-                while True:
-                    news.happened.clear()
-                    if news.replays:
-                        news.replays = False
-                        await self._consume_replayed(group, topic, effect)
-                    records = await self._records_after(topic, position)
-                    if len(records) < _BATCH:
-                        metrics.lags({topic: len(records)})
-                    elif self._clock.monotonic() - counted >= _COUNT_EVERY:
-                        counted = self._clock.monotonic()
-                        metrics.lags({topic: await self._how_many_after(topic, position)})
-                    if records and await self._consume_at_once(group, topic, records, of_many):
-                        position = records[-1][0]
-                        metrics.consumed(len(records))
-                    elif records:
-                        position = await self._consume_batch(group, topic, records, effect, metrics)
-                    else:
-                        await self._heard(news)
+            async with self._turns[consumer.group, topic]:
+                try:
+                    await self._consume_for_ever(consumer, topic, news)
+                finally:
+                    # Where the next one, whose turn it is then, begins. If this fails, what was consumed
+                    # is consumed again, which is allowed.
+                    with suppress(Unavailable):
+                        await self._keep()
+
+    async def _consume_for_ever(self, consumer: _Consumer, topic: str, news: _News) -> None:
+        group, metrics = consumer.group, consumer.metrics
+        work = partial(log.position, group=group, topic=topic)
+        position = await self._patiently(self._database.get, work)
+        counted = -_COUNT_EVERY
+        while True:
+            news.happened.clear()
+            if news.replays:
+                news.replays = False
+                await self._consume_replayed(group, topic, consumer.effect)
+            records = await self._records_after(topic, position)
+            if len(records) < _BATCH:
+                metrics.lags({topic: len(records)})
+            elif self._clock.monotonic() - counted >= _COUNT_EVERY:
+                counted = self._clock.monotonic()
+                metrics.lags({topic: await self._how_many_after(topic, position)})
+            if records:
+                if not await self._consume_at_once(consumer, records):
+                    await self._consume_each(consumer, records)
+                position = records[-1][0]
+                self._reach(group, topic, position)
+            if len(records) < _FEW:
+                # That was all there was; of what has come since it is told.
+                await self._heard(news)
 
     async def _records_after(self, topic: str, position: int) -> list[tuple[int, Record]]:
         # Mostly there are one or two, which the loop itself reads sooner than a thread could.
@@ -239,53 +249,27 @@ class SqliteLog:
         return await self._patiently(self._database.read, work)
 
     async def _consume_at_once(
-        self,
-        group: str,
-        topic: str,
-        records: Sequence[tuple[int, Record]],
-        effect: EffectOfMany | None,
+        self, consumer: _Consumer, records: Sequence[tuple[int, Record]]
     ) -> bool:
         """Has all of them consumed at once, where there is an effect for that and it succeeds."""
-        if effect is None:
+        if consumer.of_many is None:
             return False
-        if not await deliver_many(group, [record for _, record in records], effect, self._clock):
+        of_all = [record for _, record in records]
+        if not await deliver_many(consumer.group, of_all, consumer.of_many, self._clock):
             return False
-        await self._remember(group, topic, records[-1][0])
+        consumer.metrics.consumed(len(records))
         return True
 
-    async def _consume_batch(
-        self,
-        group: str,
-        topic: str,
-        records: Sequence[tuple[int, Record]],
-        effect: Effect,
-        metrics: GroupMetrics,
-    ) -> int:
-        done = remembered = records[0][0] - 1
-        since = self._clock.monotonic()
-        try:
-            for position, record in records:
-                rejection = await deliver(group, record, effect, self._clock)
-                if rejection is not None:
-                    await self._bury(group, position, record, rejection)
-                    metrics.buried()
-                    remembered = position
-                metrics.consumed()
-                done = position
-                if self._clock.monotonic() - since > _REMEMBER_EVERY:
-                    await self._remember(group, topic, done)
-                    remembered, since = done, self._clock.monotonic()
-            if done > remembered:
-                await self._remember(group, topic, done)
-        except asyncio.CancelledError:
-            # What it has done need not be done again; if this fails, it is, which is allowed.
-            if done > remembered:
-                with suppress(Unavailable):
-                    await self._database.write(
-                        partial(log.remember, reached={(group, topic): done})
-                    )
-            raise
-        return done
+    async def _consume_each(
+        self, consumer: _Consumer, records: Sequence[tuple[int, Record]]
+    ) -> None:
+        for position, record in records:
+            rejection = await deliver(consumer.group, record, consumer.effect, self._clock)
+            if rejection is not None:
+                await self._bury(consumer.group, position, record, rejection)
+                consumer.metrics.buried()
+            consumer.metrics.consumed()
+            self._reach(consumer.group, record.topic, position)
 
     async def _consume_replayed(self, group: str, topic: str, effect: Effect) -> None:
         work = partial(log.replaying, group=group, topic=topic)
@@ -305,18 +289,29 @@ class SqliteLog:
 
         await self._patiently(self._database.write, work)
 
-    async def _remember(self, group: str, topic: str, position: int) -> None:
-        """Keeps how far a group is, in one transaction with all that have to be kept by then."""
+    def _reach(self, group: str, topic: str, position: int) -> None:
         self._reached[group, topic] = position
-        async with self._remembering:
-            if (group, topic) not in self._reached:
-                return
+        self._advanced.set()
+
+    async def _keep_reached(self) -> None:
+        """Keeps how far groups are, a moment after they have come further."""
+        while True:
+            await self._advanced.wait()
+            await asyncio.sleep(_KEEP_AFTER)
+            await self._patiently(self._keep)
+
+    async def _keep(self) -> None:
+        async with self._keeping:
             reached, self._reached = self._reached, {}
+            self._advanced.clear()
+            if not reached:
+                return
             try:
-                await self._patiently(self._database.write, partial(log.remember, reached=reached))
+                await self._database.write(partial(log.remember, reached=reached))
             except BaseException:
-                # Whoever waits for theirs does it.
+                # Whoever keeps theirs next does it.
                 self._reached = {**reached, **self._reached}
+                self._advanced.set()
                 raise
 
     async def _rows(self, prepared: Prepared, **key: object) -> list[tuple[Any, ...]]:
@@ -355,6 +350,16 @@ class SqliteLog:
             yield news
         finally:
             self._listeners[topic].discard(news)
+
+
+@dataclass(frozen=True, slots=True)
+class _Consumer:
+    """What a group does with records: of many at once where `of_many` is there."""
+
+    group: str
+    effect: Effect
+    of_many: EffectOfMany | None
+    metrics: GroupMetrics
 
 
 class _News:

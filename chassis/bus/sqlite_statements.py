@@ -17,12 +17,12 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from chassis.bus.delivery import Rejection
 from chassis.bus.port import DeadLetter, Record, is_compacted
 from chassis.bus.schema.tables import DEAD_LETTERS, POSITIONS, RECORDS, Kept
 from chassis.sql.prepared import Prepared
-from chassis.sql.upserts import upsert
 
 TOMBSTONES_KEPT = timedelta(days=7)
 """How long a group may be away and still hear that a resource is gone."""
@@ -67,7 +67,12 @@ _SWEEP = delete(RECORDS).where(RECORDS.c.position == bindparam("of_position"))
 _POSITION = select(POSITIONS.c.position).where(
     POSITIONS.c.consumers == bindparam("group"), POSITIONS.c.topic == bindparam("topic")
 )
-_REMEMBER = upsert(POSITIONS, None, ["consumers", "topic"], ["position"])
+_ADVANCE = sqlite_insert(POSITIONS)
+# Never back: one that was overtaken on its way comes too late.
+_REMEMBER = _ADVANCE.on_conflict_do_update(
+    index_elements=["consumers", "topic"],
+    set_={"position": func.max(POSITIONS.c.position, _ADVANCE.excluded.position)},
+)
 
 _BURY = insert(DEAD_LETTERS)
 _LETTERS = (
