@@ -70,7 +70,7 @@ class Endpoint:
 
     Attributes:
         host: the host name or address.
-        port: the port on the node, leased to the allocation.
+        port: the port on the node, leased to the allocation; 0 where that is still to be leased.
         protocol: the transport protocol.
         container_port: the port's number inside the machine.
         title: what it is for.
@@ -193,6 +193,7 @@ class Allocation:
         scheduled_until: until when its schedule is followed: what it said before is done, or was
             overruled.
         to_be_remade: whether it is to have an instance of a new generation when it next runs.
+        leaving: ports that its machine has no more, leased as long as the instance that has them may run.
         asked: whether the owner has asked for something since it came to rest, so that a FAILED one
             is tried again.
         first_ready_time: when it first answered; None if it never did.
@@ -242,6 +243,7 @@ class Allocation:
     after_incarnation: int = 0
     scheduled_until: datetime | None = None
     to_be_remade: bool = False
+    leaving: tuple[Endpoint, ...] = ()
     asked: bool = False
     first_ready_time: datetime | None = None
     last_known: LastKnown | None = None
@@ -298,6 +300,15 @@ class Allocation:
         else:
             holding = Holding.RUNNING
         return Held(holding, self.node, self.needs)
+
+    @property
+    def has_former_instance(self) -> bool:
+        """Whether an instance may run that was made before it was last to be made anew.
+
+        It goes on until the image of the next one is there, and is removed before that one is made.
+        """
+        state = self.known_state
+        return state is not State.STOPPED and (self.to_be_remade or state in MOVING)
 
     def overdue(self, now: datetime) -> bool:
         """Whether the present moving state is out of time."""

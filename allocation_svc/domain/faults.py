@@ -136,7 +136,7 @@ class ScheduleInvalid(Invalid):
 
 
 class MachineTooDifferent(WrongState):
-    """An allocation of a former version of the machine cannot become one of the newest."""
+    """The volumes of the newest version of the machine do not fit beside those that are kept."""
 
     reason = "MACHINE_TOO_DIFFERENT"
 

@@ -160,7 +160,8 @@ class InstanceSpec:
         stop_grace_seconds: how long it may take to stop by itself.
         run_as: the user inside its container; empty for the image's own.
         stop_signal: the name of the signal that asks it to end; empty for the usual one.
-        volumes: the folders of the allocation, always in the same order.
+        volumes: the folders of the allocation; where they stand in another order than before, each says
+            which one it is.
         liveness_seconds: how often its probe goes on once it is ready; 0 for not at all.
         liveness_failures: how often in a row it must not answer until it is UNHEALTHY.
     """

@@ -8,12 +8,10 @@ from datetime import datetime
 
 from allocation_svc.domain.allocation import Allocation, Desired, Endpoint, State, VariableValue
 from allocation_svc.domain.crashes import NO_RESTARTS
-from allocation_svc.domain.faults import (
-    AllocationDeleted,
-    AllocationWaiting,
-    MachineTooDifferent,
-)
-from allocation_svc.domain.machine import Machine, MachinePort, Plan
+from allocation_svc.domain.faults import AllocationDeleted, AllocationWaiting
+from allocation_svc.domain.machine import Machine, Plan
+from allocation_svc.domain.volume import MIB, AllocationVolume
+from allocation_svc.domain.volume_choice import volumes_after
 
 
 def refuse_unless_remakable(allocation: Allocation) -> None:
@@ -29,29 +27,55 @@ def refuse_unless_remakable(allocation: Allocation) -> None:
         raise AllocationWaiting(allocation.name)
 
 
-def remade(
+def plan_after(allocation: str, former: Plan, machine: Machine) -> Plan:
+    """How instances are made of the machine as it is now: with the limits that there are.
+
+    Args:
+        allocation: its name.
+        former: how they were made.
+        machine: in the version that shall be.
+
+    Raises:
+        MachineTooDifferent: its volumes do not fit beside those that the allocation keeps.
+    """
+    volumes = volumes_after(allocation, former.volumes, machine)
+    return replace(machine.plan(former.limits), volumes=volumes)
+
+
+def remade(  # noqa: PLR0917 - what was, and what shall be
     allocation: Allocation,
     machine: Machine,
     variables: Sequence[VariableValue],
+    plans: tuple[Plan, Plan],
+    host: str,
     now: datetime,
 ) -> Allocation:
     """The allocation as one of the machine as it is now; its instance is made when it next runs.
+
+    Ports that the machine still has stay where they are. New ones have the number 0: they are leased with
+    the change. Others are leased until the present instance is gone, which goes on for a while.
 
     Args:
         allocation: as it is kept.
         machine: its machine, in the version that shall be.
         variables: the values for that version.
+        plans: how its instances were made, and how they shall be.
+        host: what people are shown as the host of new ports.
         now: the present.
-
-    Raises:
-        MachineTooDifferent: it has other ports, or new volumes.
     """
+    former, plan = plans
+    endpoints, leaving = _ports_after(allocation, machine, host)
+    more_mib = sum(v.size_mib for v in plan.volumes) - sum(v.size_mib for v in former.volumes)
+    needs = allocation.needs
     return replace(
         allocation,
         machine_version=machine.version,
         machine_title=machine.title,
         variables=tuple(variables),
-        endpoints=_endpoints(allocation, machine),
+        endpoints=endpoints,
+        leaving=leaving,
+        volumes=tuple(AllocationVolume(v.path, f"volumes/{v.volume}") for v in plan.volumes),
+        needs=replace(needs, disk_bytes=needs.disk_bytes + more_mib * MIB),
         stop_grace_seconds=machine.stop_grace_seconds,
         probe_seconds=machine.probe_seconds,
         restart_policy=machine.restart_policy
@@ -67,38 +91,17 @@ def remade(
     )
 
 
-def plan_after(former: Plan, machine: Machine) -> Plan:
-    """How instances are made of the machine as it is now: with the volumes and limits that there are.
-
-    A volume that the machine has no more is kept, and seen where it was.
-
-    Raises:
-        MachineTooDifferent: the machine has new volumes.
-    """
-    had = {volume.path for volume in former.volumes}
-    for volume in machine.volumes:
-        if volume.path not in had:
-            raise MachineTooDifferent(
-                f"The newest version of {machine.name!r} has a volume at {volume.path!r}, which this "
-                "allocation has not; rent the machine again, and give it your volumes.",
-                machine=machine.name,
-                path=volume.path,
-            )
-    return replace(machine.plan(former.limits), volumes=former.volumes)
-
-
-def _endpoints(allocation: Allocation, machine: Machine) -> tuple[Endpoint, ...]:
-    """The same ports of the node, as the machine describes its own now."""
-    leased = {(one.container_port, one.protocol): one for one in allocation.endpoints}
-    wanted = [(port.number, port.protocol) for port in machine.ports]
-    if set(wanted) != set(leased) or len(wanted) != len(allocation.endpoints):
-        raise MachineTooDifferent(
-            f"The newest version of {machine.name!r} listens on other ports; rent the machine again, "
-            "then remove this allocation.",
-            machine=machine.name,
-        )
-    return tuple(_described(leased[port.number, port.protocol], port) for port in machine.ports)
-
-
-def _described(endpoint: Endpoint, port: MachinePort) -> Endpoint:
-    return replace(endpoint, title=port.title, scheme=port.scheme)
+def _ports_after(
+    allocation: Allocation, machine: Machine, host: str
+) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+    """The ports as the machine describes them now, and those that it has no more."""
+    leased = {
+        (one.container_port, one.protocol): one
+        for one in (*allocation.leaving, *allocation.endpoints)
+    }
+    endpoints = []
+    for port in machine.ports:
+        fresh = Endpoint(host, 0, port.protocol, port.number)
+        had = leased.pop((port.number, port.protocol), fresh)
+        endpoints.append(replace(had, title=port.title, scheme=port.scheme))
+    return tuple(endpoints), tuple(leased.values())

@@ -177,7 +177,8 @@ class AllocationStore(Protocol):
         """Writes a changed allocation down, if the kept one has its version: one compare-and-set.
 
         What it holds is counted with the change, and one that becomes PENDING gets its place in the
-        queue. Its leases are given back when it becomes DELETED, and rest for a while.
+        queue. Endpoints whose port is 0 get a leased one. Leases are given back, and rest for a while,
+        when it becomes DELETED; those of `Allocation.leaving` once it has no former instance.
 
         Args:
             after: the changed allocation, with the version that was read.
@@ -188,14 +189,15 @@ class AllocationStore(Protocol):
             room: the limits of what it holds more than before; None where that is not looked at.
             truth: what was so while it was UNKNOWN, where the engine tells that now: its usage is told
                 like that then.
-            remaking: how its instances are made from now on; None for as before.
+            remaking: how its instances are made from now on, and with which volumes: those that it
+                has not yet are made. None for as before.
 
         Returns:
             The allocation as it is kept now, with its new version; None if another change was
             faster: read again and decide again.
 
         Raises:
-            PortsExhausted: no other port is free; nothing has changed.
+            PortsExhausted: no port is free; nothing has changed.
             NeverFits, QuotaExceeded, CapacityExhausted, OthersWait, QueueFull: there is no room for what
                 it takes more; nothing has changed.
             Conflict: REQUEST_ID_REUSED.

@@ -15,6 +15,7 @@ from allocation_svc.ports.allocation_store import AllocationStore, Remaking
 from allocation_svc.ports.catalogue import Catalogue
 from allocation_svc.ports.secret_box import SecretBox
 from allocation_svc.usecases.admission import Admission
+from allocation_svc.usecases.allowances import Allowances
 from allocation_svc.usecases.engine_watch import EngineWatch
 from chassis.clock import Clock
 from chassis.faults import Conflict
@@ -32,6 +33,7 @@ class Recreation:
         store: AllocationStore,
         catalogue: Catalogue,
         admission: Admission,
+        allowances: Allowances,
         watch: EngineWatch,
         *,
         secret_box: SecretBox,
@@ -44,6 +46,7 @@ class Recreation:
             store: keeps what is asked for.
             catalogue: has the newest version of each machine.
             admission: knows who may rent what.
+            allowances: what there is to be had for new volumes.
             watch: the node where it runs.
             secret_box: opens and seals the values of secret variables.
             clock: the time.
@@ -52,6 +55,7 @@ class Recreation:
         self._store = store
         self._catalogue = catalogue
         self._admission = admission
+        self._allowances = allowances
         self._watch = watch
         self._secret_box = secret_box
         self._clock = clock
@@ -75,7 +79,9 @@ class Recreation:
             AllocationNotFound, AllocationDeleted, AllocationWaiting: there is nothing to make anew.
             MachineNotFound, MachineNotActive, MachineNotRunnable, RuntimeAdminsOnly: the machine cannot
                 be rented here any more, or not by this person.
-            MachineTooDifferent: it has other ports, or new volumes.
+            MachineTooDifferent: its volumes do not fit beside those that the allocation keeps.
+            NeverFits, QuotaExceeded, CapacityExhausted, OthersWait, PortsExhausted: there is no room for
+                its new volumes, or no port; nothing has changed.
             VariableUnknown, VariableMissing, VariableInvalid: the values do not fit.
             EngineUnavailable: the engine is away; it is done when it is back.
             Conflict: REQUEST_ID_REUSED.
@@ -99,7 +105,9 @@ class Recreation:
             refuse_unless_remakable(allocation)
             if machine is None:
                 machine = await self._catalogue.machine(allocation.machine)
-                await self._admission.size(caller, machine, await self._watch.node())
+                node = await self._watch.node()
+                await self._admission.size(caller, machine, node)
+                room = await self._allowances.room(caller, allocation.owner)
             kept = await self._store.plan(name)
             if kept is None:
                 raise AllocationNotFound(name)
@@ -109,10 +117,13 @@ class Recreation:
             given = {**{key: value for key, value in known.items() if key in takes}, **values}
             made = generated_values(machine.variables, given)
             chosen, secret_values = chosen_values(machine.variables, {**given, **made})
-            after = remade(allocation, machine, chosen, self._clock.now())
-            remaking = Remaking(plan_after(former, machine), self._sealed(secret_values, name))
+            plan = plan_after(name, former, machine)
+            after = remade(
+                allocation, machine, chosen, (former, plan), node.public_host, self._clock.now()
+            )
+            remaking = Remaking(plan, self._sealed(secret_values, name))
             written = await self._store.replace(
-                after, Fact.STATE_REQUESTED, once=once, remaking=remaking
+                after, Fact.STATE_REQUESTED, once=once, room=room, remaking=remaking
             )
             if written is not None:
                 return written, made

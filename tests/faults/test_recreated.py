@@ -21,18 +21,19 @@ class Rented:
     def __init__(self, world: EmbeddedWorld, *, is_to_be_had: bool) -> None:
         self.world, self.engine = world, world.engine
         self.token, self._admin = world.tokens[0], world.running.admin()
-        self._image(MACHINE["image"])
+        self.change(image=MACHINE["image"], ports=MACHINE["ports"])
         self.fetched = threading.Event()
         self.engine.fetches = {NEWER: self.fetched if is_to_be_had else None}
         self.name = str(world.running.rent(self.token, "model")["name"])
         world.running.wait(self.token, self.name, "READY")
-        self._image(NEWER)
+        self.change(image=NEWER)
         self.call(":recreate")
 
-    def _image(self, image: object) -> None:
-        mask = {"updateMask": "image"}
+    def change(self, **fields: object) -> None:
+        """Gives the machine a newer version."""
+        mask = {"updateMask": ",".join(fields)}
         changed = self.world.running.call(
-            "PATCH", "/v1/machines/model", self._admin, params=mask, json={"image": image}
+            "PATCH", "/v1/machines/model", self._admin, params=mask, json=fields
         )
         assert changed.status_code == 200, changed.text
 
@@ -49,6 +50,12 @@ class Rented:
     @property
     def containers(self) -> list[Container]:
         return self.engine.of(self.name)
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that it is shown with."""
+        found = self.world.running.call("GET", f"/v1/{self.name}", self.token).json()
+        return sorted(one["port"] for one in found["endpoints"])
 
     def until_fetching(self) -> None:
         def is_told() -> bool:
@@ -83,6 +90,32 @@ def test_the_old_one_goes_on_until_the_new_image_is_there(rented: Rented) -> Non
     assert ready["generation"] == 2
     assert rented.running == [NEWER]
     assert len(rented.containers) == 1
+
+
+@pytest.mark.parametrize("how", ["goes on", "is stopped", "is removed"])
+def test_a_port_that_is_gone_is_nobody_elses_while_the_old_one_answers_there(
+    rented: Rented, how: str
+) -> None:
+    rented.until_fetching()
+    (former,) = rented.ports
+    rented.change(ports=[{"number": 81}, {"number": 82}])
+    rented.call(":recreate")
+    rented.until_fetching()
+    assert former not in rented.ports
+    assert rented.running == [MACHINE["image"]]
+    assert rented.world.leased() == sorted([former, *rented.ports])
+    match how:
+        case "goes on":
+            rented.fetched.set()
+            rented.world.running.wait(rented.token, rented.name, "READY")
+            assert rented.running == [NEWER]
+        case "is stopped":
+            rented.call(":stop")
+            rented.world.running.wait(rented.token, rented.name, "STOPPED")
+        case _:
+            rented.world.running.call("DELETE", f"/v1/{rented.name}", rented.token)
+            rented.world.running.wait(rented.token, rented.name, "DELETED")
+    until(lambda: rented.world.leased() == ([] if how == "is removed" else rented.ports))
 
 
 def test_a_stop_meanwhile_ends_the_old_one(rented: Rented) -> None:

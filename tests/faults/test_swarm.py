@@ -293,6 +293,36 @@ def test_files_of_a_node_wait_for_it(cluster: Cluster) -> None:
     until(lambda: cluster.answers(cluster.get(name)))
 
 
+def test_a_newer_version_goes_where_its_files_are_and_so_do_its_new_volumes(
+    cluster: Cluster,
+) -> None:
+    """Whatever their order: each volume is where the cluster keeps that it is."""
+    kept, more = ({"path": path, "sizeMib": 16} for path in ("/keeps", "/more"))
+    cluster.publish("grows", volumes=[kept])
+    before = cluster.rent("grows", *swarm_engines())
+    name = before["name"]
+    newer = {"ports": [{"number": 8080}, {"number": 9090}], "volumes": [more, kept]}
+    mask = {"updateMask": "ports,volumes"}
+    cluster.call("PATCH", "/v1/machines/grows", params=mask, json=newer)
+    for generation in (2, 3):
+        cluster.call("POST", f"/v1/{name}:recreate", json={})
+
+        def made(of: int = generation) -> dict[str, Any] | None:
+            found = cluster.get(name)
+            is_so = found["generation"] == of and found["state"] in ("READY", "FAILED")
+            return found if is_so else None
+
+        after = until(made)
+        assert after["state"] == "READY", after
+        assert (after["node"], after["host"]) == (before["node"], before["host"])
+        assert after["port"] == before["port"]
+        assert len({endpoint["port"] for endpoint in after["endpoints"]}) == 2
+        until(lambda: cluster.answers(cluster.get(name)))
+    had = {volume["path"]: volume["volume"] for volume in after["volumes"]}
+    assert list(had) == ["/more", "/keeps"]
+    assert had["/keeps"] == before["volumes"][0]["volume"]
+
+
 def test_a_stop_while_the_node_is_away_is_done_and_not_said_too_early(cluster: Cluster) -> None:
     """Its files are there, so it is not made anew elsewhere; and STOPPED only once that is known."""
     before = cluster.rent("keeps", *swarm_engines())

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 from allocator_process import AllocatorProcess
+from stored import leased_ports
 
 QUICK = {
     "ALLOCATOR_ALLOCATION_SHORTEST_IDLE_SECONDS": "1",
@@ -21,6 +23,25 @@ COUNTS = """
 echo x >> "$ALLOCATOR_VOLUME_1/runs"
 echo "run $(wc -l < "$ALLOCATOR_VOLUME_1/runs" | tr -d ' ') $COLOUR $SECRET"
 while :; do sleep 1; done
+"""
+# A container has the one program that serves files, a process the other.
+SERVES = """
+serve() {
+  if [ -n "$(command -v python3)" ]; then
+    exec python3 -m http.server "$1" --bind "$ALLOCATOR_BIND_ADDRESS" --directory "$2"
+  fi
+  exec httpd -f -p "$1" -h "$2"
+}
+"""
+SERVES_ONE = """
+echo "of the first" > "$ALLOCATOR_VOLUME_1/kept"
+serve "$PORT_8081" "$ALLOCATOR_VOLUME_1" &
+serve "$PORT_8080" "$ALLOCATOR_VOLUME_1"
+"""
+SERVES_OTHERS = """
+echo "of the second" > "$ALLOCATOR_VOLUME_1/new"
+serve "$PORT_9090" "$ALLOCATOR_VOLUME_1" &
+serve "$PORT_8080" "$ALLOCATOR_VOLUME_2"
 """
 PATIENCE = 60.0
 
@@ -254,11 +275,93 @@ def test_it_becomes_one_of_the_newest_version_and_keeps_what_it_had(
     lines(allocator, token, name, "run 3 blue hush large")
     assert allocator.wait(token, name, "READY")["generation"] == 3
 
-    other = {"ports": [{"number": 9090}]}
-    allocator.call("PATCH", f"/v1/machines/{machine}?updateMask=ports", admin, json=other)
+    crowded = {"volumes": [{"path": f"/v{n}", "sizeMib": 1} for n in range(8)]}
+    allocator.call("PATCH", f"/v1/machines/{machine}?updateMask=volumes", admin, json=crowded)
     refused = allocator.call("POST", f"/v1/{name}:recreate", token, json={})
     assert (refused.status_code, refused.json()["reason"]) == (400, "MACHINE_TOO_DIFFERENT")
     allocator.call("DELETE", f"/v1/{name}", token)
+
+
+def addresses(allocation: dict[str, Any]) -> dict[int, tuple[str, int]]:
+    """Where each port of its machine answers."""
+    return {one["containerPort"]: (one["host"], one["port"]) for one in allocation["endpoints"]}
+
+
+def served(address: tuple[str, int], path: str) -> str:
+    """What an address answers, once it does."""
+    host, port = address
+
+    def answer() -> str | None:
+        try:
+            return httpx2.get(f"http://{host}:{port}/{path}", timeout=5).text.strip()
+        except httpx2.HTTPError:
+            return None
+
+    return str(until(answer, lambda text: text is not None))
+
+
+def test_a_newer_version_may_have_other_ports_and_more_volumes(
+    allocator: AllocatorProcess,
+) -> None:
+    admin, machine = allocator.admin(), f"m-{uuid4().hex[:8]}"
+    body = {
+        "title": "Serves",
+        "image": "busybox:latest",
+        "command": ["sh", "-c", SERVES + SERVES_ONE],
+        "probe": {"tcp": {}},
+        "stopGrace": "1s",
+        "ports": [{"number": 8080}, {"number": 8081}],
+        "volumes": [{"path": "/data", "sizeMib": 16}],
+    }
+    made = allocator.call("POST", f"/v1/machines?machineId={machine}", admin, json=body)
+    assert made.status_code == 200, made.text
+    allocator.call("POST", f"/v1/machines/{machine}:publish", admin, json={})
+    token = allocator.person(f"{uuid4().hex[:12]}@example.org")
+    name = allocator.rent(token, machine)["name"]
+    before = allocator.wait(token, name, "READY", "FAILED")
+    assert before["state"] == "READY", before
+    was = addresses(before)
+    assert served(was[8080], "kept") == served(was[8081], "kept") == "of the first"
+
+    newer = {
+        "command": ["sh", "-c", SERVES + SERVES_OTHERS],
+        "ports": [{"number": 9090}, {"number": 8080}],
+        "volumes": [{"path": "/more", "sizeMib": 8}, {"path": "/data", "sizeMib": 16}],
+    }
+    mask = "command,ports,volumes"
+    updated = allocator.call(
+        "PATCH", f"/v1/machines/{machine}?updateMask={mask}", admin, json=newer
+    )
+    assert updated.status_code == 200, updated.text
+    remade = allocator.call("POST", f"/v1/{name}:recreate", token, json={})
+    assert remade.status_code == 200, remade.text
+    after = until(
+        lambda: read(allocator, token, name),
+        lambda one: one["generation"] == 2 and one["state"] in ("READY", "FAILED"),
+    )
+    assert after["state"] == "READY", after
+    now = addresses(after)
+    assert set(now) == {8080, 9090}
+    assert now[8080] == was[8080]
+    assert (after["host"], after["port"]) == now[9090], "the first one is the main one"
+    assert served(now[8080], "kept") == "of the first"
+    assert served(now[9090], "new") == "of the second"
+    had = {one["path"]: one["volume"] for one in after["volumes"]}
+    assert had["/data"] == before["volumes"][0]["volume"]
+    listed = allocator.call("GET", "/v1/volumes", token).json()["volumes"]
+    assert {one["name"]: one["sizeLimitMib"] for one in listed} == {
+        had["/data"]: 16,
+        had["/more"]: 8,
+    }
+
+    gone = was[8081]
+    assert gone[1] not in leased_ports(allocator.data_dir)
+    with closing(socket.socket()) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(gone)
+    allocator.call("DELETE", f"/v1/{name}", token)
+    allocator.wait(token, name, "DELETED")
+    assert not {port for _, port in now.values()} & set(leased_ports(allocator.data_dir))
 
 
 def test_another_class_counts_from_the_next_start_on(allocator: AllocatorProcess) -> None:

@@ -38,7 +38,7 @@ class Admitting:
         begun, room = claim.allocation, claim.room
         quota = quota_rows.bounds_of(connection, begun.owner, room)
         refuse_what_never_fits(begun.needs, quota, room.most)
-        self._refuse_too_many_ports(claim.ports)
+        self.refuse_too_many_ports(claim.ports)
         queued = replace(begun, state=State.PENDING, admitted=False).holds
         tallies.move(connection, begun.owner, begun.machine, NOTHING_HELD, queued, quota=quota)
         begun = replace(begun, held=queued)
@@ -190,7 +190,12 @@ class Admitting:
             )
         return replace(after, held=held, queue=place)
 
-    def _refuse_too_many_ports(self, ports: Sequence[MachinePort]) -> None:
+    def refuse_too_many_ports(self, ports: Sequence[MachinePort | Endpoint]) -> None:
+        """Refuses what wants more ports than there are.
+
+        Raises:
+            NeverFits: it does.
+        """
         for protocol in Protocol:
             wanted = sum(port.protocol is protocol for port in ports)
             if wanted > self._leases.size:

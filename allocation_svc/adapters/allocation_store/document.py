@@ -56,14 +56,12 @@ def document_of(allocation: Allocation) -> dict[str, Any]:
         "variables": [[v.key, v.value, v.secret] for v in allocation.variables],
         "labels": dict(allocation.labels),
         "reason": _reason_document(allocation.reason),
-        "endpoints": [
-            [e.host, e.port, e.protocol.value, e.container_port, e.title, e.scheme]
-            for e in allocation.endpoints
-        ],
+        "endpoints": _endpoints_document(allocation.endpoints),
         "terms": terms_document(allocation.terms),
         "planned": _planned_document(allocation.planned),
         "scheduled_until": _millis(allocation.scheduled_until),
         "to_be_remade": allocation.to_be_remade,
+        "leaving": _endpoints_document(allocation.leaving),
         "generation": allocation.generation,
         "observed_time": _millis(allocation.observed_time),
         "progress": allocation.progress,
@@ -114,14 +112,12 @@ def allocation_of(document: Mapping[str, Any]) -> Allocation:
         variables=tuple(VariableValue(*value) for value in document["variables"]),
         labels=document["labels"],
         reason=_reason(document["reason"]),
-        endpoints=tuple(
-            Endpoint(host, port, _PROTOCOLS[protocol], container_port, title, scheme)
-            for host, port, protocol, container_port, title, scheme in document["endpoints"]
-        ),
+        endpoints=_endpoints(document["endpoints"]),
         terms=terms_of(document.get("terms")),
         planned=_planned(document.get("planned")),
         scheduled_until=_instant(document.get("scheduled_until")),
         to_be_remade=document.get("to_be_remade", False),
+        leaving=_endpoints(document.get("leaving", ())),
         generation=document["generation"],
         observed_time=_instant(document["observed_time"]),
         progress=document["progress"],
@@ -190,6 +186,19 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
             "limits": Limits(*document["limits"]),
             "volumes": tuple(Volume(*volume) for volume in document.get("volumes", ())),
         }
+    )
+
+
+def _endpoints_document(endpoints: Sequence[Endpoint]) -> list[list[Any]]:
+    return [
+        [e.host, e.port, e.protocol.value, e.container_port, e.title, e.scheme] for e in endpoints
+    ]
+
+
+def _endpoints(document: Sequence[Sequence[Any]]) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(host, port, _PROTOCOLS[protocol], container_port, title, scheme)
+        for host, port, protocol, container_port, title, scheme in document
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from allocation_svc.domain.allocation import Protocol
+from allocation_svc.domain.allocation import Endpoint, Protocol
 from allocation_svc.domain.faults import PortsExhausted
 from allocation_svc.schema.tables import PORT_LEASES
 from chassis.sql import Prepared
@@ -38,6 +38,15 @@ _NEW = insert(PORT_LEASES)
 _RELEASE = (
     update(PORT_LEASES)
     .where(_COLUMNS.allocation == bindparam("of_allocation"))
+    .values(allocation="", free_time=bindparam("until"))
+)
+_RELEASE_ONE = (
+    update(PORT_LEASES)
+    .where(
+        _COLUMNS.allocation == bindparam("of_allocation"),
+        _COLUMNS.protocol == bindparam("of_protocol"),
+        _COLUMNS.port == bindparam("of_port"),
+    )
     .values(allocation="", free_time=bindparam("until"))
 )
 
@@ -79,6 +88,19 @@ class PortLeases:
     def release(self, connection: Connection, allocation: str, until: datetime) -> None:
         """Gives all ports of an allocation back; they rest until then."""
         connection.execute(_RELEASE, {"of_allocation": allocation, "until": until})
+
+    def release_some(
+        self,
+        connection: Connection,
+        allocation: str,
+        endpoints: Sequence[Endpoint],
+        until: datetime,
+    ) -> None:
+        """Gives some ports of an allocation back; they rest until then."""
+        of = {"of_allocation": allocation, "until": until}
+        for one in endpoints:
+            port = {"of_protocol": one.protocol.value, "of_port": one.port}
+            connection.execute(_RELEASE_ONE, {**of, **port})
 
     def _one(
         self,

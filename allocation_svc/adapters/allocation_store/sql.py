@@ -229,15 +229,19 @@ class SqlAllocationStore:
             if answered is not None:
                 return allocation_of(answered), False
             kept = replace(after, version=after.version + 1, queue=None)
+            leaving = () if kept.has_former_instance else kept.leaving
+            if leaving:
+                kept = replace(kept, leaving=())
             # First the compare-and-set, which also locks the row on a server.
             if not changed(connection, replace(kept, held=kept.holds), after.version):
                 return None, False
             kept = self._admitting.count(connection, kept, room, now)
+            self._leases.release_some(connection, kept.name, leaving, now + self._port_rest)
             if remaking is not None:
                 _remake(connection, kept.name, remaking)
-            if next_ports:
-                kept = self._with_next_ports(connection, kept, now)
-                changed(connection, kept, kept.version)
+                if self._volumes is not None:
+                    self._volumes.complete(connection, kept, remaking.plan.volumes, now)
+            kept = self._with_ports(connection, kept, now, others=next_ports)
             if kept.state is State.DELETED:
                 self._leases.release(connection, kept.name, now + self._port_rest)
                 if self._volumes is not None:
@@ -277,22 +281,26 @@ class SqlAllocationStore:
             self._committed(kept)
         return kept
 
-    def _with_next_ports(
-        self, connection: Connection, allocation: Allocation, now: datetime
+    def _with_ports(
+        self, connection: Connection, allocation: Allocation, now: datetime, *, others: bool
     ) -> Allocation:
-        self._leases.release(connection, allocation.name, now + self._port_rest)
-        ports = self._leases.lease(
-            connection,
-            allocation.node,
-            [endpoint.protocol for endpoint in allocation.endpoints],
-            allocation.name,
-            now,
-        )
+        """The allocation with a leased port for each endpoint that has none, or with others for all."""
+        if others:
+            self._leases.release(connection, allocation.name, now + self._port_rest)
+            unleased = tuple(replace(one, port=0) for one in allocation.endpoints)
+            allocation = replace(allocation, endpoints=unleased, leaving=())
+        wanting = [one.protocol for one in allocation.endpoints if not one.port]
+        if not wanting:
+            return allocation
+        if not others:
+            self._admitting.refuse_too_many_ports(allocation.endpoints)
+        ports = iter(self._leases.lease(connection, allocation.node, wanting, allocation.name, now))
         endpoints = tuple(
-            replace(endpoint, port=port)
-            for endpoint, port in zip(allocation.endpoints, ports, strict=True)
+            one if one.port else replace(one, port=next(ports)) for one in allocation.endpoints
         )
-        return replace(allocation, endpoints=endpoints)
+        allocation = replace(allocation, endpoints=endpoints)
+        changed(connection, allocation, allocation.version)
+        return allocation
 
     def _tell(
         self,

@@ -63,6 +63,20 @@ class VolumeRows:
             else:
                 self._attach(connection, allocation, had.path, had.volume, limits[had.path], now)
 
+    def complete(
+        self,
+        connection: Connection,
+        allocation: Allocation,
+        planned: Sequence[PlannedVolume],
+        now: datetime,
+    ) -> None:
+        """Makes those volumes of an allocation that it has not yet."""
+        limits = {volume.path: volume.size_mib for volume in planned}
+        there = {volume.name for volume in self.of_allocation(connection, allocation.name)}
+        for had in allocation.volumes:
+            if had.volume not in there:
+                self._make(connection, allocation, had.path, had.volume, limits[had.path], now)
+
     def _make(  # noqa: PLR0917 - all that is new of it
         self,
         connection: Connection,

@@ -13,7 +13,7 @@ from allocation_svc.domain.clock_steps import ClockStep, decide_by_any_clock
 from allocation_svc.domain.crashes import RestartPolicy, RestartRules, Restarts
 from allocation_svc.domain.decision import decide
 from allocation_svc.domain.facts import Fact
-from allocation_svc.domain.instance import Instance, InstanceState
+from allocation_svc.domain.instance import Instance, InstanceState, Limits
 from allocation_svc.domain.machine import Machine
 from allocation_svc.domain.recreation import remade
 from allocation_svc.domain.step import Act, Observation, Rules, Step
@@ -348,7 +348,8 @@ def test_one_that_is_remade_has_the_policy_of_the_machine_unless_its_owner_chose
         "machines/echo", "Echo", 2, active=True, restart_policy=RestartPolicy.ALWAYS,
         restart_unhealthy=True,
     )  # fmt: skip
-    made = remade(allocation, newer, (), NOW)
+    plan = newer.plan(Limits(500, 1 << 29, 128))
+    made = remade(allocation, newer, (), (plan, plan), "here", NOW)
     assert made.restart_policy is expected
     assert made.machine_restart_policy is RestartPolicy.ALWAYS
     assert made.restart_unhealthy

@@ -10,7 +10,14 @@ from allocator.allocations.v1 import allocation_facts_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from allocation_svc.adapters.allocation_store.document import allocation_of_text, document_of
-from allocation_svc.domain.allocation import Desired, PlannedChange, State, StateReason
+from allocation_svc.domain.allocation import (
+    Desired,
+    Endpoint,
+    PlannedChange,
+    Protocol,
+    State,
+    StateReason,
+)
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.schedule import schedule_of
 from allocation_svc.domain.terms import EndAction, Terms
@@ -57,6 +64,7 @@ def test_terms_and_plans_come_back_and_are_shown() -> None:
         ),
         scheduled_until=NOW,
         to_be_remade=True,
+        leaving=(Endpoint("here", 20001, Protocol.UDP, 53, "names"),),
     )
     assert allocation_of_text(orjson.dumps(document_of(kept)).decode()) == kept
     message = message_of(kept)
@@ -71,7 +79,7 @@ def test_terms_and_plans_come_back_and_are_shown() -> None:
 
 def test_a_document_from_before_there_were_terms_is_read() -> None:
     document = document_of(an_allocation(State.READY))
-    for name in ("terms", "planned", "scheduled_until", "to_be_remade"):
+    for name in ("terms", "planned", "scheduled_until", "to_be_remade", "leaving"):
         del document[name]
     read = allocation_of_text(orjson.dumps(document).decode())
     assert read == an_allocation(State.READY)

@@ -404,7 +404,8 @@ export interface Allocation {
   restartCount: number;
   /**
    * Its volumes, by their paths in the machine. At creation it can name detached volumes of the caller's
-   * for some of them; the others are made.
+   * for some of them; the others are made. Making it anew makes those that its machine has newly; it
+   * keeps, after these, those that its machine has no more.
    */
   volumes: AllocationVolume[];
   /**
@@ -3246,12 +3247,15 @@ export const restartAllocation: Unary<RestartAllocationRequest, Allocation> =
   unary("POST", "/v1/{name=allocations/*}:restart", "*");
 
 /**
- * Makes its instance anew from the newest version of its machine. Its volumes, its address and the
- * values of its variables stay; other files are lost. The old one runs on until the image of the new
- * one is there. A stopped one is made at its next start.
+ * Makes its instance anew from the newest version of its machine. Its volumes, the addresses of its
+ * ports and the values of its variables stay; other files are lost. Ports and volumes that are new in
+ * that version are taken now, as at creation; ports that it has no more are given back once the old
+ * instance is gone, and volumes are kept. The old one runs on until the image of the new one is there.
+ * A stopped one is made at its next start.
  * Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
  * MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
- * RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+ * NEVER_FITS, QUOTA_EXCEEDED, CAPACITY_EXHAUSTED, OTHERS_WAIT, PORTS_EXHAUSTED, RUNTIME_ADMINS_ONLY,
+ * ENGINE_UNAVAILABLE.
  */
 export const recreateAllocation: Unary<RecreateAllocationRequest, Allocation> =
   unary("POST", "/v1/{name=allocations/*}:recreate", "*");

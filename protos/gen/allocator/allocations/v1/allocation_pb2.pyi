@@ -310,7 +310,8 @@ class Allocation(message.Message):
     @builtins.property
     def volumes(self) -> containers.RepeatedCompositeFieldContainer[volume_pb2.AllocationVolume]:
         """Its volumes, by their paths in the machine. At creation it can name detached volumes of the caller's
-        for some of them; the others are made.
+        for some of them; the others are made. Making it anew makes those that its machine has newly; it
+        keeps, after these, those that its machine has no more.
         """
 
     @builtins.property

@@ -208,12 +208,15 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecreateAllocation(self, request, context):
-        """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
-        values of its variables stay; other files are lost. The old one runs on until the image of the new
-        one is there. A stopped one is made at its next start.
+        """Makes its instance anew from the newest version of its machine. Its volumes, the addresses of its
+        ports and the values of its variables stay; other files are lost. Ports and volumes that are new in
+        that version are taken now, as at creation; ports that it has no more are given back once the old
+        instance is gone, and volumes are kept. The old one runs on until the image of the new one is there.
+        A stopped one is made at its next start.
         Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
         MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
-        RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+        NEVER_FITS, QUOTA_EXCEEDED, CAPACITY_EXHAUSTED, OTHERS_WAIT, PORTS_EXHAUSTED, RUNTIME_ADMINS_ONLY,
+        ENGINE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -78,12 +78,15 @@ class AllocationServiceStub:
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_NOT_RUNNING.
     """
     RecreateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.RecreateAllocationRequest, _allocation_pb2.Allocation]
-    """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
-    values of its variables stay; other files are lost. The old one runs on until the image of the new
-    one is there. A stopped one is made at its next start.
+    """Makes its instance anew from the newest version of its machine. Its volumes, the addresses of its
+    ports and the values of its variables stay; other files are lost. Ports and volumes that are new in
+    that version are taken now, as at creation; ports that it has no more are given back once the old
+    instance is gone, and volumes are kept. The old one runs on until the image of the new one is there.
+    A stopped one is made at its next start.
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
     MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
-    RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+    NEVER_FITS, QUOTA_EXCEEDED, CAPACITY_EXHAUSTED, OTHERS_WAIT, PORTS_EXHAUSTED, RUNTIME_ADMINS_ONLY,
+    ENGINE_UNAVAILABLE.
     """
     EstimateAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.EstimateAllocationRequest, _allocation_service_pb2.EstimateAllocationResponse]
     """Tells what would come of renting a machine now; nothing is taken.
@@ -177,12 +180,15 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, ALLOCATION_NOT_RUNNING.
     """
     RecreateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.RecreateAllocationRequest, _allocation_pb2.Allocation]  # type: ignore[assignment]
-    """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
-    values of its variables stay; other files are lost. The old one runs on until the image of the new
-    one is there. A stopped one is made at its next start.
+    """Makes its instance anew from the newest version of its machine. Its volumes, the addresses of its
+    ports and the values of its variables stay; other files are lost. Ports and volumes that are new in
+    that version are taken now, as at creation; ports that it has no more are given back once the old
+    instance is gone, and volumes are kept. The old one runs on until the image of the new one is there.
+    A stopped one is made at its next start.
     Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
     MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
-    RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+    NEVER_FITS, QUOTA_EXCEEDED, CAPACITY_EXHAUSTED, OTHERS_WAIT, PORTS_EXHAUSTED, RUNTIME_ADMINS_ONLY,
+    ENGINE_UNAVAILABLE.
     """
     EstimateAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.EstimateAllocationRequest, _allocation_service_pb2.EstimateAllocationResponse]  # type: ignore[assignment]
     """Tells what would come of renting a machine now; nothing is taken.
@@ -327,12 +333,15 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.RecreateAllocationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_pb2.Allocation, _abc.Awaitable[_allocation_pb2.Allocation]]:
-        """Makes its instance anew from the newest version of its machine. Its volumes, its address and the
-        values of its variables stay; other files are lost. The old one runs on until the image of the new
-        one is there. A stopped one is made at its next start.
+        """Makes its instance anew from the newest version of its machine. Its volumes, the addresses of its
+        ports and the values of its variables stay; other files are lost. Ports and volumes that are new in
+        that version are taken now, as at creation; ports that it has no more are given back once the old
+        instance is gone, and volumes are kept. The old one runs on until the image of the new one is there.
+        A stopped one is made at its next start.
         Fails with ALLOCATION_NOT_FOUND, ALLOCATION_DELETED, MACHINE_NOT_FOUND, MACHINE_NOT_ACTIVE,
         MACHINE_NOT_RUNNABLE, MACHINE_TOO_DIFFERENT, VARIABLE_MISSING, VARIABLE_UNKNOWN, VARIABLE_INVALID,
-        RUNTIME_ADMINS_ONLY, ENGINE_UNAVAILABLE.
+        NEVER_FITS, QUOTA_EXCEEDED, CAPACITY_EXHAUSTED, OTHERS_WAIT, PORTS_EXHAUSTED, RUNTIME_ADMINS_ONLY,
+        ENGINE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

@@ -110,7 +110,7 @@ class InstanceSpec(message.Message):
     @builtins.property
     def volumes(self) -> containers.RepeatedCompositeFieldContainer[Volume]:
         """The folders of its allocation that it finds at `ALLOCATOR_VOLUME_1` and so on: made where they are
-        missing, kept when it goes. The order of an allocation's volumes never changes.
+        missing, kept when it goes. Where their order is another one than before, each says its id.
         """
 
     def __init__(

@@ -413,7 +413,7 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     SCHEDULE_INVALID: _Reason.ValueType  # 326
     """The schedule names no time zone, an unknown one, or a time or day that there is not."""
     MACHINE_TOO_DIFFERENT: _Reason.ValueType  # 327
-    """The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
+    """With the volumes of the newest version of its machine an allocation would have too many, or one in another."""
     MACHINE_USAGE_NOT_YOURS: _Reason.ValueType  # 350
     """Somebody else has published the machine."""
     INVITATION_REQUIRED: _Reason.ValueType  # 400
@@ -751,7 +751,7 @@ IDLE_TIMEOUT_INVALID: Reason.ValueType  # 325
 SCHEDULE_INVALID: Reason.ValueType  # 326
 """The schedule names no time zone, an unknown one, or a time or day that there is not."""
 MACHINE_TOO_DIFFERENT: Reason.ValueType  # 327
-"""The newest version of the machine has other ports or too many volumes, so what is rented cannot become it."""
+"""With the volumes of the newest version of its machine an allocation would have too many, or one in another."""
 MACHINE_USAGE_NOT_YOURS: Reason.ValueType  # 350
 """Somebody else has published the machine."""
 INVITATION_REQUIRED: Reason.ValueType  # 400
