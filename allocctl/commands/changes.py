@@ -167,7 +167,7 @@ def recreate(
     wait: Wait = True,
     output: Output = Format.TABLE,
 ) -> None:
-    """Makes instances anew from the newest version of their machine; volumes and addresses stay."""
+    """Makes instances anew from the newest version of their machine; what stays keeps its files and address."""
     from allocator.allocations.v1 import allocation_service_pb2
 
     for name in names:

@@ -17,6 +17,7 @@ import { Trouble, useLoaded, Waiting } from "../parts/page";
 import { say } from "../parts/toasts";
 import { FormFault } from "./entry";
 import { differences, draftOf, FIELD_WORDS } from "./machine-draft";
+import { whatBecomes } from "./recreated";
 
 interface Versions {
   now: Machine;
@@ -127,12 +128,9 @@ function Form({
         </dl>
       )}
       <ul class="keeps">
-        <li>Its address and the values of its variables stay.</li>
-        <li>
-          {allocation.volumes.length > 0
-            ? `What is in ${allocation.volumes.map(({ path }) => path).join(", ")} stays; other files are lost.`
-            : "It has no volumes: all files are lost."}
-        </li>
+        {whatBecomes(allocation, now).map((sentence) => (
+          <li key={sentence}>{sentence}</li>
+        ))}
       </ul>
       {asked.map((variable) => {
         const frame = {
