@@ -1,10 +1,10 @@
 """Whatever people do and whatever goes wrong, in whatever order: afterwards everything is as it should be.
 
-Several people rent, wait for room, stop, start, restart, cancel and remove, while processes are killed and
-the engine is away, slow, refuses, does things and does not say so, loses containers, or says that there
-are none. The allocator is the real one, embedded in one process, or a mesh with two replicas of each
-service on real servers; only the engine is made up. Then it settles, and what people see, what the
-store has and what the engine runs must agree.
+Several people rent, wait for room, stop, start, restart, recreate, cancel and remove, while the machine
+gets other versions, processes are killed and the engine is away, slow, refuses, does things and does not
+say so, loses containers, or says that there are none. The allocator is the real one, embedded in one
+process, or a mesh with two replicas of each service on real servers; only the engine is made up. Then it
+settles, and what people see, what the store has and what the engine runs must agree.
 
 `ALLOCATOR_TEST_RUNS` says how many histories are made up; `make soak` makes up hundreds.
 """
@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 )
 
 from tests.faults.reconciliation_host import until
-from tests.faults.worlds import STOCK, EmbeddedWorld, MeshWorld, World
+from tests.faults.worlds import SHAPES, STOCK, EmbeddedWorld, MeshWorld, World
 
 RUNS = int(os.environ.get("ALLOCATOR_TEST_RUNS", "2"))
 SETTLED = 60.0
@@ -70,8 +70,12 @@ class History(RuleBasedStateMachine):
 
     def ask(self, person: int, verb: str, path: str, **options: Any) -> dict[str, Any] | None:
         """What somebody is told; None where it was refused."""
+        return self.ask_with(self.world.tokens[person], verb, path, **options)
+
+    def ask_with(self, token: str, verb: str, path: str, **options: Any) -> dict[str, Any] | None:
+        """What the bearer of a token is told; None where it was refused."""
         try:
-            answer = self.world.running.call(verb, path, self.world.tokens[person], **options)
+            answer = self.world.running.call(verb, path, token, **options)
         except httpx2.HTTPError as error:
             raise AssertionError(f"{verb} {path}: {error!r}") from error
         assert answer.status_code in EXPECTED, answer.text
@@ -89,6 +93,7 @@ class History(RuleBasedStateMachine):
     def begin(self, people: list[int]) -> None:
         """Everybody logs in, and some rent while all is well."""
         self.world.log_in()
+        self.offer(SHAPES[0])
         for person in people:
             self.rent(person)
         assert len(self.rented) == len(people)
@@ -101,11 +106,17 @@ class History(RuleBasedStateMachine):
         if made is not None:
             self.rented.append((person, made["name"]))
 
-    @rule(which=ONE, verb=st.sampled_from(["start", "stop", "restart", "cancel"]))
+    @rule(which=ONE, verb=st.sampled_from(["start", "stop", "restart", "recreate", "cancel"]))
     def ask_for(self, which: int, verb: str) -> None:
         """Somebody asks for another state."""
         for person, name in self.chosen(which):
             self.ask(person, "POST", f"/v1/{name}:{verb}", json={})
+
+    @rule(shape=st.sampled_from(SHAPES))
+    def offer(self, shape: dict[str, Any]) -> None:
+        """An admin gives the machine other ports and volumes."""
+        path, mask = "/v1/machines/model", {"updateMask": "ports,volumes"}
+        self.ask_with(self.world.admin, "PATCH", path, params=mask, json=shape)
 
     @rule(which=ONE)
     def remove(self, which: int) -> None:
@@ -115,8 +126,11 @@ class History(RuleBasedStateMachine):
 
     @rule(which=ONE)
     def wait_for_it(self, which: int) -> None:
-        """Somebody waits until theirs rests, unless the engine is away."""
-        if self.engine.trouble.away or self.engine.trouble.forget:
+        """Somebody waits until theirs rests, unless the engine is away.
+
+        Nor while a stranger has a port: one that is started again waits two minutes for it.
+        """
+        if self.engine.trouble.away or self.engine.trouble.forget or self.strangers:
             return
         for person, name in self.chosen(which):
             until(lambda p=person, n=name: self.rests(p, n), SETTLED)
@@ -224,9 +238,12 @@ class History(RuleBasedStateMachine):
                 return len(there) <= 1
 
     def answers(self, found: dict[str, Any]) -> bool:
-        """Whether its address is that of its own container."""
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex((found["host"], found["port"])) == 0
+        """Whether its addresses are those of its own container."""
+        for endpoint in found["endpoints"]:
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex((endpoint["host"], endpoint["port"])) != 0:
+                    return False
+        return True
 
     def is_settled(self, person: int, name: str) -> bool:
         """Whether it rests and the engine agrees."""
@@ -244,7 +261,7 @@ class History(RuleBasedStateMachine):
         for person, name in self.rented:
             until(lambda p=person, n=name: self.is_settled(p, n), SETTLED)
         until(self.nobody_waits_for_what_is_free, SETTLED)
-        assert self.world.leased() == self.shown_ports()
+        until(lambda: self.world.leased() == self.shown_ports(), SETTLED)
         assert self.engine.doubled == []
         for person, name in self.rented:
             until(lambda p=person, n=name: self.ask(p, "DELETE", f"/v1/{n}") is not None, SETTLED)
@@ -281,7 +298,8 @@ class History(RuleBasedStateMachine):
 
     def shown_ports(self) -> list[int]:
         """The ports that people are shown."""
-        return sorted(one["port"] for one in self.live() if one["port"])
+        shown = [endpoint for one in self.live() for endpoint in one.get("endpoints", [])]
+        return sorted(endpoint["port"] for endpoint in shown)
 
     def adds_up(self, person: int, name: str) -> None:
         """Its usage is its life, to the millisecond."""

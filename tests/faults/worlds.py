@@ -27,6 +27,15 @@ MACHINE = {
     "stopGrace": "1s",
     "stock": STOCK,
 }
+# What its versions have: the first as it is made; ports and volumes come, go, and change their order.
+SHAPES: tuple[dict[str, Any], ...] = (
+    {"ports": MACHINE["ports"], "volumes": MACHINE["volumes"]},
+    {
+        "ports": [{"number": 81, "protocol": "TCP"}, {"number": 80, "protocol": "TCP"}],
+        "volumes": [{"path": "/more", "sizeMib": 2}, {"path": "/data", "sizeMib": 1}],
+    },
+    {"ports": [{"number": 82, "protocol": "TCP"}], "volumes": []},
+)
 
 
 class World(ABC):
@@ -36,6 +45,7 @@ class World(ABC):
         engine: the made-up one.
         running: the allocator.
         tokens: of the three people.
+        admin: the token of an admin.
     """
 
     running: AllocatorProcess | MeshProcesses
@@ -43,6 +53,7 @@ class World(ABC):
     def __init__(self, folder: Path) -> None:
         self.engine = EngineModel(folder / "e.sock")
         self.tokens: list[str] = []
+        self.admin = ""
         self._emails = [f"person{n}@example.org" for n in range(3)]
 
     def begin(self) -> None:
@@ -64,6 +75,7 @@ class World(ABC):
     def log_in(self) -> None:
         """So that no token ends in the middle."""
         self.tokens = [self.running.log_in(email) for email in self._emails]
+        self.admin = self.running.admin()
 
     @property
     @abstractmethod
