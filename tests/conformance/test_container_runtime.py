@@ -21,8 +21,8 @@ from free_ports import free_port
 
 from chassis.clock import SystemClock
 from docker_svc.adapters.container_runtime.process import ProcessPolicy, open_process_runtime
+from docker_svc.adapters.container_runtime.process_end import members
 from docker_svc.adapters.container_runtime.process_folder import ProcessFolder
-from docker_svc.adapters.container_runtime.shim import members
 from docker_svc.adapters.log_journal.files import FileLogJournal, JournalLimits
 from docker_svc.adapters.log_source.pump import Pump
 from docker_svc.adapters.log_source.tail import SourceLimits

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 import platform
 import secrets
 import shutil
-import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
@@ -23,10 +21,8 @@ from docker_svc.adapters.container_runtime.boot import boot_id
 from docker_svc.adapters.container_runtime.disk import disk_of
 from docker_svc.adapters.container_runtime.folder_parts import in_thread
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
-from docker_svc.adapters.container_runtime.process_folder import (
-    ProcessFolder,
-    remove_folder,
-)
+from docker_svc.adapters.container_runtime.process_end import end_program
+from docker_svc.adapters.container_runtime.process_folder import ProcessFolder, remove_folder
 from docker_svc.adapters.container_runtime.process_volumes import VolumeFolders
 from docker_svc.adapters.container_runtime.process_watch import EndWatch
 from docker_svc.adapters.container_runtime.sandbox import (
@@ -57,7 +53,6 @@ from docker_svc.ports.logs import LogSource
 
 _SHIM = Path(shim_module.__file__).resolve()
 _BEGIN_SECONDS = 20.0
-_KILL_SECONDS = 10.0
 _USAGE_SECONDS = 2.0
 _UIDS = 10_000
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -234,29 +229,11 @@ class ProcessRuntime:
         """Has the shim stop its program."""
         folder = ProcessFolder.of(self._root, key)
         if folder.exists():
-            await self._end(folder, grace)
+            await end_program(folder, grace)
         standing = folder.standing(key)
         if standing is None:
             raise _not_found(key)
         return standing
-
-    async def _end(self, folder: ProcessFolder, grace: float) -> None:
-        shim = folder.shim()
-        if shim is None:
-            return
-        try:
-            pidfd = os.pidfd_open(shim.pid)
-        except OSError:
-            return
-        try:
-            if not shim.lives():
-                return
-            folder.order_stop(grace)
-            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-            await _ends(pidfd, grace + _KILL_SECONDS)
-        finally:
-            os.close(pidfd)
-        await _clear(shim.pid)
 
     async def remove(self, allocation: str, generation: int) -> None:
         """Kills processes and deletes folders, whatever somebody has left of them."""
@@ -265,7 +242,7 @@ class ProcessRuntime:
                 continue
             if key.generation > generation:
                 continue
-            await self._end(folder, 0.0)
+            await end_program(folder, 0.0)
             await remove_folder(folder.path)
             self._watch.removed(key)
 
@@ -417,34 +394,6 @@ async def open_process_runtime(
             await asyncio.to_thread(shutil.rmtree, entry.path, ignore_errors=True)
     isolation = await find_isolation(folder, hidden, _SHIM, programs, policy.first_uid)
     return ProcessRuntime(root, hidden, policy, isolation)
-
-
-async def _ends(pidfd: int, seconds: float) -> None:
-    """Waits for the end of a process, for at most some seconds."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(pidfd, ended.set)
-    try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await ended.wait()
-    finally:
-        loop.remove_reader(pidfd)
-
-
-async def _clear(session: int) -> None:
-    """Kills what is left of the session of a shim that has just ended, or hangs.
-
-    No other process has that number meanwhile: the kernel gives none away that a session has.
-    """
-    until = time.monotonic() + _KILL_SECONDS
-    while left := shim_module.members(session):
-        if time.monotonic() > until:
-            raise EngineUnavailable("A process does not end although it was killed.")
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.01)
 
 
 def _not_found(key: InstanceKey) -> InstanceNotFound:

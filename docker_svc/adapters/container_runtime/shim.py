@@ -70,18 +70,6 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def members(session: int) -> list[int]:
-    """The processes of a session that have not ended, also those whose parents have."""
-    found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        if name.isdigit():
-            with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                told = file.read().rpartition(b")")[2].split()
-                if int(told[3]) == session and told[0] not in {b"Z", b"X"}:
-                    found.append(int(name))
-    return found
-
-
 def private_bytes(pid: int) -> int:
     """The memory that a process has for itself; 0 where it has ended."""
     try:
