@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from docker_svc.adapters.container_runtime.docker_config import ContainerPolicy
+from docker_svc.adapters.container_runtime.process_folder import ProcessFolder
 from docker_svc.domain import (
     GenerationStale,
     InstanceNotFound,
@@ -235,10 +236,12 @@ async def test_instances_are_found_again(installation: Installation) -> None:
     """Ready ones stay ready, the same incarnation; ends while nobody looked are seen."""
     stays, ends = new_key(), new_key()
     await installation.instances.ensure(stays, script(SLEEPS))
-    await installation.instances.ensure(ends, script("sleep 0.5; exit 9"))
+    until_told = "while [ ! -e end ]; do sleep 0.05; done; exit 9"
+    await installation.instances.ensure(ends, script(until_told))
     await installation.until_state(stays, State.READY)
     await installation.until_state(ends, State.READY)
     await installation.end()
+    (ProcessFolder.of(installation.folder / "instances", ends).files / "end").touch()
     await installation.begin()
     found = await installation.until_state(stays, State.READY)
     assert found.incarnation == 1
