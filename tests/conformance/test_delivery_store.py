@@ -199,6 +199,15 @@ async def test_what_the_dead_had_leased_is_reclaimed(store: DeliveryStore) -> No
     assert await store.get(later.id) == later
 
 
+async def test_what_is_reclaimed_is_due_no_later_than_it_expires(store: DeliveryStore) -> None:
+    delivery = a_delivery()
+    await store.accept(delivery, 10)
+    await store.lease(Channel.EMAIL, NOW, LEASE_END, 5)
+    long_after = delivery.expire_time + timedelta(seconds=60)
+    assert await store.reclaim(Channel.EMAIL, long_after) == 1
+    assert await store.next_due(Channel.EMAIL) == delivery.expire_time
+
+
 async def test_a_postponed_delivery_is_due_then(store: DeliveryStore) -> None:
     await store.accept(a_delivery(), 10)
     [leased] = await store.lease(Channel.EMAIL, NOW, LEASE_END, 5)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -76,10 +77,18 @@ _LEASE = (
         due_time=bindparam("lease_end"),
     )
 )
+_PRESENT = bindparam("present", type_=DELIVERIES.c.due_time.type)
 _RECLAIM = (
     update(DELIVERIES)
     .where(_OF_CHANNEL, DELIVERIES.c.state == State.LEASED.value)
-    .values(state=State.PENDING.value, lease="", due_time=bindparam("present"))
+    .values(
+        state=State.PENDING.value,
+        lease="",
+        # At once; none is due later than it expires.
+        due_time=case(
+            (DELIVERIES.c.expire_time < _PRESENT, DELIVERIES.c.expire_time), else_=_PRESENT
+        ),
+    )
 )
 _OF_LEASE = update(DELIVERIES).where(
     DELIVERIES.c.id == bindparam("by_id"),
