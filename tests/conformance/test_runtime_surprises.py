@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -97,6 +98,47 @@ async def test_an_end_says_all_that_there_is_to_say_of_it(
     assert end.out_of_memory == ended.out_of_memory == (ends == "for lack of memory")
     assert ended.start_time < end.time
     assert abs(end.time - ended.finish_time) < timedelta(seconds=1)
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+@pytest.mark.parametrize("code", [0, 3])
+async def test_a_program_that_outlives_a_child_did_not_end_for_lack_of_memory(
+    ground: Ground, code: int
+) -> None:
+    """The engine's own answer says that it did."""
+    key = new_key()
+    await ground.run(
+        key, ground.script(f"sh -c 'tail /dev/zero'; sleep 1; exit {code}", memory=16 * MIB)
+    )
+    ended = await ground.ended(key)
+    end = told_end(ground)
+    assert end is not None
+    assert end.exit_code == ended.exit_code == code
+    assert not end.out_of_memory
+    assert not ended.out_of_memory
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+async def test_what_lost_a_child_for_lack_of_memory_is_removed_by_force_as_any_other(
+    ground: Ground, engine: Docker
+) -> None:
+    """No end is told of before it is gone."""
+    key = new_key()
+    heard = engine.events.subscribe()
+    standing = await ground.run(
+        key, ground.script(f"sh -c 'tail /dev/zero'; {FOREVER}", memory=16 * MIB)
+    )
+    async with asyncio.timeout(20):
+        while (event := await heard.get())["Action"] != "oom":
+            pass
+    container = engine.containers.container(standing.name)
+    assert event["Actor"]["Attributes"]["name"] == standing.name
+    await container.delete(force=True)
+    await ground.events.until(InstanceChanged(key, "ended"))
+    assert told_end(ground) is None
+    assert await ground.runtime.get(key) is None
 
 
 @pytest.mark.real_docker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,8 @@ LABEL_SIZE = "allocator.size-mib"
 LABEL_CARRIER = "allocator.carrier"
 LABEL_CARRIED = "allocator.carried"
 
+KILLED_CODE = 128 + int(signal.SIGKILL)
+"""The exit code of who was killed, for lack of memory or by somebody."""
 CARRIED = "/volume"
 """Where a container that carries a volume in or out has it."""
 _VOLUMES = "allocator-"
@@ -228,7 +231,8 @@ def standing_of(key: InstanceKey, shown: dict[str, Any]) -> Standing:
         start_time=started,
         finish_time=finished if ended else None,
         exit_code=state["ExitCode"] if ended else None,
-        out_of_memory=ended and bool(state["OOMKilled"]),
+        # The engine says it also where only a child lacked memory, some time before the end.
+        out_of_memory=ended and bool(state["OOMKilled"]) and state["ExitCode"] == KILLED_CODE,
         paused=running and bool(state.get("Paused")),
         image=shown["Config"]["Image"],
         ports=tuple(

@@ -16,7 +16,11 @@ from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
 from docker_svc.adapters.container_runtime.boot import boot_id
-from docker_svc.adapters.container_runtime.docker_config import LABEL_INSTALLATION, key_of
+from docker_svc.adapters.container_runtime.docker_config import (
+    KILLED_CODE,
+    LABEL_INSTALLATION,
+    key_of,
+)
 from docker_svc.adapters.container_runtime.docker_engine import asked
 from docker_svc.domain import EngineUnavailable
 from docker_svc.ports.container_runtime import (
@@ -31,7 +35,7 @@ _LONGEST_PAUSE = 2.0
 _PING_SECONDS = 10.0
 # An engine that makes networks for others tells of its own when it is done, and is not away.
 _SESSION_SECONDS = 60.0
-_KILLED = 128 + signal.SIGKILL
+_KILL = str(int(signal.SIGKILL))
 _CHANGES: dict[str, Literal["started", "ended", "removed", "paused", "unpaused"]] = {
     "start": "started",
     "die": "ended",
@@ -91,7 +95,7 @@ async def _one_connection(
     """Events until the connection ends, for whatever reason."""
     wanted = {
         "type": ["container"],
-        "event": [*_CHANGES, "oom"],
+        "event": [*_CHANGES, "oom", "kill"],
         "label": [f"{LABEL_INSTALLATION}={installation}"],
     }
     ends = _Ends()
@@ -132,15 +136,19 @@ class _Ends:
         Who was killed, and did not lack memory, may have been killed to be removed: no event says that.
         """
         action, actor = event["Action"], event["Actor"]
+        lacked = actor["ID"] in self._lacked_memory
         if action == "oom":
             self._lacked_memory.add(actor["ID"])
-        if action not in ("start", "die", "destroy"):
-            return None
-        lacked = actor["ID"] in self._lacked_memory
-        self._lacked_memory.discard(actor["ID"])
+        # Whoever kills it by hand has a reason of their own, whatever a child of it lacked before.
+        by_hand = action == "kill" and actor["Attributes"].get("signal") == _KILL
+        if by_hand or action in ("start", "die", "destroy"):
+            self._lacked_memory.discard(actor["ID"])
         code = actor["Attributes"].get("exitCode", "")
-        if action != "die" or not code.isdecimal() or (int(code) == _KILLED and not lacked):
+        if action != "die" or not code.isdecimal():
+            return None
+        killed = int(code) == KILLED_CODE
+        if killed and not lacked:
             return None
         millis = event["timeNano"] // 1_000_000
         ended = datetime.fromtimestamp(millis / 1000, UTC)
-        return ProgramEnd(ended, int(code), out_of_memory=lacked)
+        return ProgramEnd(ended, int(code), out_of_memory=killed)

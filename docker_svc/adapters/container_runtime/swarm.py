@@ -13,7 +13,11 @@ from typing import Any
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
-from docker_svc.adapters.container_runtime.docker_config import LABEL_INSTALLATION, key_of
+from docker_svc.adapters.container_runtime.docker_config import (
+    KILLED_CODE,
+    LABEL_INSTALLATION,
+    key_of,
+)
 from docker_svc.adapters.container_runtime.docker_engine import (
     asked,
     engine_url,
@@ -72,7 +76,6 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.5
 _PLACING_SECONDS = 20.0
 _ATTEMPTS = 10
-_KILLED = 137
 _OOM_KEPT = 1000
 
 
@@ -425,7 +428,7 @@ class SwarmRuntime:
     async def _told(self, situation: Situation) -> Standing:
         """The standing, with what only the engine of the node knows of its end."""
         standing = situation.standing
-        if standing.running or standing.exit_code != _KILLED:
+        if standing.running or standing.exit_code != KILLED_CODE:
             return standing
         if standing.run not in self._out_of_memory:
             found = await self._container(situation)
