@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import Row, Select, select
 
 from allocation_svc.adapters.allocation_store.document import allocation_of
 from allocation_svc.adapters.allocation_store.leases import PortLeases
@@ -15,6 +18,8 @@ from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
 from allocation_svc.adapters.allocation_store.tallies import node_subject
 from allocation_svc.adapters.quota_store.sql import SqlQuotaStore
 from allocation_svc.adapters.resource_class_store.sql import SqlResourceClassStore
+from allocation_svc.adapters.volume_store.rows import VolumeRows
+from allocation_svc.adapters.volume_store.sql import SqlVolumeStore
 from allocation_svc.adapters.waiting_room.sql import SqlWaitingRoom
 from allocation_svc.domain import queue, requests
 from allocation_svc.domain.allocation import Allocation, Desired, Protocol, State
@@ -29,13 +34,17 @@ from allocation_svc.domain.step import Rules
 from allocation_svc.ports.allocation_store import Claim
 from allocation_svc.schema.tables import ALLOCATIONS, PORT_LEASES, QUEUE, TALLIES
 from allocation_svc.transport.mapping import records_of
+from allocation_svc.transport.volume_servicer import volume_records
 from chassis.clock import ManualClock
-from chassis.sql import Database
+from chassis.sql import Database, open_database
+from tests.sql_places import SQL_ENGINES, SqlPlace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = Plan("redis:7-alpine", ("redis-server",), Limits(500, 1 << 29, 128))
 WEB = MachinePort(8080, Protocol.TCP, "web page", "http")
 SMALL = Amounts(1, 500, 512, 1000)
+TWO = Bounds(cpu_millis=1000, memory_bytes=10**12, disk_bytes=10**12)
+"""A node with room for two small ones."""
 RULES = Rules()
 _NUMBERS = itertools.count(1)
 
@@ -87,11 +96,12 @@ def a_claim(
 
 @dataclass
 class Counter:
-    """A store of allocations, its queue, and what one may look at beside them."""
+    """A store of allocations, its queue and volumes, and what one may look at beside them."""
 
     database: Database
     clock: ManualClock
     ports: range = range(20000, 30000)
+    port_rest_seconds: float = 0.0
     committed: list[Allocation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -99,13 +109,29 @@ class Counter:
             self.database,
             self.clock,
             leases=PortLeases(self.ports),
-            port_rest_seconds=0.0,
+            port_rest_seconds=self.port_rest_seconds,
             records_of=records_of,
             committed=self.committed.append,
+            volumes=VolumeRows(volume_records),
         )
+        self.volumes = SqlVolumeStore(self.database, self.clock, volume_records)
         self.room = SqlWaitingRoom(self.database, self.clock)
         self.quotas = SqlQuotaStore(self.database, self.clock)
         self.classes = SqlResourceClassStore(self.database, self.clock)
+
+    async def rows(self, statement: Select[Any]) -> list[Row[Any]]:
+        """What a statement finds."""
+        return await self.database.read(lambda c: list(c.execute(statement).all()))
+
+    async def leases(self) -> list[tuple[str, int, str]]:
+        """Every port that is leased now, and to which allocation."""
+        columns = PORT_LEASES.c
+        found = await self.rows(
+            select(columns.protocol, columns.port, columns.allocation)
+            .where(columns.allocation != "")
+            .order_by(columns.protocol, columns.port)
+        )
+        return [(protocol, port, allocation) for protocol, port, allocation in found]
 
     async def found(self, name: str) -> Allocation:
         """One allocation, which is there."""
@@ -166,16 +192,13 @@ class Counter:
 
     async def tallies(self) -> dict[str, Amounts]:
         """What is counted of each subject of which anything is."""
-        rows = await self.database.read(lambda c: c.execute(select(TALLIES)).all())
-        counted = {row[0]: Amounts(*row[1:]) for row in rows}
+        counted = {row[0]: Amounts(*row[1:]) for row in await self.rows(select(TALLIES))}
         return {subject: amounts for subject, amounts in counted.items() if amounts != Amounts()}
 
     async def recounted(self) -> dict[str, Amounts]:
         """The same, counted anew from the allocations that there are."""
         documents = select(ALLOCATIONS.c.document).where(ALLOCATIONS.c.live == 1)
-        live = await self.database.read(
-            lambda c: [allocation_of(each) for each in c.execute(documents).scalars()]
-        )
+        live = [allocation_of(each) for (each,) in await self.rows(documents)]
         sums: dict[str, Amounts] = defaultdict(Amounts)
         for allocation in live:
             held = allocation.holds
@@ -191,21 +214,10 @@ class Counter:
     async def is_consistent(self) -> None:
         """Tallies, queue and leases are what the allocations say."""
         assert await self.tallies() == await self.recounted()
-        rows = await self.database.read(
-            lambda c: c.execute(select(ALLOCATIONS.c.name, ALLOCATIONS.c.state)).all()
-        )
+        rows = await self.rows(select(ALLOCATIONS.c.name, ALLOCATIONS.c.state))
         pending = {name for name, state in rows if state == "PENDING"}
-        waiting = await self.database.read(
-            lambda c: set(c.execute(select(QUEUE.c.allocation)).scalars())
-        )
-        assert waiting == pending
-        leased = await self.database.read(
-            lambda c: set(
-                c.execute(
-                    select(PORT_LEASES.c.allocation).where(PORT_LEASES.c.allocation != "")
-                ).scalars()
-            )
-        )
+        assert {name for (name,) in await self.rows(select(QUEUE.c.allocation))} == pending
+        leased = {allocation for _, _, allocation in await self.leases()}
         waits_for_the_first_time = {
             row[0]
             for row in rows
@@ -213,3 +225,44 @@ class Counter:
         }
         there = {name for name, state in rows if state != "DELETED"}
         assert leased <= there - waits_for_the_first_time
+
+
+Opening = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+def kind() -> type[Counter]:
+    """What is opened; a suite that looks at more has a kind of its own."""
+    return Counter
+
+
+@pytest.fixture(params=SQL_ENGINES)
+async def opening(
+    request: pytest.FixtureRequest, sql_place: SqlPlace, kind: type[Counter]
+) -> AsyncIterator[Opening]:
+    """Opens the same store each time that it is called, with the ports that are given."""
+    url = sql_place(request.param, "allocation_svc.schema")
+    opened: list[Database] = []
+    clock = ManualClock(NOW)
+
+    async def open_(ports: range = range(20000, 30000)) -> Counter:
+        database = await open_database(url, "allocation_svc.schema", clock)
+        opened.append(database)
+        return kind(database, clock, ports)
+
+    yield open_
+    for database in opened:
+        await database.close()
+
+
+@pytest.fixture
+async def counter(opening: Opening) -> Counter:
+    """A store with nothing in it."""
+    return await opening()
+
+
+async def waits(counter: Counter, owner: str, of: Room, **claim: object) -> Allocation:
+    """One more that waits."""
+    kept = await counter.store.admit(a_claim(owner, of=of, waits=True, **claim))  # type: ignore[arg-type]
+    assert kept.state is State.PENDING, kept
+    return kept

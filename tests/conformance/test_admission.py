@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,48 +23,24 @@ from allocation_svc.domain.faults import (
     QuotaExceeded,
     StockExhausted,
 )
-from allocation_svc.domain.room import Room
 from allocation_svc.ports.allocation_store import Claim
 from allocation_svc.schema.tables import ALLOCATIONS
-from chassis.clock import ManualClock
 from chassis.listing import Once
-from chassis.sql import Database, open_database
-from tests.conformance.admissions import NOW, SMALL, WEB, Counter, a_claim, room
-from tests.sql_places import SQL_ENGINES, SqlPlace
+from tests.conformance.admissions import (
+    NOW,
+    SMALL,
+    TWO,
+    WEB,
+    Counter,
+    Opening,
+    a_claim,
+    counter,
+    kind,
+    opening,
+    room,
+)
 
-Opening = Callable[..., Awaitable[Counter]]
-TWO = Bounds(cpu_millis=1000, memory_bytes=10**12, disk_bytes=10**12)
-"""A node with room for two small ones."""
-
-
-@pytest.fixture(params=SQL_ENGINES)
-async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
-    """Opens the same store each time that it is called."""
-    url = sql_place(request.param, "allocation_svc.schema")
-    opened: list[Database] = []
-    clock = ManualClock(NOW)
-
-    async def open_(ports: range = range(20000, 30000)) -> Counter:
-        database = await open_database(url, "allocation_svc.schema", clock)
-        opened.append(database)
-        return Counter(database, clock, ports)
-
-    yield open_
-    for database in opened:
-        await database.close()
-
-
-@pytest.fixture
-async def counter(opening: Opening) -> Counter:
-    """A store with nothing in it."""
-    return await opening()
-
-
-async def waits(counter: Counter, owner: str, of: Room, **claim: object) -> Allocation:
-    """One more that waits."""
-    kept = await counter.store.admit(a_claim(owner, of=of, waits=True, **claim))  # type: ignore[arg-type]
-    assert kept.state is State.PENDING, kept
-    return kept
+__all__ = ["counter", "kind", "opening"]
 
 
 @pytest.mark.parametrize("amount", ["instances", "cpu_millis", "memory_bytes", "disk_bytes"])

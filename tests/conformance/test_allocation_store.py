@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from allocation_svc.adapters.allocation_store.leases import PortLeases
-from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
 from allocation_svc.domain.allocation import (
     Allocation,
     Desired,
@@ -31,76 +28,40 @@ from allocation_svc.domain.machine import MachinePort, Plan
 from allocation_svc.domain.quota import RoleQuotas
 from allocation_svc.domain.room import Room
 from allocation_svc.ports.allocation_store import AllocationStore, Claim, Remaking, Selection
-from allocation_svc.schema.tables import METADATA, OUTBOX, PORT_LEASES, TALLIES
-from allocation_svc.transport.mapping import records_of
-from chassis.clock import ManualClock
+from allocation_svc.schema.tables import METADATA, OUTBOX, PORT_LEASES
 from chassis.faults import Conflict
 from chassis.listing import Condition, Once
-from chassis.sql import Database, assert_schema_matches, open_database
-from tests.sql_places import SQL_ENGINES, SqlPlace
+from chassis.sql import assert_schema_matches
+from tests.conformance import admissions
+from tests.conformance.admissions import NOW, WEB, Opening, opening
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+__all__ = ["opening"]
+
 PLAN = Plan("redis:7-alpine", ("redis-server", "--port", "6379"), Limits(500, 1 << 29, 128))
-WEB = MachinePort(8080, Protocol.TCP, "web page", "http")
 REST_SECONDS = 60.0
 
 
 @dataclass
-class Opened:
-    """A store, opened as in production, and what one may look at beside it."""
+class Opened(admissions.Counter):
+    """A store whose ports rest before they go to others."""
 
-    store: AllocationStore
-    database: Database
-    clock: ManualClock
-    committed: list[Allocation] = field(default_factory=list)
-
-    async def leases(self) -> list[tuple[str, int, str]]:
-        """Every port that is leased now."""
-        rows = select(PORT_LEASES.c.protocol, PORT_LEASES.c.port, PORT_LEASES.c.allocation)
-        found = await self.database.read(
-            lambda c: c.execute(rows.where(PORT_LEASES.c.allocation != "")).all()
-        )
-        return [(protocol, port, allocation) for protocol, port, allocation in found]
+    port_rest_seconds: float = REST_SECONDS
 
     async def tally(self, subject: str) -> int:
         """How many live allocations a subject is counted to have."""
-        rows = select(TALLIES.c.used).where(TALLIES.c.subject == subject)
-        return await self.database.read(lambda c: c.execute(rows).scalar()) or 0
+        counted = await self.tallies()
+        return counted[subject].instances if subject in counted else 0
 
     async def facts(self) -> list[str]:
         """The topics and types of what waits to be published."""
-        rows = select(OUTBOX.c.topic, OUTBOX.c.headers).order_by(OUTBOX.c.id)
-        found = await self.database.read(lambda c: c.execute(rows).all())
+        found = await self.rows(select(OUTBOX.c.topic, OUTBOX.c.headers).order_by(OUTBOX.c.id))
         return [f"{topic.split('.')[2]} {h['ce-type'].split('.')[-1]}" for topic, h in found]
 
 
-Opening = Callable[..., Awaitable[Opened]]
-
-
-@pytest.fixture(params=SQL_ENGINES)
-async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
-    """Opens the same store each time that it is called."""
-    url = sql_place(request.param, "allocation_svc.schema")
-    opened: list[Database] = []
-    clock = ManualClock(NOW)
-
-    async def open_(ports: range = range(20000, 30000)) -> Opened:
-        database = await open_database(url, "allocation_svc.schema", clock)
-        opened.append(database)
-        committed: list[Allocation] = []
-        store = SqlAllocationStore(
-            database,
-            clock,
-            leases=PortLeases(ports),
-            port_rest_seconds=REST_SECONDS,
-            records_of=records_of,
-            committed=committed.append,
-        )
-        return Opened(store, database, clock, committed)
-
-    yield open_
-    for database in opened:
-        await database.close()
+@pytest.fixture
+def kind() -> type[Opened]:
+    """What is opened."""
+    return Opened
 
 
 @pytest.fixture

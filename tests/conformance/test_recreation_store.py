@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from allocation_svc.adapters.allocation_store.leases import PortLeases
-from allocation_svc.adapters.allocation_store.sql import SqlAllocationStore
-from allocation_svc.adapters.volume_store.rows import VolumeRows
-from allocation_svc.adapters.volume_store.sql import SqlVolumeStore
 from allocation_svc.domain.allocation import Allocation, Desired, Protocol, State
 from allocation_svc.domain.capacity import Amounts, Bounds
 from allocation_svc.domain.facts import Fact
@@ -33,7 +27,7 @@ from allocation_svc.domain.quota import RoleQuotas
 from allocation_svc.domain.recreation import plan_after, remade
 from allocation_svc.domain.room import ANY_ROOM, Room
 from allocation_svc.domain.volume_choice import with_volumes
-from allocation_svc.ports.allocation_store import Claim, Remaking
+from allocation_svc.ports.allocation_store import Remaking
 from allocation_svc.schema.tables import (
     ALLOCATIONS,
     OUTBOX,
@@ -41,21 +35,16 @@ from allocation_svc.schema.tables import (
     TALLIES,
     VOLUMES,
 )
-from allocation_svc.transport.mapping import records_of
-from allocation_svc.transport.volume_servicer import volume_records
-from chassis.clock import ManualClock
 from chassis.listing import Once
-from chassis.sql import Database, open_database
-from tests.sql_places import SQL_ENGINES, SqlPlace
+from tests.conformance import admissions
+from tests.conformance.admissions import NOW, WEB, Opening, a_claim, opening
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+__all__ = ["opening"]
+
+HOST = "127.0.0.1"
 REST_SECONDS = 60.0
 MIB = 1 << 20
-WEB, ADMIN, NAMES = (
-    MachinePort(8080, Protocol.TCP, "web page", "http"),
-    MachinePort(9090, Protocol.TCP),
-    MachinePort(53, Protocol.UDP),
-)
+ADMIN, NAMES = MachinePort(9090, Protocol.TCP), MachinePort(53, Protocol.UDP)
 OLD = Machine(
     "machines/wiki",
     "Wiki",
@@ -71,44 +60,20 @@ NEEDS = Amounts(1, 500, 1 << 29, 100 * MIB)
 
 
 @dataclass
-class Opened:
-    """The store of allocations, and what one may look at beside it."""
+class Opened(admissions.Counter):
+    """A store whose ports rest before they go to others."""
 
-    store: SqlAllocationStore
-    volumes: SqlVolumeStore
-    database: Database
-    clock: ManualClock
+    port_rest_seconds: float = REST_SECONDS
 
     async def rent(self, machine: Machine = OLD) -> Allocation:
         """One that is READY."""
-        name = f"allocations/{uuid.uuid4().hex[:8]}"
-        plan, volumes = with_volumes(name, machine, machine.plan(LIMITS), {})
-        begun = Allocation(
-            name=name,
-            uid=str(uuid.uuid4()),
-            owner="users/ada",
-            machine=machine.name,
-            machine_version=machine.version,
-            machine_title=machine.title,
-            display_name="mine",
-            resource_class="small",
-            desired=Desired.RUNNING,
-            state=State.PROVISIONING,
-            state_time=NOW,
-            create_time=NOW,
-            update_time=NOW,
-            node="n1",
-            volumes=volumes,
-            needs=NEEDS,
+        claim = a_claim(machine=machine.name, ports=machine.ports, needs=NEEDS, of=ANY_ROOM)
+        begun = claim.allocation
+        plan, volumes = with_volumes(begun.name, machine, machine.plan(LIMITS), {})
+        rented = await self.store.admit(
+            replace(claim, allocation=replace(begun, volumes=volumes), plan=plan)
         )
-        rented = await self.store.admit(Claim(begun, plan, ports=machine.ports, host="here"))
         return await self.write(rented.moved(State.READY, NOW))
-
-    async def write(self, after: Allocation, fact: Fact | None = None) -> Allocation:
-        """Writes a change that nobody else is faster than."""
-        written = await self.store.replace(after, fact)
-        assert written is not None
-        return written
 
     async def recreate(
         self,
@@ -122,7 +87,7 @@ class Opened:
         kept = await self.store.plan(allocation.name)
         assert kept is not None
         plans = (kept[0], plan_after(allocation.name, kept[0], machine))
-        after = remade(allocation, machine, (), plans, "here", self.clock.now())
+        after = remade(allocation, machine, (), plans, HOST, self.clock.now())
         return await self.store.replace(
             after, Fact.STATE_REQUESTED, once=once, room=room, remaking=Remaking(plans[1])
         )
@@ -133,58 +98,21 @@ class Opened:
         assert written is not None
         return written
 
-    async def leased(self) -> set[tuple[str, int, str]]:
-        """Every port that is leased now."""
-        columns = PORT_LEASES.c
-        rows = select(columns.protocol, columns.port, columns.allocation)
-        found = await self.database.read(
-            lambda c: c.execute(rows.where(columns.allocation != "")).all()
-        )
-        return {(protocol, port, allocation) for protocol, port, allocation in found}
-
     async def all_rows(self) -> dict[str, list[Any]]:
         """All that is kept."""
         tables = (ALLOCATIONS, PORT_LEASES, TALLIES, VOLUMES, OUTBOX)
-        return {
-            table.name: await self.database.read(
-                lambda c, t=table: sorted(map(repr, c.execute(select(t)).all()))
-            )
-            for table in tables
-        }
+        return {table.name: sorted(map(repr, await self.rows(select(table)))) for table in tables}
 
     async def disk(self, subject: str) -> int:
         """How much disk a subject is counted to have, in MiB."""
-        rows = select(TALLIES.c.disk_bytes).where(TALLIES.c.subject == subject)
-        return (await self.database.read(lambda c: c.execute(rows).scalar()) or 0) // MIB
+        counted = await self.tallies()
+        return counted[subject].disk_bytes // MIB if subject in counted else 0
 
 
-Opening = Callable[..., Awaitable[Opened]]
-
-
-@pytest.fixture(params=SQL_ENGINES)
-async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
-    """Opens a store with so many ports."""
-    url = sql_place(request.param, "allocation_svc.schema")
-    databases: list[Database] = []
-    clock = ManualClock(NOW)
-
-    async def open_(ports: int = 100) -> Opened:
-        database = await open_database(url, "allocation_svc.schema", clock)
-        databases.append(database)
-        store = SqlAllocationStore(
-            database,
-            clock,
-            leases=PortLeases(range(20000, 20000 + ports)),
-            port_rest_seconds=REST_SECONDS,
-            records_of=records_of,
-            committed=lambda _: None,
-            volumes=VolumeRows(volume_records),
-        )
-        return Opened(store, SqlVolumeStore(database, clock, volume_records), database, clock)
-
-    yield open_
-    for database in databases:
-        await database.close()
+@pytest.fixture
+def kind() -> type[Opened]:
+    """What is opened."""
+    return Opened
 
 
 @pytest.fixture
@@ -207,32 +135,32 @@ async def test_what_stays_keeps_its_port_and_what_is_new_gets_one(opened: Opened
     after = await opened.remake(rented, replace(NEW, ports=(NAMES, WEB, ADMIN)))
     shown = [(one.host, one.container_port, one.protocol) for one in after.endpoints]
     assert shown == [
-        ("here", 53, Protocol.UDP),
-        ("here", 8080, Protocol.TCP),
-        ("here", 9090, Protocol.TCP),
+        (HOST, 53, Protocol.UDP),
+        (HOST, 8080, Protocol.TCP),
+        (HOST, 9090, Protocol.TCP),
     ]
     assert after.endpoints[1] == rented.endpoints[0]
     assert 0 not in {one.port for one in after.endpoints}
-    assert await opened.leased() == leases_of(after)
+    assert set(await opened.leases()) == leases_of(after)
     assert await opened.store.find(rented.name) == after
 
 
 async def test_a_port_that_is_gone_is_leased_until_another_instance_is_ready_and_then_rests(
     opening: Opening,
 ) -> None:
-    opened = await opening(2)
+    opened = await opening(range(20000, 20002))
     rented = await opened.rent()
     after = await opened.remake(rented, replace(NEW, ports=(ADMIN,)))
     assert after.leaving == rented.endpoints
-    assert await opened.leased() == leases_of(after, leaving=True)
+    assert set(await opened.leases()) == leases_of(after, leaving=True)
 
     moved = replace(after.moved(State.PROVISIONING, NOW), generation=2, to_be_remade=False)
     making = await opened.write(moved)
-    assert await opened.leased() == leases_of(making, leaving=True)
+    assert set(await opened.leases()) == leases_of(making, leaving=True)
     ready = await opened.write(making.moved(State.READY, NOW), Fact.READY)
     assert ready.leaving == ()
     assert await opened.store.find(rented.name) == ready
-    assert await opened.leased() == leases_of(ready)
+    assert set(await opened.leases()) == leases_of(ready)
 
     opened.clock.advance(REST_SECONDS - 0.001)
     with pytest.raises(PortsExhausted):
@@ -246,7 +174,7 @@ async def test_a_stopped_one_gives_back_at_once(opened: Opened) -> None:
     stopped = await opened.write(replace(rented.moved(State.STOPPED, NOW), desired=Desired.STOPPED))
     after = await opened.remake(stopped, replace(NEW, ports=()))
     assert (after.endpoints, after.leaving) == ((), ())
-    assert await opened.leased() == set()
+    assert set(await opened.leases()) == set()
 
 
 @pytest.mark.parametrize("how", ["removed", "exchanged"])
@@ -257,19 +185,19 @@ async def test_what_leaves_goes_with_all_ports(opened: Opened, how: str) -> None
     if how == "removed":
         gone = replace(making.moved(State.DELETED, NOW), desired=Desired.DELETED)
         await opened.write(gone, Fact.DELETED)
-        assert await opened.leased() == set()
+        assert set(await opened.leases()) == set()
         return
     exchanged = await opened.store.replace(making, next_ports=True)
     assert exchanged is not None
     assert exchanged.leaving == ()
     assert exchanged.endpoints[0].port != making.endpoints[0].port
-    assert await opened.leased() == leases_of(exchanged)
+    assert set(await opened.leases()) == leases_of(exchanged)
 
 
 async def test_of_many_the_last_port_goes_to_one_and_nothing_is_left_of_the_others(
     opening: Opening,
 ) -> None:
-    opened = await opening(9)
+    opened = await opening(range(20000, 20009))
     rented = [await opened.rent() for _ in range(8)]
     wider = replace(NEW, ports=(WEB, ADMIN), volumes=(*OLD.volumes, PlannedVolume("/more", 4)))
     results = await asyncio.gather(
@@ -284,8 +212,8 @@ async def test_of_many_the_last_port_goes_to_one_and_nothing_is_left_of_the_othe
         kept = await opened.store.plan(one.name)
         assert kept is not None
         assert kept[0].image == "wiki:1"
-    assert await opened.leased() == leases_of(won, *others)
-    assert await opened.disk("users/ada") == await opened.disk("nodes/n1") == 8 * 100 + 4
+    assert set(await opened.leases()) == leases_of(won, *others)
+    assert await opened.disk("users/ada") == await opened.disk("nodes/here") == 8 * 100 + 4
 
 
 async def test_of_writers_of_one_version_only_the_one_who_wins_takes_anything(
@@ -296,7 +224,7 @@ async def test_of_writers_of_one_version_only_the_one_who_wins_takes_anything(
     results = await asyncio.gather(*(opened.recreate(rented, wider) for _ in range(8)))
     won = [result for result in results if result is not None]
     assert len(won) == 1
-    assert await opened.leased() == leases_of(won[0])
+    assert set(await opened.leases()) == leases_of(won[0])
     assert len(await opened.volumes.of_allocation(rented.name)) == 2
     assert await opened.disk("users/ada") == 104
 
@@ -309,20 +237,18 @@ async def test_a_new_volume_is_made_told_of_and_counted(opened: Opened) -> None:
         ("/more", made.name),
         ("/data", former.name),
     ]
-    assert (made.owner, made.node, made.size_limit_mib) == ("users/ada", "n1", 4)
+    assert (made.owner, made.node, made.size_limit_mib) == ("users/ada", "here", 4)
     assert (former.size_limit_mib, former.version) == (16, 1)
-    topics = await opened.database.read(
-        lambda c: c.execute(select(OUTBOX.c.topic, OUTBOX.c.key).order_by(OUTBOX.c.id)).all()
-    )
+    topics = await opened.rows(select(OUTBOX.c.topic, OUTBOX.c.key))
     told = [key for topic, key in topics if topic == "allocator.volumes.facts.v1"]
     assert len(told) == 2
     assert after.held.amounts.disk_bytes == 104 * MIB
-    assert await opened.disk("users/ada") == await opened.disk("nodes/n1") == 104
+    assert await opened.disk("users/ada") == await opened.disk("nodes/here") == 104
 
     gone = replace(after.moved(State.DELETED, NOW), desired=Desired.DELETED)
     await opened.write(gone, Fact.DELETED)
     assert await opened.volumes.of_allocation(rented.name) == []
-    assert await opened.disk("users/ada") == await opened.disk("nodes/n1") == 0
+    assert await opened.disk("users/ada") == await opened.disk("nodes/here") == 0
 
 
 _FULL = Bounds(disk_bytes=103 * MIB)
@@ -350,7 +276,7 @@ _FULL = Bounds(disk_bytes=103 * MIB)
 async def test_where_there_is_no_room_nothing_changes(
     opening: Opening, machine: Machine, room: Room, fault: type[Exception]
 ) -> None:
-    opened = await opening(2)
+    opened = await opening(range(20000, 20002))
     rented, _ = await opened.rent(), await opened.rent()
     before = await opened.all_rows()
     with pytest.raises(fault):
@@ -365,5 +291,5 @@ async def test_a_request_sent_again_takes_nothing_more(opened: Opened) -> None:
     first = await opened.recreate(rented, wider, once=once)
     assert first is not None
     assert await opened.recreate(first, wider, once=once) == first
-    assert await opened.leased() == leases_of(first)
+    assert set(await opened.leases()) == leases_of(first)
     assert await opened.disk("users/ada") == 104

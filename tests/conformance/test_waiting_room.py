@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from allocation_svc.domain import queue
-from allocation_svc.domain.allocation import Allocation, State
+from allocation_svc.domain.allocation import State
 from allocation_svc.domain.capacity import Bounds
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.faults import (
@@ -19,45 +18,22 @@ from allocation_svc.domain.faults import (
     QueueFull,
     StockExhausted,
 )
-from allocation_svc.domain.room import Room
-from chassis.clock import ManualClock
-from chassis.sql import Database, open_database
-from tests.conformance.admissions import NOW, RULES, SMALL, Counter, a_claim, room
-from tests.sql_places import SQL_ENGINES, SqlPlace
+from tests.conformance.admissions import (
+    NOW,
+    RULES,
+    SMALL,
+    TWO,
+    Counter,
+    Opening,
+    a_claim,
+    counter,
+    kind,
+    opening,
+    room,
+    waits,
+)
 
-Opening = Callable[..., Awaitable[Counter]]
-TWO = Bounds(cpu_millis=1000, memory_bytes=10**12, disk_bytes=10**12)
-"""A node with room for two small ones."""
-
-
-@pytest.fixture(params=SQL_ENGINES)
-async def opening(request: pytest.FixtureRequest, sql_place: SqlPlace) -> AsyncIterator[Opening]:
-    """Opens the same store each time that it is called."""
-    url = sql_place(request.param, "allocation_svc.schema")
-    opened: list[Database] = []
-    clock = ManualClock(NOW)
-
-    async def open_(ports: range = range(20000, 30000)) -> Counter:
-        database = await open_database(url, "allocation_svc.schema", clock)
-        opened.append(database)
-        return Counter(database, clock, ports)
-
-    yield open_
-    for database in opened:
-        await database.close()
-
-
-@pytest.fixture
-async def counter(opening: Opening) -> Counter:
-    """A store with nothing in it."""
-    return await opening()
-
-
-async def waits(counter: Counter, owner: str, of: Room, **claim: object) -> Allocation:
-    """One more that waits."""
-    kept = await counter.store.admit(a_claim(owner, of=of, waits=True, **claim))  # type: ignore[arg-type]
-    assert kept.state is State.PENDING, kept
-    return kept
+__all__ = ["counter", "kind", "opening"]
 
 
 async def test_who_waits_has_no_address_until_its_turn_and_then_all_of_it(counter: Counter) -> None:
