@@ -35,6 +35,8 @@ _INTEGERS: dict[int, tuple[int, int]] = {
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_FLOAT_END = float.fromhex("0x1.ffffffp+127")
+"""From here on a number is infinite as a float: the largest one is written a little above itself."""
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WRAPPERS = frozenset(
@@ -322,8 +324,8 @@ def _real(field: FieldDescriptor, value: Any, place: Place) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse(place, f"is to be a number, not {_kind_of(value)}")
     number = float(value)
-    most = 3.4028234663852886e38 if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT else math.inf
-    if abs(number) > most or math.isinf(number):
+    end = _FLOAT_END if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT else math.inf
+    if abs(number) >= end:
         refuse(place, "is out of range")
     return number
 

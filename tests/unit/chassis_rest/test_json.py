@@ -123,6 +123,16 @@ def test_what_was_written_reads_as_the_same_message(message: Any) -> None:
     assert json.loads(to_json(back)) == json.loads(to_json(message))
 
 
+@pytest.mark.parametrize("largest", [3.4028234663852886e38, -3.4028234663852886e38])
+def test_the_largest_number_is_read_and_the_next_one_refused(largest: float) -> None:
+    back = Odd()
+    read_message(back, parse_json(to_json(Odd(single=largest))))
+    assert back.single == largest
+    next_one = largest + math.copysign(2.0**103, largest)
+    with pytest.raises(Invalid, match="single: is out of range"):
+        read_message(back, parse_json(json.dumps({"single": next_one}).encode()))
+
+
 @COMMON
 @given(messages(allocation_pb2.Allocation))
 def test_our_own_resources_read_as_they_were_written(message: Any) -> None:
