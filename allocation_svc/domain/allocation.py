@@ -305,10 +305,12 @@ class Allocation:
     def has_former_instance(self) -> bool:
         """Whether an instance may run that was made before it was last to be made anew.
 
-        It goes on until the image of the next one is there, and is removed before that one is made.
+        It goes on until the image of the next one is there, and is removed before that one is made: also
+        where that takes longer than it may, and the allocation counts as failed meanwhile.
         """
-        state = self.known_state
-        return state is not State.STOPPED and (self.to_be_remade or state in MOVING)
+        if self.known_state in (State.STOPPED, State.DELETED):
+            return False
+        return self.to_be_remade or self.known_state not in (State.READY, State.UNHEALTHY)
 
     def overdue(self, now: datetime) -> bool:
         """Whether the present moving state is out of time."""

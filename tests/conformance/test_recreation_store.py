@@ -169,6 +169,20 @@ async def test_a_port_that_is_gone_is_leased_until_another_instance_is_ready_and
     assert (await opened.rent()).endpoints[0].port == rented.endpoints[0].port
 
 
+async def test_a_failed_one_keeps_what_an_instance_may_have_that_is_still_there(
+    opened: Opened,
+) -> None:
+    """As where the next image was not there in time."""
+    after = await opened.remake(await opened.rent(), replace(NEW, ports=(ADMIN,)))
+    making = await opened.write(replace(after.moved(State.PROVISIONING, NOW), to_be_remade=False))
+    failed = await opened.write(making.moved(State.FAILED, NOW), Fact.FAILED)
+    assert set(await opened.leases()) == leases_of(failed, leaving=True)
+    assert failed.leaving
+    stopping = replace(failed.moved(State.STOPPED, NOW), desired=Desired.STOPPED)
+    stopped = await opened.write(stopping)
+    assert set(await opened.leases()) == leases_of(stopped)
+
+
 async def test_a_stopped_one_gives_back_at_once(opened: Opened) -> None:
     rented = await opened.rent()
     stopped = await opened.write(replace(rented.moved(State.STOPPED, NOW), desired=Desired.STOPPED))

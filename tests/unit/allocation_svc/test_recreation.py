@@ -92,8 +92,9 @@ def test_a_port_that_comes_back_before_it_has_left_is_the_same_one() -> None:
         (State.UNKNOWN, True, True),
         (State.READY, False, False),
         (State.UNHEALTHY, False, False),
-        (State.FAILED, False, False),
+        (State.FAILED, False, True),
         (State.STOPPED, True, False),
+        (State.DELETED, True, False),
     ],
 )
 def test_the_former_instance_is_gone_once_another_is_ready_or_it_rests(
