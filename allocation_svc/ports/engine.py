@@ -96,8 +96,14 @@ class Engine(Protocol):
         """
         ...
 
-    async def last_lines(self, allocation: str, lines: int) -> tuple[str, ...]:
-        """The last lines of an allocation's log, oldest first; none where there is no log."""
+    async def last_lines(self, allocation: str, generation: int, lines: int) -> tuple[str, ...]:
+        """The last lines that an instance wrote, oldest first; none where it wrote nothing.
+
+        Args:
+            allocation: whose instance.
+            generation: which of its instances.
+            lines: how many at most.
+        """
         ...
 
     async def nodes(self) -> Sequence[NodeSeen]:

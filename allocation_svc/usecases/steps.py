@@ -130,7 +130,7 @@ class Steps:
         now = self._clock.now()
         after, fact = replace(step.after, update_time=now), step.fact
         if step.wants_lines and after.reason is not None:
-            lines = await self._last_lines(after.name)
+            lines = await self._last_lines(after)
             after = replace(after, reason=replace(after.reason, last_lines=lines))
         known = self._seen.get(before.name)
         truth = truth_about(before, after, known[0] if known else None)
@@ -254,13 +254,16 @@ class Steps:
             tuple(secrets.items()),
         )
 
-    async def _last_lines(self, name: str) -> tuple[str, ...]:
-        """The end of a log, once it has stood still: it is read later than a program's end is told."""
+    async def _last_lines(self, failed: Allocation) -> tuple[str, ...]:
+        """What its instance wrote last, once that stands still: it is read later than an end is told."""
         lines: tuple[str, ...] = ()
         try:
             async with asyncio.timeout(_LINES_SECONDS):
                 for _ in range(_MOST_LOOKS):
-                    before, lines = lines, await self._engine.last_lines(name, LAST_LINES)
+                    before = lines
+                    lines = await self._engine.last_lines(
+                        failed.name, failed.generation, LAST_LINES
+                    )
                     if lines and lines == before:
                         break
                     await self._clock.sleep(_STILL_SECONDS)

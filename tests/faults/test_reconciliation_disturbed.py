@@ -189,6 +189,37 @@ def test_a_program_that_ends_at_once_has_failed_with_its_very_last_lines(
     nothing_is_left(running, set())
 
 
+def test_the_last_lines_of_an_instance_are_none_of_the_one_before(
+    running: AllocatorProcess,
+) -> None:
+    """Also where those would stand still at once, and its own come a moment later."""
+    token = running.admin()
+    say = "import sys, time; [print('{} line', n, flush=True) for n in range(5)]; {}"
+    former, latter = say.format("former", "time.sleep(600)"), say.format("latter", "sys.exit(3)")
+    machine = {
+        "title": "Renewed",
+        "command": ["python3", "-c", former],
+        "probe": {"log": {"pattern": "line 4"}},
+    }
+    made = running.call("POST", "/v1/machines?machineId=renewed", token, json=machine)
+    assert made.status_code == 200, made.text
+    running.call("POST", "/v1/machines/renewed:publish", token, json={})
+    rented = running.rent(token, "renewed")
+    running.wait(token, rented["name"], "READY")
+    changed = running.call(
+        "PATCH",
+        "/v1/machines/renewed?updateMask=command",
+        token,
+        json={"command": ["python3", "-c", latter]},
+    )
+    assert changed.status_code == 200, changed.text
+    running.call("POST", f"/v1/{rented['name']}:recreate", token, json={})
+    failed = running.wait(token, rented["name"], "FAILED")
+    assert failed["generation"] == 2
+    assert failed["stateReason"]["lastLines"] == [f"latter line {n}" for n in range(5)]
+    nothing_is_left(running, set())
+
+
 def _runs_in(process: Path, program: str) -> bool:
     try:
         return program in str((process / "cwd").readlink())

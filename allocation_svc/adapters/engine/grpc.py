@@ -120,8 +120,8 @@ class GrpcEngine:
                     case _:
                         yield EngineEvent()
 
-    async def last_lines(self, allocation: str, lines: int) -> tuple[str, ...]:
-        """The last lines of an allocation's log, each cut after 2000 characters."""
+    async def last_lines(self, allocation: str, generation: int, lines: int) -> tuple[str, ...]:
+        """The last lines that an instance wrote, each cut after 2000 characters."""
         request = container_service_pb2.ReadLogRequest(
             allocation=allocation, cursor=-lines, max_lines=lines
         )
@@ -129,7 +129,7 @@ class GrpcEngine:
             answer = await ask(self._stub.ReadLog, request, timeout=self._seconds)
         except NotFound:
             return ()
-        found = [line for record in answer.records for line in _lines(record)]
+        found = [line for record in answer.records for line in _lines(record, generation)]
         return tuple(line[:_LONGEST_LINE] for line in found[-lines:])
 
     async def nodes(self) -> Sequence[NodeSeen]:
@@ -179,8 +179,8 @@ class GrpcEngine:
         )
 
 
-def _lines(record: log_pb2.LogRecord) -> list[str]:
-    if record.WhichOneof("record") != "batch" or not record.batch.times:
+def _lines(record: log_pb2.LogRecord, generation: int) -> list[str]:
+    if not record.batch.times or record.batch.generation != generation:
         return []
     return record.batch.text.decode("utf-8", "replace").split("\n")
 
