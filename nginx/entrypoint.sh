@@ -5,7 +5,8 @@
 # What can be set, by environment (times in seconds):
 #   EDGE_NAMES               host names that are ours, joined by commas; by default any
 #   EDGE_HTTPS_PORT  8443    where it listens
-#   EDGE_HTTP_PORT   8080    where it redirects to https, and answers /livez
+#   EDGE_HTTP_PORT   8080    where it redirects to https, and answers /livez, and /readyz once it has
+#                            known a replica of each service
 #   EDGE_PUBLIC_PORT 443     the port of https as clients see it, for redirects
 #   EDGE_CERTIFICATE /public/cert.pem, EDGE_CERTIFICATE_KEY /public/key.pem
 #                            shown to clients

@@ -55,6 +55,7 @@ done
 
 mkdir -p "$EDGE_RUN"
 cd "$EDGE_RUN"
+rm -f complete
 # Not cp -p: the owner is us.
 cp "$EDGE_HOME"/*.conf .
 ln -sfn "$EDGE_HOME/web" web

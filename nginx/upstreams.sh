@@ -5,6 +5,9 @@
 # A replica that was not there before is taken once its /readyz says so: one that has just started does
 # not answer well yet. One that is there stays until its name no longer leads to it; meanwhile nginx asks
 # the next one where it does not answer.
+#
+# Once nginx knows a replica of each service, the file `complete` is there, for /readyz: whoever waits until
+# everything is well shall not be told before that somebody is away.
 set -eu
 
 : "${EDGE_PEERS:=}" "${EDGE_PEER_HTTP_PORT:=8080}" "${EDGE_PEER_GRPC_PORT:=50051}"
@@ -65,6 +68,7 @@ upstream() { # upstream NAME PLACES
 
 : >admitted.new
 : >upstreams.new
+nobody=
 for service in $(sed -n 's/.*_ssl_name \([a-z_]*\);.*/\1/p' routes.conf | sort -u); do
     http='' grpc=''
     found=$(places "$service")
@@ -84,6 +88,7 @@ for service in $(sed -n 's/.*_ssl_name \([a-z_]*\);.*/\1/p' routes.conf | sort -
     done <<PLACES
 $found
 PLACES
+    [ -n "$http" ] || nobody=yes
     {
         upstream "${service}_http" "$http"
         upstream "${service}_grpc" "$grpc"
@@ -97,6 +102,8 @@ done
 
 mv admitted.new admitted
 if [ -e upstreams.conf ] && cmp -s upstreams.new upstreams.conf; then
+    # Nothing new: nginx was told of these at the last look.
+    [ -n "$nobody" ] || [ -e complete ] || echo ok >complete
     exit 1
 fi
 mv upstreams.new upstreams.conf

@@ -132,6 +132,36 @@ def test_a_service_that_comes_is_found(opened, certificates) -> None:
         echo.close()
 
 
+def test_it_is_ready_once_it_knows_a_replica_of_each_service(opened, certificates) -> None:
+    """So whoever waits for it meets nobody who is away."""
+    services = ["allocation_svc", "broker", "feed_svc", "interact_svc", "machines_svc", "notifier"]
+    behind = [Echo(certificates / service) for service in services]
+    last = free_port()
+    peers = " ".join(
+        f"{service}=127.0.0.1:{port}:1"
+        for service, port in [
+            *((service, one.port) for service, one in zip(services, behind, strict=True)),
+            ("user_svc", last),
+        ]
+    )
+    try:
+        visitor = opened(peers)
+        ready = f"http://127.0.0.1:{visitor.edge.http}/readyz"
+        for path in ("/v1/allocations", "/v1/machines", "/v1/notifications"):
+            visitor.wait_for(path)
+        time.sleep(2.5)
+        assert httpx2.get(ready, trust_env=False).status_code == 503
+        behind.append(Echo(certificates / "user_svc", last))
+        until = time.monotonic() + 15
+        while httpx2.get(ready, trust_env=False).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert visitor.call("GET", "/v1/users/me").status_code == 200
+    finally:
+        for one in behind:
+            one.close()
+
+
 def test_a_replica_that_goes_loses_no_request(opened, certificates, echo: Echo) -> None:
     other = Echo(certificates / "user_svc")
     visitor = opened(f"user_svc=127.0.0.1:{echo.port}:1,127.0.0.1:{other.port}:1")
