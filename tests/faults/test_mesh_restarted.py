@@ -19,7 +19,7 @@ from allocctl.commands.running import SERVICES
 from allocctl.sequence import SequenceChecker
 
 # How long each service is killed again and again; minutes in `make soak`.
-SECONDS = float(os.environ.get("ALLOCATOR_TEST_SOAK_SECONDS", "10"))
+SECONDS = float(os.environ.get("ALLOCATOR_TEST_SOAK_SECONDS", "6"))
 pytestmark = [pytest.mark.real_mesh, pytest.mark.timeout(int(400 + SECONDS))]
 
 

@@ -10,17 +10,19 @@ from allocator_process import AllocatorProcess
 from mesh_processes import MeshProcesses
 
 EMBEDDED = ["process", pytest.param("docker", marks=pytest.mark.real_docker)]
-# Processes are for one machine: where services are apart, instances are containers, as a rule.
-MESH = [
+# Each scenario runs on the smallest kind and on the largest one; `make soak` runs it on the others too.
+KINDS = [
+    "process",
     pytest.param(
         "mesh-docker",
         marks=[pytest.mark.real_mesh, pytest.mark.real_docker, pytest.mark.timeout(300)],
     ),
 ]
 if os.environ.get("ALLOCATOR_TEST_KINDS") == "all":
-    MESH.append(
-        pytest.param("mesh-process", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)])
-    )
+    KINDS += [
+        pytest.param("docker", marks=pytest.mark.real_docker),
+        pytest.param("mesh-process", marks=[pytest.mark.real_mesh, pytest.mark.timeout(300)]),
+    ]
 
 
 class Installation:
@@ -78,7 +80,7 @@ def embedded(request, installation: Installation) -> AllocatorProcess:
     return found
 
 
-@pytest.fixture(params=[*EMBEDDED, *MESH])
+@pytest.fixture(params=KINDS)
 def running(request, installation: Installation) -> AllocatorProcess | MeshProcesses:
     """An allocator, however it runs."""
     return installation(request.param)

@@ -41,7 +41,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 # For each of some 150 operations, sent by three kinds of callers; `make soak` makes up more.
-MANY = int(os.environ.get("ALLOCATOR_TEST_EXAMPLES", "20"))
+MANY = int(os.environ.get("ALLOCATOR_TEST_EXAMPLES", "8"))
 
 
 @pytest.fixture(
