@@ -20,6 +20,7 @@ from docker_svc.usecases.tracked import Tracked
 from docker_svc.usecases.watching import Watching
 
 _FIRST_PAUSE = 0.5
+_MOMENT = 0.05
 _LONGEST_PAUSE = 5.0
 _LOG_PATIENCE_SECONDS = 3.0
 _WAITING = "waiting for the container engine"
@@ -298,8 +299,7 @@ class Life:
         if before is not None and before.running and not standing.running:
             _cancel(tracked)
             tracked.change(ready=False)
-            self.tell(tracked)
-            self.beside(allocation, self._records.put(tracked.record))
+            self._note(tracked)
             self.beside(allocation, self._read_log(tracked, running=False))
             return
         if noted or (before is not None and before.paused is not standing.paused):
@@ -310,8 +310,7 @@ class Life:
     def _turned(self, tracked: Tracked, answers: bool) -> None:
         """An instance that is ready does not answer any more, or answers again."""
         tracked.change(unanswered=not answers)
-        self.tell(tracked)
-        self.beside(tracked.record.key.allocation, self._records.put(tracked.record))
+        self._note(tracked)
 
     def _count(self, tracked: Tracked, standing: Standing) -> bool:
         """Takes what the runtime says; whether the record has changed by it."""
@@ -323,6 +322,11 @@ class Life:
         instance = self.shown(tracked)
         self._watching.tell(instance)
         return instance
+
+    def _note(self, tracked: Tracked) -> None:
+        """Tells watchers of an instance as it is now, and has that kept."""
+        self.tell(tracked)
+        self.beside(tracked.record.key.allocation, self._records.put(tracked.record))
 
     def shown(self, tracked: Tracked) -> Instance:
         """An instance as others are told."""
@@ -348,19 +352,24 @@ class Life:
         self._count(tracked, standing)
         # One that ended before anybody looked is not stopped on request.
         tracked.moving, tracked.progress, tracked.restarting = None, "", 0
-        incarnation = tracked.record.incarnation
-        self.tell(tracked)
-        self.beside(allocation, self._records.put(tracked.record))
         attached = self.beside(allocation, self._read_log(tracked, running=standing.running))
         if not standing.running:
+            self._note(tracked)
             return
-        if isinstance(spec.probe.check, LogCheck):
-            await asyncio.wait([attached])
-        if await self._probing.until_ready(spec.probe, standing, incarnation):
+        # Mostly it answers at once: then that is all there is to be told.
+        later = asyncio.get_running_loop().call_later(_MOMENT, self._note, tracked)
+        try:
+            if isinstance(spec.probe.check, LogCheck):
+                await asyncio.wait([attached])
+            is_ready = await self._probing.until_ready(
+                spec.probe, standing, tracked.record.incarnation
+            )
+        finally:
+            later.cancel()
+        if is_ready:
             tracked.change(ready=True)
-            self.tell(tracked)
+            self._note(tracked)
             self.rounds.attend(tracked)
-            self.beside(allocation, self._records.put(tracked.record))
             return
         tracked.change(
             reason="PROBE_TIMED_OUT",
@@ -407,8 +416,7 @@ class Life:
     async def _fail(self, tracked: Tracked, reason: str, message: str) -> None:
         tracked.moving, tracked.progress, tracked.restarting = None, "", 0
         tracked.change(reason=reason, message=message, ready=False)
-        self.tell(tracked)
-        self.beside(tracked.record.key.allocation, self._records.put(tracked.record))
+        self._note(tracked)
 
 
 def spec_of(tracked: Tracked) -> InstanceSpec:
