@@ -23,6 +23,7 @@ from benchmarks.machines import publish
 from benchmarks.running import Visitor, allocator
 
 PAIRS = 30
+RATES = 3
 MANY = 200
 AT_ONCE = 16
 PORT = 8000
@@ -89,7 +90,7 @@ async def compare(
             for measured, work in ((ours, renting), (yard, direct))[:: 1 if number % 2 else -1]:
                 measured.append(await work.one())
                 await work.clear()
-        measured_rates = [await rate(work) for work in (renting, direct) * 2] if rates else []
+        pairs = [(await rate(renting), await rate(direct)) for _ in range(RATES)] if rates else []
     middle = median(ours) / median(yard)
     slowest = percentile(ours, 0.95) / percentile(yard, 0.95)
     figures = [
@@ -110,16 +111,17 @@ async def compare(
             f"{percentile(ours, 0.95) * 1000:.0f} against {percentile(yard, 0.95) * 1000:.0f} ms",
         ),
     ]
-    if measured_rates:
-        best, yard_best = max(measured_rates[::2]), max(measured_rates[1::2])
+    if pairs:
+        # Of runs beside each other: the machine itself is a quarter quicker at one time than at another.
+        rated, yard_rated = sorted(pairs, key=lambda pair: pair[0] / pair[1])[RATES // 2]
         figures.append(
             Figure(
-                f"{MANY} creates, {AT_ONCE} at a time",
+                f"{MANY} creates, {AT_ONCE} at a time, median of {RATES} pairs",
                 "the engine directly",
-                best / yard_best,
+                rated / yard_rated,
                 "≥ 0.9",
                 "×",
-                f"{best:.2f}/s against {yard_best:.2f}/s",
+                f"{rated:.2f}/s against {yard_rated:.2f}/s",
             )
         )
     return figures
