@@ -63,5 +63,6 @@ while kill -0 "$nginx" 2>/dev/null; do
         sleep "${EDGE_RESOLVE_SECONDS:-2}" &
         wait $! || true
     fi
+    [ ! -e "$EDGE_RUN/known" ] || mv "$EDGE_RUN/known" "$EDGE_RUN/complete"
 done
 wait "$nginx"

@@ -55,7 +55,7 @@ done
 
 mkdir -p "$EDGE_RUN"
 cd "$EDGE_RUN"
-rm -f complete
+rm -f known complete
 # Not cp -p: the owner is us.
 cp "$EDGE_HOME"/*.conf .
 ln -sfn "$EDGE_HOME/web" web

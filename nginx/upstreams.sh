@@ -6,8 +6,8 @@
 # not answer well yet. One that is there stays until its name no longer leads to it; meanwhile nginx asks
 # the next one where it does not answer.
 #
-# Once nginx knows a replica of each service, the file `complete` is there, for /readyz: whoever waits until
-# everything is well shall not be told before that somebody is away.
+# Once there is a replica of each service, the file `known` is there. When nginx has taken that, it becomes
+# `complete`, for /readyz: whoever waits until everything is well shall not be told then that one is away.
 set -eu
 
 : "${EDGE_PEERS:=}" "${EDGE_PEER_HTTP_PORT:=8080}" "${EDGE_PEER_GRPC_PORT:=50051}"
@@ -101,9 +101,8 @@ done
 } >>upstreams.new
 
 mv admitted.new admitted
+[ -n "$nobody" ] || [ -e complete ] || echo ok >known
 if [ -e upstreams.conf ] && cmp -s upstreams.new upstreams.conf; then
-    # Nothing new: nginx was told of these at the last look.
-    [ -n "$nobody" ] || [ -e complete ] || echo ok >complete
     exit 1
 fi
 mv upstreams.new upstreams.conf
