@@ -94,7 +94,7 @@ bench: $(VENV)/dev web/dist/index.html ## Runs the benchmarks and prints their t
 soak: $(VENV)/dev ## Makes up hundreds of histories and requests, kills each service of a mesh for SOAK_SECONDS; needs the real servers.
 	ALLOCATOR_TEST_RUNS=300 $(BIN)/python -m pytest -v tests/faults/test_whatever_happens.py
 	ALLOCATOR_TEST_KINDS=all $(BIN)/python -m pytest -v tests/mesh -k "mesh-process or docker and not mesh-docker"
-	ALLOCATOR_TEST_EXAMPLES=50 $(BIN)/python -m pytest -v tests/mesh/test_openapi_conformance.py
+	ALLOCATOR_TEST_KINDS=all ALLOCATOR_TEST_EXAMPLES=50 $(BIN)/python -m pytest -v tests/mesh/test_openapi_conformance.py
 	ALLOCATOR_TEST_VOLUME_GIB=10 $(BIN)/python -m pytest -v tests/mesh/test_volume_memory.py
 	ALLOCATOR_TEST_SOAK_SECONDS=$${SOAK_SECONDS:-180} $(BIN)/python -m pytest -v tests/faults/test_mesh_restarted.py
 
