@@ -121,10 +121,11 @@ async def test_a_program_that_outlives_a_child_did_not_end_for_lack_of_memory(
 
 @pytest.mark.real_docker
 @pytest.mark.parametrize("ground", ["docker"], indirect=True)
-async def test_what_lost_a_child_for_lack_of_memory_is_removed_by_force_as_any_other(
-    ground: Ground, engine: Docker
+@pytest.mark.parametrize("ends", ["removed by force", "killed by hand"])
+async def test_what_lost_a_child_for_lack_of_memory_is_ended_by_somebody_as_any_other(
+    ground: Ground, engine: Docker, ends: str
 ) -> None:
-    """No end is told of before it is gone."""
+    """The engine is asked of it, and its sign of the child is not believed."""
     key = new_key()
     heard = engine.events.subscribe()
     standing = await ground.run(
@@ -135,10 +136,16 @@ async def test_what_lost_a_child_for_lack_of_memory_is_removed_by_force_as_any_o
             pass
     container = engine.containers.container(standing.name)
     assert event["Actor"]["Attributes"]["name"] == standing.name
-    await container.delete(force=True)
-    await ground.events.until(InstanceChanged(key, "ended"))
+    if ends == "killed by hand":
+        await container.kill(signal="KILL")
+        ended = await ground.ended(key)
+        assert (await container.show())["State"]["OOMKilled"]
+        assert (ended.exit_code, ended.out_of_memory) == (137, False)
+    else:
+        await container.delete(force=True)
+        await ground.events.until(InstanceChanged(key, "ended"))
+        assert await ground.runtime.get(key) is None
     assert told_end(ground) is None
-    assert await ground.runtime.get(key) is None
 
 
 @pytest.mark.real_docker

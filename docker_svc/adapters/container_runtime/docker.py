@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ from docker_svc.adapters.container_runtime.docker_engine import (
     to_its_end,
     told,
 )
-from docker_svc.adapters.container_runtime.docker_events import engine_events
+from docker_svc.adapters.container_runtime.docker_events import ProgramEnds, engine_events
 from docker_svc.adapters.container_runtime.docker_limits import fit_limits
 from docker_svc.adapters.container_runtime.docker_networks import SharedNetworks
 from docker_svc.adapters.container_runtime.docker_streams import container_usage, fetched
@@ -90,6 +91,7 @@ class DockerRuntime:
         # More at a time only makes each one slower: a start keeps a core busy.
         self._starting = asyncio.Semaphore(_STARTS_AT_ONCE)
         self._found = False
+        self._ends = ProgramEnds()
 
     async def check(self, spec: InstanceSpec) -> None:
         """Looks whether there is an image and, on the engine's own host, whether the ports are free.
@@ -282,7 +284,8 @@ class DockerRuntime:
 
     async def events(self) -> AsyncGenerator[RuntimeEvent, None]:
         """The engine's own events, with a new connection whenever one ends."""
-        async with aclosing(engine_events(self._docker, self._policy.installation)) as events:
+        stream = engine_events(self._docker, self._policy.installation, self._ends)
+        async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, EngineAvailable):
                     # It may have come back with other settings.
@@ -370,7 +373,10 @@ class DockerRuntime:
             # Whoever removes it by force kills it first: that is no end by itself.
             raise DockerError(404, "no such container: it is being removed")
         self._ids[key] = shown["Id"]
-        return standing_of(key, shown)
+        standing = standing_of(key, shown)
+        if standing.out_of_memory and self._ends.was_killed(shown["Id"]):
+            return replace(standing, out_of_memory=False)
+        return standing
 
 
 def _says_no_network(error: DockerError) -> bool:

@@ -45,8 +45,10 @@ _CHANGES: dict[str, Literal["started", "ended", "removed", "paused", "unpaused"]
 }
 
 
-async def engine_events(docker: Docker, installation: str) -> AsyncGenerator[RuntimeEvent, None]:
-    """Events of this installation's containers; reconnects for ever."""
+async def engine_events(
+    docker: Docker, installation: str, ends: ProgramEnds
+) -> AsyncGenerator[RuntimeEvent, None]:
+    """Events of this installation's containers, each shown to `ends`; reconnects for ever."""
     available: bool | None = None
     pause = _FIRST_PAUSE
     while True:
@@ -62,7 +64,8 @@ async def engine_events(docker: Docker, installation: str) -> AsyncGenerator[Run
             pause = _FIRST_PAUSE
             # From a moment ago on: what happens between this line and the connection is told too.
             since = time.time() - 1
-            stream = _one_connection(docker, installation, since)
+            ends.begin()
+            stream = _one_connection(docker, installation, since, ends)
             # Told again after each reconnection, since some changes may have been missed.
             available = True
             yield EngineAvailable(available=True, session=session)
@@ -90,7 +93,7 @@ async def _session(docker: Docker) -> str:
 
 
 async def _one_connection(
-    docker: Docker, installation: str, since: float
+    docker: Docker, installation: str, since: float, ends: ProgramEnds
 ) -> AsyncGenerator[InstanceChanged, None]:
     """Events until the connection ends, for whatever reason."""
     wanted = {
@@ -98,7 +101,6 @@ async def _one_connection(
         "event": [*_CHANGES, "oom", "kill"],
         "label": [f"{LABEL_INSTALLATION}={installation}"],
     }
-    ends = _Ends()
     subscriber = docker.events.subscribe(create_task=False)  # type: ignore[no-untyped-call]
     reading = asyncio.create_task(
         docker.events.run(since=f"{since:.3f}", filters=json.dumps(wanted))
@@ -119,16 +121,27 @@ async def _one_connection(
             await reading
 
 
-class _Ends:
+class ProgramEnds:
     """How programs have ended, as the events of one connection say it together.
 
     A container need not be inspected then, of which the engine tells nobody while it takes down the
-    network (a tenth of a second, Docker 20.10).
+    network (a tenth of a second, Docker 20.10). And they say more than the engine tells when it is asked:
+    it calls each one out of memory of which a child was, however that one itself has ended.
     """
 
     def __init__(self) -> None:
-        # By the container's id.
+        # Both by the container's id.
         self._lacked_memory: set[str] = set()
+        self._killed: set[str] = set()
+
+    def begin(self) -> None:
+        """Forgets all: of what another connection told, the end may have been missed."""
+        self._lacked_memory.clear()
+        self._killed.clear()
+
+    def was_killed(self, container: str) -> bool:
+        """Whether somebody has killed the program that a container, known by its id, ran last."""
+        return container in self._killed
 
     def after(self, event: dict[str, Any]) -> ProgramEnd | None:
         """Takes the next event; the end that it tells of, None where the engine is to be asked of it.
@@ -136,14 +149,19 @@ class _Ends:
         Who was killed, and did not lack memory, may have been killed to be removed: no event says that.
         """
         action, actor = event["Action"], event["Actor"]
-        lacked = actor["ID"] in self._lacked_memory
-        if action == "oom":
-            self._lacked_memory.add(actor["ID"])
-        # Whoever kills it by hand has a reason of their own, whatever a child of it lacked before.
-        by_hand = action == "kill" and actor["Attributes"].get("signal") == _KILL
-        if by_hand or action in ("start", "die", "destroy"):
-            self._lacked_memory.discard(actor["ID"])
-        code = actor["Attributes"].get("exitCode", "")
+        container, about = actor["ID"], actor["Attributes"]
+        lacked = container in self._lacked_memory
+        if action == "oom" and container not in self._killed:
+            self._lacked_memory.add(container)
+        elif action == "kill" and about.get("signal") == _KILL:
+            # Whoever does that has a reason of their own, whatever a child of it lacked before.
+            self._killed.add(container)
+            self._lacked_memory.discard(container)
+        elif action in ("start", "die", "destroy"):
+            self._lacked_memory.discard(container)
+        if action in ("start", "destroy"):
+            self._killed.discard(container)
+        code = about.get("exitCode", "")
         if action != "die" or not code.isdecimal():
             return None
         killed = int(code) == KILLED_CODE
