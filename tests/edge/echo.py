@@ -15,11 +15,15 @@ class Echo:
 
     Attributes:
         asked: verb and path of each request, /readyz aside.
+        looks: how often it was asked whether it is ready.
+        is_ready: whether it says so.
         hangs_up: whether it closes connections after the request instead of answering.
     """
 
     def __init__(self, certificate: Path, port: int = 0) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.looks = 0
+        self.is_ready = True
         self.hangs_up = False
         echo = self
 
@@ -29,7 +33,9 @@ class Echo:
             def serve(self) -> None:
                 length = int(self.headers.get("content-length", "0"))
                 self.rfile.read(length)
-                if self.path != "/readyz":
+                if self.path == "/readyz":
+                    echo.looks += 1
+                else:
                     echo.asked.append((self.command, self.path))
                     if echo.hangs_up:
                         self.close_connection = True
@@ -37,7 +43,7 @@ class Echo:
                 said = json.dumps(
                     {"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}
                 ).encode()
-                self.send_response(200)
+                self.send_response(200 if echo.is_ready or self.path != "/readyz" else 503)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(said)))
                 self.end_headers()

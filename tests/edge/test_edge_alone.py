@@ -135,26 +135,28 @@ def test_a_service_that_comes_is_found(opened, certificates) -> None:
 def test_it_is_ready_once_it_knows_a_replica_of_each_service(opened, certificates) -> None:
     """So whoever waits for it meets nobody who is away."""
     services = ["allocation_svc", "broker", "feed_svc", "interact_svc", "machines_svc", "notifier"]
-    behind = [Echo(certificates / service) for service in services]
-    last = free_port()
-    peers = " ".join(
-        f"{service}=127.0.0.1:{port}:1"
-        for service, port in [
-            *((service, one.port) for service, one in zip(services, behind, strict=True)),
-            ("user_svc", last),
-        ]
-    )
+    behind = [Echo(certificates / service) for service in (*services, "user_svc")]
+    last = behind[-1]
+    last.is_ready = False
     try:
-        visitor = opened(peers)
+        visitor = opened(
+            " ".join(
+                f"{service}=127.0.0.1:{one.port}:1"
+                for service, one in zip((*services, "user_svc"), behind, strict=True)
+            )
+        )
         ready = f"http://127.0.0.1:{visitor.edge.http}/readyz"
         for path in ("/v1/allocations", "/v1/machines", "/v1/notifications"):
             visitor.wait_for(path)
-        time.sleep(2.5)
-        assert httpx2.get(ready, trust_env=False).status_code == 503
-        behind.append(Echo(certificates / "user_svc", last))
-        until = time.monotonic() + 15
+        known = last.looks
+        until = time.monotonic() + 30
+        while last.looks < known + 3:
+            assert time.monotonic() < until, "nobody looks whether it is there"
+            assert httpx2.get(ready, trust_env=False).status_code == 503
+            time.sleep(0.05)
+        last.is_ready = True
         while httpx2.get(ready, trust_env=False).status_code != 200:
-            assert time.monotonic() < until
+            assert time.monotonic() < until, "it is never ready"
             time.sleep(0.01)
         assert visitor.call("GET", "/v1/users/me").status_code == 200
     finally:
