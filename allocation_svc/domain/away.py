@@ -1,4 +1,4 @@
-"""What is so of an allocation whose instance is on a node that does not answer, and where it comes back."""
+"""What is so of an allocation of whose instance nothing is known at present, and where it comes back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_away(allocation: Allocation, instance: Instance | None) -> bool:
     )
 
 
-def without_its_node(
+def out_of_sight(
     allocation: Allocation, instance: Instance, seen: Observation, now: datetime
 ) -> Step:
     """Says that it is not known what is so; what its owner asks for is asked of the engine all the same.
@@ -31,7 +31,7 @@ def without_its_node(
 
     Args:
         allocation: as it is kept.
-        instance: AWAY.
+        instance: AWAY, with the reason.
         seen: what is known besides.
         now: the present.
     """
@@ -39,11 +39,7 @@ def without_its_node(
         # That says more.
         return REST
     if allocation.state is not State.UNKNOWN:
-        reason = StateReason(
-            "NODE_AWAY",
-            f"The node {instance.node} does not answer, or it is on its way to another node. What is so "
-            "is not known until it runs elsewhere, or the node is back; nothing needs to be done.",
-        )
+        reason = StateReason(instance.reason, instance.message)
         lost = replace(
             allocation.moved(State.UNKNOWN, now, reason=reason),
             last_known=LastKnown(allocation.state, allocation.state_time, allocation.reason),

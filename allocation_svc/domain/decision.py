@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from allocation_svc.domain.allocation import Allocation, Desired, LastKnown, State, StateReason
-from allocation_svc.domain.away import is_away, without_its_node
+from allocation_svc.domain.away import is_away, out_of_sight
 from allocation_svc.domain.facts import Fact
 from allocation_svc.domain.instance import Instance, InstanceState
 from allocation_svc.domain.planned import by_time
@@ -56,7 +56,7 @@ def _by_sight(allocation: Allocation, seen: Observation, now: datetime, rules: R
     if not seen.engine_answers:
         return _without_engine(allocation, seen, now, rules)
     if seen.instance is not None and is_away(allocation, seen.instance):
-        return without_its_node(allocation, seen.instance, seen, now)
+        return out_of_sight(allocation, seen.instance, seen, now)
     if allocation.state is State.UNKNOWN:
         return _engine_is_back(allocation, seen, now, rules)
     instance = seen.instance

@@ -42,13 +42,13 @@ class Instance:
         out_of_memory: whether the last end was for lack of memory.
         stop_requested: whether the last end was asked for.
         ended_with_host: whether the last end was that of its host or engine.
-        reason: why it is FAILED or UNHEALTHY, from the closed list.
+        reason: why it is FAILED, UNHEALTHY or AWAY, from the closed list.
         message: the same in a sentence.
         progress: what is being done, in words.
         node: where it runs.
         observe_time: when the engine was asked.
         host: where its ports are reached; empty where that is the node's.
-        away_time: when its node was last heard of, where it is AWAY.
+        away_time: since when nothing is known of it, where it is AWAY.
     """
 
     allocation: str

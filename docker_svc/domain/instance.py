@@ -224,7 +224,9 @@ class Standing:
         host: where its published ports are reached; empty where the node's settings say so.
         away: whether its node does not answer, or it is on its way to another one: `running` and the
             rest is what was last known.
-        away_time: when its node was last heard of; None unless it is away.
+        killed: whether it is away because somebody has killed its program, and the runtime has not said
+            yet what became of it.
+        away_time: when its node was last heard of, or it was killed; None unless it is away.
     """
 
     key: InstanceKey
@@ -242,6 +244,7 @@ class Standing:
     node: str = ""
     host: str = ""
     away: bool = False
+    killed: bool = False
     away_time: datetime | None = None
 
 

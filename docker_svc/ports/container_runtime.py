@@ -35,20 +35,24 @@ class ProgramEnd:
     out_of_memory: bool = False
 
 
+Change = Literal["started", "ended", "killed", "removed", "paused", "unpaused"]
+
+
 @dataclass(frozen=True, slots=True)
 class InstanceChanged:
     """Something has happened to an instance: ask for it.
 
     Attributes:
         key: which one.
-        change: `started`, `ended` (by itself, by a stop, or for lack of memory), `removed`, `paused` or
-            `unpaused`.
+        change: `started`, `ended` (by itself, by a stop, or for lack of memory), `killed` (by somebody
+            else, perhaps to remove it: the runtime may need a moment until it can say), `removed`,
+            `paused` or `unpaused`.
         end: of one that has `ended`, all that there is to say of it; None where the runtime is to be
             asked.
     """
 
     key: InstanceKey
-    change: Literal["started", "ended", "removed", "paused", "unpaused"]
+    change: Change
     end: ProgramEnd | None = field(default=None, compare=False)
 
 

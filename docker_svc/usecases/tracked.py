@@ -119,6 +119,17 @@ class Tracked:
             out_of_memory=end.out_of_memory,
         )
 
+    def killed(self, now: datetime) -> Standing | None:
+        """How it stands once somebody has killed it, until the runtime says what became of it.
+
+        Returns:
+            None where no program is known to run.
+        """
+        known = self.standing
+        if known is None or not known.running or known.away:
+            return None
+        return replace(known, away=True, killed=True, away_time=now)
+
     def note_session(self, session: str, now: datetime) -> bool:
         """Notes in which session of the engine the program runs, or that it has ended with one.
 
@@ -164,11 +175,13 @@ class Tracked:
         return State.UNHEALTHY if self.record.unanswered else State.READY
 
     def _why(self, state: State) -> tuple[str, str]:
-        """Why it is FAILED or UNHEALTHY: the reason, and the same in a sentence."""
-        record = self.record
+        """Why it is FAILED, UNHEALTHY or AWAY: the reason, and the same in a sentence."""
+        record, standing = self.record, self.standing
+        if state is State.AWAY and standing is not None:
+            return _why_away(standing)
         if state is not State.UNHEALTHY:
             return (record.reason, record.message) if self.moving is None else ("", "")
-        if self.standing is not None and self.standing.paused:
+        if standing is not None and standing.paused:
             return (
                 "INSTANCE_PAUSED",
                 "Somebody has paused it at the engine; restart it, or ask them to unpause it.",
@@ -214,3 +227,16 @@ class Tracked:
             host=standing.host,
             away_time=standing.away_time,
         )
+
+
+def _why_away(standing: Standing) -> tuple[str, str]:
+    if standing.killed:
+        return (
+            "INSTANCE_KILLED",
+            "Somebody has killed it at the engine, which says in a moment whether that was to remove it.",
+        )
+    return (
+        "NODE_AWAY",
+        f"The node {standing.node} does not answer, or it is on its way to another node. What is so is "
+        "not known until it runs elsewhere, or the node is back; nothing needs to be done.",
+    )

@@ -47,6 +47,7 @@ from docker_svc.domain import (
     Volume,
 )
 from docker_svc.ports.container_runtime import (
+    Change,
     ContainerRuntime,
     EngineAvailable,
     InstanceChanged,
@@ -134,9 +135,9 @@ class Ground:
         """Makes an instance and starts it."""
         return await self.runtime.ensure(key, spec, lambda _: None)
 
-    async def ended(self, key: InstanceKey) -> Standing:
-        """Waits until the program of an instance has ended by itself."""
-        await self.events.until(InstanceChanged(key, "ended"))
+    async def ended(self, key: InstanceKey, change: Change = "ended") -> Standing:
+        """Waits until it is told that the program of an instance has ended, by itself or otherwise."""
+        await self.events.until(InstanceChanged(key, change))
         standing = await self.runtime.get(key)
         assert standing is not None
         return standing

@@ -27,13 +27,14 @@ async def engine() -> AsyncIterator[Docker]:
 
 
 def told_end(ground: Ground) -> ProgramEnd | None:
-    """What the event of the only end said."""
-    [end] = [
-        event.end
+    """What the event of the only end said; None where somebody has killed it."""
+    [event] = [
+        event
         for event in ground.events.seen
-        if isinstance(event, InstanceChanged) and event.change == "ended"
+        if isinstance(event, InstanceChanged) and event.change in ("ended", "killed")
     ]
-    return end
+    assert (event.change == "killed") is (event.end is None)
+    return event.end
 
 
 async def test_the_session_of_an_engine_is_told_and_stays_while_it_lives(ground: Ground) -> None:
@@ -138,12 +139,12 @@ async def test_what_lost_a_child_for_lack_of_memory_is_ended_by_somebody_as_any_
     assert event["Actor"]["Attributes"]["name"] == standing.name
     if ends == "killed by hand":
         await container.kill(signal="KILL")
-        ended = await ground.ended(key)
+        ended = await ground.ended(key, "killed")
         assert (await container.show())["State"]["OOMKilled"]
         assert (ended.exit_code, ended.out_of_memory) == (137, False)
     else:
         await container.delete(force=True)
-        await ground.events.until(InstanceChanged(key, "ended"))
+        await ground.events.until(InstanceChanged(key, "killed"))
         assert await ground.runtime.get(key) is None
     assert told_end(ground) is None
 
@@ -155,7 +156,7 @@ async def test_of_one_that_is_killed_the_engine_is_asked(ground: Ground, engine:
     key = new_key()
     standing = await ground.run(key, ground.script(FOREVER))
     await engine.containers.container(standing.name).kill(signal="KILL")
-    ended = await ground.ended(key)
+    ended = await ground.ended(key, "killed")
     assert ended.exit_code == 137
     assert not ended.out_of_memory
     assert told_end(ground) is None
@@ -169,7 +170,7 @@ async def test_one_that_is_removed_by_force_never_seems_to_have_ended(
     key = new_key()
     standing = await ground.run(key, ground.script(FOREVER))
     await engine.containers.container(standing.name).delete(force=True)
-    await ground.events.until(InstanceChanged(key, "ended"))
+    await ground.events.until(InstanceChanged(key, "killed"))
     assert told_end(ground) is None
     assert await ground.runtime.get(key) is None
     await ground.events.until(InstanceChanged(key, "removed"))

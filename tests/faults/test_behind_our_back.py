@@ -9,6 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from allocator.allocations.v1 import (
+    allocation_pb2,
+    allocation_service_pb2,
+    allocation_service_pb2_grpc,
+)
+from allocator.reasons.v1 import reason_pb2
 from allocator_process import AllocatorProcess
 from stored import leased_ports
 
@@ -52,7 +58,7 @@ def rented(running: AllocatorProcess, machine: str = "http-files") -> tuple[str,
     token = running.admin()
     name = running.rent(token, machine)["name"]
     ready = running.wait(token, name, "READY", "FAILED")
-    assert ready["state"] == "READY", ready
+    assert ready["state"] == "READY", ready["stateReason"]
     return token, ready
 
 
@@ -176,6 +182,30 @@ def test_a_stop_by_hand_is_an_end_like_any_other(running: AllocatorProcess) -> N
     assert "exit code 137" in failed["stateReason"]["message"]
     running.call("POST", f"/v1/{ready['name']}:start", token, json={})
     assert running.wait(token, ready["name"], "READY")["restartCount"] == 0
+    remove(running, token, ready["name"])
+
+
+@pytest.mark.parametrize(("command", "state"), [("kill", "STARTING"), ("rm -f", "PROVISIONING")])
+def test_one_that_is_killed_is_not_ready_while_the_engine_does_not_say_more(
+    running: AllocatorProcess, command: str, state: str
+) -> None:
+    """Neither that it runs nor that it has failed: it may be about to be removed."""
+    token, ready = rented(running)
+    with running.channel() as channel:
+        watching = allocation_service_pb2_grpc.AllocationServiceStub(channel).WatchAllocations(
+            allocation_service_pb2.WatchAllocationsRequest(name=ready["name"]),
+            metadata=(("authorization", f"Bearer {token}"),),
+            timeout=60,
+        )
+        told = (update.allocation for update in watching if update.HasField("allocation"))
+        assert next(told).state == allocation_pb2.Allocation.READY
+        by_hand(*command.split(), container(ready))
+        unknown, then = next(told), next(told)
+        watching.cancel()
+    assert unknown.state == allocation_pb2.Allocation.UNKNOWN
+    assert unknown.state_reason.reason == reason_pb2.INSTANCE_KILLED
+    assert then.state == allocation_pb2.Allocation.State.Value(state)
+    running.wait(token, ready["name"], "READY")
     remove(running, token, ready["name"])
 
 

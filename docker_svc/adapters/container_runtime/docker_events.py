@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 from aiodocker import Docker
@@ -24,6 +24,7 @@ from docker_svc.adapters.container_runtime.docker_config import (
 from docker_svc.adapters.container_runtime.docker_engine import asked
 from docker_svc.domain import EngineUnavailable
 from docker_svc.ports.container_runtime import (
+    Change,
     EngineAvailable,
     InstanceChanged,
     ProgramEnd,
@@ -36,7 +37,7 @@ _PING_SECONDS = 10.0
 # An engine that makes networks for others tells of its own when it is done, and is not away.
 _SESSION_SECONDS = 60.0
 _KILL = str(int(signal.SIGKILL))
-_CHANGES: dict[str, Literal["started", "ended", "removed", "paused", "unpaused"]] = {
+_CHANGES: dict[str, Change] = {
     "start": "started",
     "die": "ended",
     "destroy": "removed",
@@ -111,6 +112,8 @@ async def _one_connection(
         while (event := await subscriber.get()) is not None:
             end = ends.after(event)
             key, change = key_of(event["Actor"]["Attributes"]), _CHANGES.get(event["Action"])
+            if change == "ended" and end is None and ends.was_killed(event["Actor"]["ID"]):
+                change = "killed"
             if key is not None and change is not None:
                 yield InstanceChanged(key, change, end)
     finally:

@@ -6,14 +6,13 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Literal
 
 from docker_svc.adapters.container_runtime.process_folder import ProcessFolder, Shim
 from docker_svc.domain import InstanceKey
+from docker_svc.ports.container_runtime import Change
 
 _MAX_WAITING = 10_000
 _LOOK_SECONDS = 1.0
-Change = Literal["started", "ended", "removed"]
 
 
 class EndWatch:

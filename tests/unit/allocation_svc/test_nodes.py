@@ -117,6 +117,8 @@ def an_away_one(**fields: object) -> Instance:
         node="node2",
         observe_time=NOW,
         away_time=HEARD,
+        reason="NODE_AWAY",
+        message="The node node2 does not answer.",
     )
     return replace(made, **fields)  # type: ignore[arg-type]
 
@@ -139,6 +141,26 @@ def test_an_allocation_whose_node_is_away_is_unknown_with_the_age_of_what_is_kno
     assert step.after.last_known is not None
     assert step.after.last_known.state is state
     assert decided(step.after, an_away_one()) == Step()
+
+
+@pytest.mark.parametrize(
+    ("then", "state"),
+    [
+        ({"state": InstanceState.EXITED, "exit_code": 137}, State.FAILED),
+        ({"state": InstanceState.MISSING}, State.PROVISIONING),
+    ],
+)
+def test_one_that_somebody_kills_is_unknown_until_it_has_failed_or_is_gone(
+    then: dict[str, object], state: State
+) -> None:
+    killed = an_away_one(reason="INSTANCE_KILLED", message="Somebody has killed it.")
+    step = decided(an_allocation(State.READY, incarnation=1), killed)
+    assert step.after is not None
+    assert (step.after.state, step.fact) == (State.UNKNOWN, Fact.LOST)
+    assert step.after.reason == StateReason("INSTANCE_KILLED", "Somebody has killed it.")
+    known = decided(step.after, replace(killed, reason="", message="", **then))  # type: ignore[arg-type]
+    assert known.after is not None
+    assert known.after.state is state
 
 
 def test_a_failed_one_says_more() -> None:

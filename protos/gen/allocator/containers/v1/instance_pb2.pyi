@@ -395,8 +395,9 @@ class Instance(message.Message):
         UNHEALTHY: Instance._State.ValueType  # 9
         """The program runs, but its check does not answer any more, or it is paused; `reason` says which."""
         AWAY: Instance._State.ValueType  # 10
-        """The node that it was on does not answer, or it is on its way to another one: what is so is not
-        known since `away_time`. Once it is, it runs with a higher incarnation, has ended, or is as before.
+        """What is so is not known since `away_time`: its node does not answer, it is on its way to another
+        one, or somebody has killed it at the engine, which does not say yet what has become of it; `reason`
+        says which. Once it is known, it runs with a higher incarnation, has ended, is gone, or is as before.
         """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
@@ -423,8 +424,9 @@ class Instance(message.Message):
     UNHEALTHY: Instance.State.ValueType  # 9
     """The program runs, but its check does not answer any more, or it is paused; `reason` says which."""
     AWAY: Instance.State.ValueType  # 10
-    """The node that it was on does not answer, or it is on its way to another one: what is so is not
-    known since `away_time`. Once it is, it runs with a higher incarnation, has ended, or is as before.
+    """What is so is not known since `away_time`: its node does not answer, it is on its way to another
+    one, or somebody has killed it at the engine, which does not say yet what has become of it; `reason`
+    says which. Once it is known, it runs with a higher incarnation, has ended, is gone, or is as before.
     """
 
     ALLOCATION_FIELD_NUMBER: builtins.int
@@ -469,7 +471,7 @@ class Instance(message.Message):
     stop_requested: builtins.bool
     """True where the last end was asked for by Stop."""
     reason: reason_pb2.Reason.ValueType
-    """Why it is FAILED or UNHEALTHY."""
+    """Why it is FAILED, UNHEALTHY or AWAY."""
     message: builtins.str
     """The same in a sentence, with what to do."""
     progress: builtins.str
@@ -502,7 +504,7 @@ class Instance(message.Message):
 
     @builtins.property
     def away_time(self) -> timestamp_pb2.Timestamp:
-        """When its node was last heard of, where it is AWAY."""
+        """Since when nothing is known of it, where it is AWAY: its node was last heard of then, or it was killed."""
 
     def __init__(
         self,

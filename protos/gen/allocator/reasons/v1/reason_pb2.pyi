@@ -336,6 +336,8 @@ class _ReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTyp
     """The program was started again by itself as often as it may be, and has ended each time."""
     HOST_RESTARTED: _Reason.ValueType  # 338
     """The host or its engine was restarted; the program is started again in its turn."""
+    INSTANCE_KILLED: _Reason.ValueType  # 340
+    """Somebody killed the instance at the engine, which tells in a moment whether that was to remove it."""
     INSTANCE_NAME_TAKEN: _Reason.ValueType  # 339
     """Something that is not ours has the name of an instance."""
     VOLUME_NOT_FOUND: _Reason.ValueType  # 360
@@ -674,6 +676,8 @@ RESTARTS_EXHAUSTED: Reason.ValueType  # 337
 """The program was started again by itself as often as it may be, and has ended each time."""
 HOST_RESTARTED: Reason.ValueType  # 338
 """The host or its engine was restarted; the program is started again in its turn."""
+INSTANCE_KILLED: Reason.ValueType  # 340
+"""Somebody killed the instance at the engine, which tells in a moment whether that was to remove it."""
 INSTANCE_NAME_TAKEN: Reason.ValueType  # 339
 """Something that is not ours has the name of an instance."""
 VOLUME_NOT_FOUND: Reason.ValueType  # 360
