@@ -26,6 +26,7 @@ from chassis.bus.port import (
     check_records,
     tell_of,
 )
+from chassis.bus.recent import Recent
 from chassis.clock import Clock
 from chassis.faults import Unavailable
 from chassis.sql import Database, Prepared, open_database
@@ -61,7 +62,7 @@ class SqliteLog:
 
     A record is a row; a group's progress is a position per topic, kept a moment later for all groups
     together: after a crash, what was consumed in that moment is consumed again. Consumers in this process
-    hear of new records at once, those of other processes by looking each second.
+    are handed new records at once, those of other processes find them by looking each second.
 
     Args:
         database: the log's own.
@@ -75,7 +76,7 @@ class SqliteLog:
         self._retention = retention
         self._swept = clock.monotonic()
         self._looked = clock.monotonic()
-        self._last_seen = 0
+        self._recent = Recent()
         self._listeners: defaultdict[str, set[_News]] = defaultdict(set)
         # How far groups are by topic, where that is not kept yet.
         self._reached: dict[tuple[str, str], int] = {}
@@ -89,9 +90,12 @@ class SqliteLog:
             return
         check_records(records)
         now = self._clock.now()
-        await self._database.write(lambda conn: log.add(conn, records, now))
+        first, added = await self._database.write(lambda conn: log.add(conn, records, now))
         PUBLISHED.inc(len(records))
-        self._tell({record.topic for record in records})
+        if self._recent.add(first, added):
+            self._tell(set(self._listeners))
+        else:
+            self._tell({record.topic for record in records})
         await self._sweep_sometimes()
 
     async def consume(self, group: str, topics: Sequence[str], effect: Effect) -> None:
@@ -155,7 +159,9 @@ class SqliteLog:
         """See `chassis.bus.Bus`."""
         # Looked for beforehand, so that nobody who writes waits for the scan.
         found = await self._database.read(lambda conn: log.facts_of(conn, key, but))
-        return await self._database.write(lambda conn: log.erase(conn, found, key))
+        erased = await self._database.write(lambda conn: log.erase(conn, found, key))
+        self._recent.begin(self._recent.end)
+        return erased
 
     async def close(self) -> None:
         """See `chassis.bus.Bus`."""
@@ -210,6 +216,8 @@ class SqliteLog:
                 await self._heard(news)
 
     async def _records_after(self, topic: str, position: int) -> list[tuple[int, Record]]:
+        if (recent := self._recent.after(topic, position)) is not None:
+            return recent
         # Mostly there are one or two, which the loop itself reads sooner than a thread could.
         few = await self._rows(log.AFTER, topic=topic, position=position, limit=_FEW)
         if len(few) < _FEW:
@@ -239,9 +247,8 @@ class SqliteLog:
         if await self._rows(log.ANY_REPLAYING):
             self._tell(set(self._listeners), replays=True)
         position = await self._last_position()
-        if position > self._last_seen:
-            # Perhaps by this process: its own consumers then look once more.
-            self._last_seen = position
+        if position > self._recent.end:
+            self._recent.begin(position)
             self._tell(set(self._listeners))
 
     async def _how_many_after(self, topic: str, position: int) -> int:
@@ -334,7 +341,8 @@ class SqliteLog:
             return
         self._swept = self._clock.monotonic()
         now = self._clock.now()
-        await self._database.write(lambda conn: log.sweep(conn, now, self._retention))
+        if await self._database.write(lambda conn: log.sweep(conn, now, self._retention)):
+            self._recent.begin(self._recent.end)
 
     def _tell(self, topics: set[str], *, replays: bool = False) -> None:
         for topic in topics:

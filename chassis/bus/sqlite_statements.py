@@ -104,12 +104,21 @@ _SETTLED = delete(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("of_id"))
 _FAILED_AGAIN = update(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("of_id"))
 
 
-def add(conn: Connection, records: Sequence[Record], now: datetime) -> None:
-    """Adds records; on state topics each replaces the one of its key."""
+def add(conn: Connection, records: Sequence[Record], now: datetime) -> tuple[int, Sequence[Record]]:
+    """Adds records; on state topics each replaces the one of its key.
+
+    Returns:
+        The position of the first one, and those that were added, each at the next position.
+    """
     newest = {(r.topic, r.key): place for place, r in enumerate(records) if is_compacted(r.topic)}
     replaced = [{"of_topic": topic, "of_key": key} for topic, key in newest]
     if replaced:
         conn.execute(_REPLACE, replaced)
+    added = [
+        record
+        for place, record in enumerate(records)
+        if newest.get((record.topic, record.key), place) == place
+    ]
     conn.execute(
         _ADD,
         [
@@ -121,10 +130,11 @@ def add(conn: Connection, records: Sequence[Record], now: datetime) -> None:
                 "time": now,
                 "kept": _kept(record),
             }
-            for place, record in enumerate(records)
-            if newest.get((record.topic, record.key), place) == place
+            for record in added
         ],
     )
+    last: int = conn.execute(LAST.statement).scalar_one()
+    return last - len(added) + 1, added
 
 
 def records_after(
