@@ -40,7 +40,7 @@ async def end_program(folder: ProcessFolder, grace: float) -> None:
         await _ends(pidfd, grace + _KILL_SECONDS)
     finally:
         os.close(pidfd)
-    await _clear(shim.pid)
+    await clear_session(shim.pid)
 
 
 def members(session: int) -> list[int]:
@@ -67,10 +67,13 @@ async def _ends(pidfd: int, seconds: float) -> None:
         loop.remove_reader(pidfd)
 
 
-async def _clear(session: int) -> None:
-    """Kills what is left of the session of a shim that has just ended, or hangs.
+async def clear_session(session: int) -> None:
+    """Kills what is left of a session whose first process has just ended, or hangs; waits for its end.
 
     No other process has that number meanwhile: the kernel gives none away that a session has.
+
+    Raises:
+        EngineUnavailable: something does not end although it was killed.
     """
     until = time.monotonic() + _KILL_SECONDS
     while left := await asyncio.to_thread(members, session):

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from docker_svc.adapters.container_runtime.process_end import clear_session
+from docker_svc.domain import EngineUnavailable
+
 _PROBE_SECONDS = 10.0
 _HIDDEN = ("/root", "/home", "/run", "/var/run", "/var/lib/docker", "/tmp", "/var/tmp", "/mnt")  # noqa: S108
 
@@ -235,6 +238,10 @@ async def _works(command: list[str], files: Path, programs: Path, uid: int) -> b
         process.kill()
         await process.wait()
         return False
+    finally:
+        # What ran inside may still be on its way out.
+        with contextlib.suppress(EngineUnavailable):
+            await clear_session(process.pid)
     found = (files / "ok").exists()
     with contextlib.suppress(FileNotFoundError):
         (files / "ok").unlink()
