@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from aiodocker import Docker
 
-from docker_svc.domain import NameTaken
+from docker_svc.domain import InstanceKey, NameTaken, Standing
 from docker_svc.ports.container_runtime import EngineAvailable, InstanceChanged, ProgramEnd
 from tests.conformance.test_container_runtime import MIB, Ground, ground, new_key
 
@@ -192,3 +192,38 @@ async def test_a_name_that_a_stranger_has_is_refused_and_the_stranger_left_alone
         assert (await stranger.show())["Id"] == stranger.id
     finally:
         await stranger.delete(force=True)
+
+
+@pytest.mark.real_docker
+@pytest.mark.parametrize("ground", ["docker"], indirect=True)
+async def test_what_is_as_it_was_is_listed_in_one_question(
+    ground: Ground, engine: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[InstanceKey] = []
+    ask = ground.runtime.get
+
+    async def get(key: InstanceKey) -> Standing | None:
+        asked.append(key)
+        return await ask(key)
+
+    monkeypatch.setattr(ground.runtime, "get", get)
+    same, restarted, paused = keys = [new_key() for _ in range(3)]
+    first = {key: await ground.run(key, ground.script(FOREVER)) for key in keys}
+    await ground.events.until(InstanceChanged(paused, "started"))
+    await ground.runtime.list_all()
+    asked.clear()
+    assert {one.key: one for one in await ground.runtime.list_all()} == first
+    assert asked == []
+    await engine.containers.container(first[restarted].name).restart(t=0)
+    await ground.events.until(InstanceChanged(restarted, "killed"))
+    ground.events.seen.remove(InstanceChanged(restarted, "started"))
+    await ground.events.until(InstanceChanged(restarted, "started"))
+    await engine.containers.container(first[paused].name).pause()
+    listed = {one.key: one for one in await ground.runtime.list_all()}
+    assert set(asked) == {restarted, paused}
+    assert listed[same] == first[same]
+    assert listed[restarted].run > first[restarted].run
+    assert listed[paused].paused
+    for key in keys:
+        await ground.runtime.remove(key.allocation, 1)
+    assert await ground.runtime.list_all() == []

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiodocker.exceptions import DockerError
 
+from chassis.clock import SystemClock
 from docker_svc.adapters.container_runtime.disk import disk_of
 from docker_svc.adapters.container_runtime.docker_carriers import CarriedVolumes
 from docker_svc.adapters.container_runtime.docker_config import (
@@ -35,6 +36,7 @@ from docker_svc.adapters.container_runtime.docker_engine import (
 from docker_svc.adapters.container_runtime.docker_events import ProgramEnds, engine_events
 from docker_svc.adapters.container_runtime.docker_limits import fit_limits
 from docker_svc.adapters.container_runtime.docker_networks import SharedNetworks
+from docker_svc.adapters.container_runtime.docker_sightings import Sightings
 from docker_svc.adapters.container_runtime.docker_streams import container_usage, fetched
 from docker_svc.adapters.container_runtime.docker_volumes import NamedVolumes
 from docker_svc.adapters.container_runtime.ports_check import answers_at, check_ports
@@ -59,7 +61,7 @@ from docker_svc.ports.logs import LogSource
 _SHORT = 15.0
 _LONG = 120.0
 _ATTEMPTS = 4
-_STARTS_AT_ONCE = 8
+_STARTS_PER_CORE = 2
 _GOING = frozenset({"removing", "dead"})
 
 
@@ -88,10 +90,11 @@ class DockerRuntime:
         self._is_local = self._url.startswith("unix://") and not probe_host
         self._probe_host = probe_host or answers_at(policy.bind_address)
         self._ids: dict[InstanceKey, str] = {}
-        # More at a time only makes each one slower: a start keeps a core busy.
-        self._starting = asyncio.Semaphore(_STARTS_AT_ONCE)
+        # More at a time only makes each one slower, and costs more: a start keeps a core busy.
+        self._starting = asyncio.Semaphore(_STARTS_PER_CORE)
         self._found = False
         self._ends = ProgramEnds()
+        self._sightings = Sightings(SystemClock())
 
     async def check(self, spec: InstanceSpec) -> None:
         """Looks whether there is an image and, on the engine's own host, whether the ports are free.
@@ -220,6 +223,7 @@ class DockerRuntime:
                 await self._delete(identity)
                 self._networks.leave(key)
                 self._ids.pop(key, None)
+                self._sightings.forget(key)
 
         await to_its_end(away())
 
@@ -262,11 +266,15 @@ class DockerRuntime:
             # Without a subnet each instance that needs one says so itself.
             with contextlib.suppress(EngineRefused):
                 await self._networks.prepare()
+            cores = (await self.node()).cpu_millis // 1000
+            self._starting = asyncio.Semaphore(_STARTS_PER_CORE * cores)
             self._found = True
         slots = asyncio.Semaphore(8)
 
         async def one(key: InstanceKey, row: dict[str, Any]) -> Standing | None:
             self._ids[key] = row["Id"]
+            if (standing := self._sightings.as_listed(key, row)) is not None:
+                return standing
             async with slots:
                 return await self.get(key)
 
@@ -290,6 +298,9 @@ class DockerRuntime:
                 if isinstance(event, EngineAvailable):
                     # It may have come back with other settings.
                     self._found = False
+                    self._sightings.forget_all()
+                else:
+                    self._sightings.forget(event.key)
                 yield event
 
     def targets(self, standing: Standing, container_port: int) -> list[Target]:
@@ -375,7 +386,8 @@ class DockerRuntime:
         self._ids[key] = shown["Id"]
         standing = standing_of(key, shown)
         if standing.out_of_memory and self._ends.was_killed(shown["Id"]):
-            return replace(standing, out_of_memory=False)
+            standing = replace(standing, out_of_memory=False)
+        self._sightings.note(shown["Id"], standing)
         return standing
 
 
