@@ -89,12 +89,16 @@ async def seen(
                 for signal in [*ENDS] * TIMES:
                     await until(watching, allocation_pb2.Allocation.READY)
                     container = await engine.containers.get(container_of(rented.name))
-                    await container.kill(signal=signal)
-                    told = await until(
-                        watching,
-                        allocation_pb2.Allocation.UNKNOWN,
-                        allocation_pb2.Allocation.FAILED,
+                    # The engine answers a kill once all is over; the watcher is told before.
+                    telling = asyncio.create_task(
+                        until(
+                            watching,
+                            allocation_pb2.Allocation.UNKNOWN,
+                            allocation_pb2.Allocation.FAILED,
+                        )
                     )
+                    await container.kill(signal=signal)
+                    told = await telling
                     end = await ended(ends, container.id)
                     delays[signal].append(told[0] - end)
                     if told[1] != allocation_pb2.Allocation.FAILED:

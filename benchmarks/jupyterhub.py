@@ -1,8 +1,9 @@
 """Renting, against JupyterHub with DockerSpawner that spawns the same image on the same engine.
 
-Twice: as its documentation says, with every server on the engine's default bridge, where each reaches all
-others; and on the network that ours are on, which keeps them apart as ours are. The engine takes longer
-for the latter, whoever asks it.
+Three times: by default, with every server on the engine's default bridge, where each reaches all others; as
+in its reference deployment (jupyterhub-deploy-docker), on a network of its own, where the hub reaches them
+without published ports; and on the network that ours are on, which keeps them apart as ours are. The engine
+takes longer for any network but its default bridge, whoever asks it.
 
 JupyterHub is no dependency of ours: where `ALLOCATOR_BENCH_JUPYTERHUB` does not name a Python that has it,
 nothing is measured. `python3 -m venv hub && hub/bin/pip install jupyterhub dockerspawner` makes one.
@@ -38,6 +39,7 @@ MANY = 64
 AT_ONCE = 16
 ROUNDS = 2
 PYTHON = "ALLOCATOR_BENCH_JUPYTERHUB"
+NETWORK = "benchmark-jupyterhub"
 PATIENCE = 60.0
 
 # As its documentation says, but for the proxy in front: nobody opens what is spawned here.
@@ -74,6 +76,7 @@ c.DockerSpawner.cmd = {command}
 c.DockerSpawner.port = {inside}
 c.DockerSpawner.host_ip = "127.0.0.1"
 c.DockerSpawner.network_name = "{network}"
+c.DockerSpawner.use_internal_ip = {internal}
 c.DockerSpawner.remove = True
 c.DockerSpawner.cpu_limit = {cpus}
 c.DockerSpawner.mem_limit = {memory}
@@ -127,10 +130,21 @@ async def compare(running: Visitor, python: str, scratch: Path) -> list[Figure]:
         config = await config_of(engine, listed.allocations[0].name)
         await renting.clear()
         figures = []
-        networks = {"as documented": "bridge", "kept apart": config["HostConfig"]["NetworkMode"]}
-        for where, network in networks.items():
-            with hub(python, scratch / where, config, network) as (address, hub_token):
-                figures += await against(renting, address, hub_token, where)
+        own = await engine.networks.create({"Name": NETWORK, "Driver": "bridge"})
+        try:
+            ways = {
+                "by default": ("bridge", False),
+                "as in its reference deployment": (NETWORK, True),
+                "kept apart": (config["HostConfig"]["NetworkMode"], False),
+            }
+            for where, (network, internal) in ways.items():
+                with hub(python, scratch / where, config, network, internal) as (
+                    address,
+                    its_token,
+                ):
+                    figures += await against(renting, address, its_token, where)
+        finally:
+            await own.delete()
     return figures
 
 
@@ -237,7 +251,7 @@ class Spawning:
 
 @contextmanager
 def hub(
-    python: str, folder: Path, config: dict[str, Any], network: str
+    python: str, folder: Path, config: dict[str, Any], network: str, internal: bool
 ) -> Iterator[tuple[str, str]]:
     """Runs a hub; gives its address and a token for its API.
 
@@ -246,6 +260,7 @@ def hub(
         folder: of its own.
         config: of one of our containers, for its image and limits.
         network: of the engine, that its servers are on.
+        internal: whether it reaches them there, and not at published ports.
     """
     token, port = secrets.token_hex(16), free_port()
     host = {
@@ -265,6 +280,7 @@ def hub(
             command=json.dumps(config["Cmd"]),
             inside=PORT,
             network=network,
+            internal=internal,
             cpus=config["HostConfig"]["NanoCpus"] / 1e9,
             memory=config["HostConfig"]["Memory"],
             host=repr(host),
