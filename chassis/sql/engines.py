@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def sqlite_engine(
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         for pragma in pragmas:
-            connection.execute(pragma)
+            _patiently(connection, pragma, busy_timeout)
 
     if begin:
 
@@ -84,3 +85,17 @@ def sqlite_engine(
             driver.execute(begin)
 
     return engine
+
+
+def _patiently(connection: sqlite3.Connection, pragma: str, seconds: float) -> None:
+    """Executes a pragma; SQLite itself waits for no lock where it turns a new file to its WAL."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute(pragma)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            return

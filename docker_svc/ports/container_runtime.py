@@ -48,7 +48,7 @@ class InstanceChanged:
             else, perhaps to remove it: the runtime may need a moment until it can say), `removed`,
             `paused` or `unpaused`.
         end: of one that has `ended`, all that there is to say of it; None where the runtime is to be
-            asked.
+            asked. Of one that was `killed`, how its program has ended; it may be gone by now.
     """
 
     key: InstanceKey

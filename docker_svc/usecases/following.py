@@ -125,12 +125,13 @@ class Following:
             # Whatever is being done looks for itself when it is done.
             tracked.missed = tracked.missed or event.change in ("ended", "killed", "removed")
             return
-        if event.end is not None and (ended := tracked.ended(event.end)) is not None:
+        if event.change == "killed" and event.end is not None:
+            # It does not run any more, whatever the runtime takes its time to say.
+            if (killed := tracked.killed(event.end)) is not None:
+                await self._life.observe(tracked, killed)
+        elif event.end is not None and (ended := tracked.ended(event.end)) is not None:
             await self._life.observe(tracked, ended)
             return
-        if event.change == "killed" and (gone := tracked.killed(self._clock.now())) is not None:
-            # It does not run any more, whatever the runtime takes its time to say.
-            await self._life.observe(tracked, gone)
         try:
             await self._known.refreshed(tracked)
         except EngineUnavailable:

@@ -105,10 +105,7 @@ class Tracked:
             None where the runtime is to be asked: no program is known to run, or only one that was
             started after that end.
         """
-        known = self.standing
-        if known is None or not known.running or known.away or known.start_time is None:
-            return None
-        if end.time <= known.start_time:
+        if (known := self._running_before(end)) is None:
             return None
         return replace(
             known,
@@ -119,16 +116,21 @@ class Tracked:
             out_of_memory=end.out_of_memory,
         )
 
-    def killed(self, now: datetime) -> Standing | None:
+    def killed(self, end: ProgramEnd) -> Standing | None:
         """How it stands once somebody has killed it, until the runtime says what became of it.
 
         Returns:
-            None where no program is known to run.
+            None as in `ended`.
         """
-        known = self.standing
-        if known is None or not known.running or known.away:
+        if (known := self._running_before(end)) is None:
             return None
-        return replace(known, away=True, killed=True, away_time=now)
+        return replace(known, away=True, killed=True, away_time=end.time)
+
+    def _running_before(self, end: ProgramEnd) -> Standing | None:
+        known = self.standing
+        if known is None or not known.running or known.away or known.start_time is None:
+            return None
+        return known if known.start_time < end.time else None
 
     def note_session(self, session: str, now: datetime) -> bool:
         """Notes in which session of the engine the program runs, or that it has ended with one.

@@ -112,7 +112,7 @@ async def _one_connection(
         while (event := await subscriber.get()) is not None:
             end = ends.after(event)
             key, change = key_of(event["Actor"]["Attributes"]), _CHANGES.get(event["Action"])
-            if change == "ended" and end is None and ends.was_killed(event["Actor"]["ID"]):
+            if end is not None and end.exit_code == KILLED_CODE and not end.out_of_memory:
                 change = "killed"
             if key is not None and change is not None:
                 yield InstanceChanged(key, change, end)
@@ -149,7 +149,7 @@ class ProgramEnds:
     def after(self, event: dict[str, Any]) -> ProgramEnd | None:
         """Takes the next event; the end that it tells of, None where the engine is to be asked of it.
 
-        Who was killed, and did not lack memory, may have been killed to be removed: no event says that.
+        Of one that was killed for neither reason that events tell of, only the engine may know why.
         """
         action, actor = event["Action"], event["Actor"]
         container, about = actor["ID"], actor["Attributes"]
@@ -168,8 +168,8 @@ class ProgramEnds:
         if action != "die" or not code.isdecimal():
             return None
         killed = int(code) == KILLED_CODE
-        if killed and not lacked:
+        if killed and not lacked and container not in self._killed:
             return None
         millis = event["timeNano"] // 1_000_000
         ended = datetime.fromtimestamp(millis / 1000, UTC)
-        return ProgramEnd(ended, int(code), out_of_memory=killed)
+        return ProgramEnd(ended, int(code), out_of_memory=killed and lacked)

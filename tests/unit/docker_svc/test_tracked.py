@@ -16,6 +16,7 @@ from .conftest import new_key
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOW = STARTED + timedelta(minutes=1)
+KILLED = ProgramEnd(NOW, 137)
 KEY = new_key()
 RUNS = Standing(KEY, "it", running=True, run="first", start_time=STARTED, paused=True)
 
@@ -39,13 +40,13 @@ def test_a_program_that_is_known_to_run_has_ended_as_is_said() -> None:
 
 def test_of_a_program_that_somebody_kills_nothing_is_known_until_the_runtime_says_it() -> None:
     known = tracked(RUNS)
-    killed = known.killed(NOW)
+    killed = known.killed(KILLED)
     assert killed is not None
     known.count(killed)
     shown = known.shown("docker", "here", NOW + timedelta(seconds=9))
     assert (shown.state, shown.reason, shown.away_time) == (State.AWAY, "INSTANCE_KILLED", NOW)
     assert shown.incarnation == tracked(RUNS).record.incarnation
-    assert known.killed(NOW) is None
+    assert known.killed(KILLED) is None
     known.count(replace(RUNS, running=False, paused=False, exit_code=137))
     assert known.state is State.EXITED
 
@@ -54,11 +55,6 @@ def test_one_whose_node_is_away_says_which() -> None:
     shown = tracked(replace(RUNS, away=True, node="node2")).shown("swarm", "here", NOW)
     assert (shown.state, shown.reason) == (State.AWAY, "NODE_AWAY")
     assert "node2" in shown.message
-
-
-@pytest.mark.parametrize("standing", [None, replace(RUNS, running=False), replace(RUNS, away=True)])
-def test_what_is_not_known_to_run_is_not_killed(standing: Standing | None) -> None:
-    assert tracked(standing).killed(NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -75,3 +71,4 @@ def test_what_is_not_known_to_run_is_not_killed(standing: Standing | None) -> No
 )
 def test_an_end_of_anything_else_is_asked_for(standing: Standing | None) -> None:
     assert tracked(standing).ended(ProgramEnd(STARTED + timedelta(seconds=1), 3)) is None
+    assert tracked(standing).killed(ProgramEnd(STARTED + timedelta(seconds=1), 137)) is None

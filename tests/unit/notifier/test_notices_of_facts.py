@@ -239,6 +239,7 @@ async def test_log_ins_from_a_new_place_are_told_each(world: World) -> None:
     assert "Device: Firefox" in told.text
 
 
+@pytest.mark.parametrize("world", [{"ALLOCATOR_NOTIFIER_DIGEST_SPAN_SECONDS": "3"}], indirect=True)
 async def test_many_mails_of_a_kind_become_one_and_the_inbox_has_each(world: World) -> None:
     for number in range(12):
         await world.allocation(FAILED, 1, name=f"allocations/many{number}")
