@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from chassis.bus.port import Record
 
+# Of some twenty topics: at most 20 MiB, and mostly a hundredth of that.
 _KEPT = 64
-_LARGEST = 64 * 1024
+_LARGEST = 16 * 1024
 
 
 class Recent:

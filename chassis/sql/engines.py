@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
+from chassis.sql.translation import is_locked
+
 BUSY_TIMEOUT = 5.0
 """How long a connection waits for another process's lock, in seconds, before OVERLOADED."""
 
@@ -94,7 +96,7 @@ def _patiently(connection: sqlite3.Connection, pragma: str, seconds: float) -> N
         try:
             connection.execute(pragma)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if not is_locked(error) or time.monotonic() > until:
                 raise
             time.sleep(0.005)
         else:

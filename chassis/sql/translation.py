@@ -114,9 +114,18 @@ def _is_away(error: BaseException | None) -> bool:
     return errno in _MYSQL_AWAY or (errno == -1 and _NOT_AVAILABLE in str(error))
 
 
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that somebody else has the lock, for whichever of its reasons."""
+    return _primary(error) in _SQLITE_BUSY
+
+
+def _primary(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
 def _fault_of(error: BaseException | None, path: Path | None) -> Fault | None:
     if isinstance(error, sqlite3.Error):
-        return _fault_of_sqlite(getattr(error, "sqlite_errorcode", 0) or 0, path)
+        return _fault_of_sqlite(error, path)
     errno = _errno(error)
     if errno in _MYSQL_FULL:
         return _disk_full()
@@ -133,11 +142,11 @@ def _fault_of(error: BaseException | None, path: Path | None) -> Fault | None:
     return None
 
 
-def _fault_of_sqlite(code: int, path: Path | None) -> Fault | None:
-    primary = code & 0xFF
+def _fault_of_sqlite(error: sqlite3.Error, path: Path | None) -> Fault | None:
+    primary = _primary(error)
     if primary == sqlite3.SQLITE_FULL:
         return _disk_full()
-    if primary in _SQLITE_BUSY:
+    if is_locked(error):
         return overloaded()
     if primary in _SQLITE_FILES and path is not None and _is_full(path):
         return _disk_full()

@@ -266,7 +266,7 @@ class DockerRuntime:
             # Without a subnet each instance that needs one says so itself.
             with contextlib.suppress(EngineRefused):
                 await self._networks.prepare()
-            cores = (await self.node()).cpu_millis // 1000
+            cores = max(1, (await self.node()).cpu_millis // 1000)
             self._starting = asyncio.Semaphore(_STARTS_PER_CORE * cores)
             self._found = True
         slots = asyncio.Semaphore(8)

@@ -239,7 +239,7 @@ async def _works(command: list[str], files: Path, programs: Path, uid: int) -> b
         await process.wait()
         return False
     finally:
-        # What ran inside may still be on its way out.
+        # What ran inside may still be on its way out; what no kill ends keeps nobody from starting.
         with contextlib.suppress(EngineUnavailable):
             await clear_session(process.pid)
     found = (files / "ok").exists()
