@@ -82,7 +82,8 @@ class TowardsRunning(Healing):
         )
         step = self.anew(reason=reason)
         assert step.after is not None
-        return replace(step, after=replace(step.after, recreated=(*recent, self.now)))
+        after = replace(step.after, recreated=(*recent, self.now))
+        return replace(step, after=after, fact=Fact.RESTARTED)
 
     def _being_made(self, instance: Instance) -> Step:
         allocation = self.allocation

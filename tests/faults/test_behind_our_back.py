@@ -75,6 +75,12 @@ def until(
     raise AssertionError(f"not as wanted: {found}")
 
 
+def timeline(running: AllocatorProcess, token: str, allocation: dict[str, Any]) -> list[str]:
+    """What its owner reads of what has happened to it."""
+    answer = running.call("GET", f"/v1/{allocation['name']}/timeline", token)
+    return [event["text"] for event in answer.json().get("events", [])]
+
+
 def remove(running: AllocatorProcess, token: str, name: str) -> None:
     """Removes an allocation to the end."""
     running.call("DELETE", f"/v1/{name}", token)
@@ -102,6 +108,11 @@ def test_a_container_that_is_removed_is_made_anew_at_the_same_address(
     assert (again["generation"], again["restartCount"]) == (2, 0)
     assert (again["host"], again["port"]) == (ready["host"], ready["port"])
     assert listens(ready["port"])
+    why = "It is started again by itself. Its instance was removed behind our back"
+    end = time.monotonic() + 30
+    while not any(text.startswith(why) for text in timeline(running, token, again)):
+        assert time.monotonic() < end, timeline(running, token, again)
+        time.sleep(0.05)
     remove(running, token, ready["name"])
 
 

@@ -215,7 +215,7 @@ def test_a_lost_instance_is_made_anew_three_times_in_ten_minutes() -> None:
     for time in range(3):
         now = NOW + timedelta(minutes=time)
         step = decided(allocation, gone, now=now)
-        assert step.act is Act.ENSURE
+        assert (step.act, step.fact) == (Act.ENSURE, Fact.RESTARTED)
         assert after(step).reason is not None
         assert after(step).reason.reason == "INSTANCE_LOST"  # type: ignore[union-attr]
         allocation = replace(after(step), state=State.READY, reason=None)

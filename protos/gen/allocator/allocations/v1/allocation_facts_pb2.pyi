@@ -179,7 +179,7 @@ class AllocationFailed(message.Message):
 
 @typing.final
 class AllocationLost(message.Message):
-    """Its engine cannot be asked any more."""
+    """Nothing is known of it at present: its engine or node does not answer, or somebody has killed it there."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -245,7 +245,7 @@ class AllocationUnhealthy(message.Message):
 
 @typing.final
 class AllocationRestarted(message.Message):
-    """Its program is started again by itself: it has ended, or does not answer."""
+    """Its program is started again by itself: it has ended, does not answer, or its instance was removed."""
 
     DESCRIPTOR: descriptor.Descriptor
 
