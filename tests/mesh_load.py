@@ -16,6 +16,9 @@ from visitor import Visitor
 
 # What a client is told to try again.
 LATER = {429, 502, 503, 504}
+# Between two things that one visitor does, in seconds. Without, they would take the whole of a small machine, and
+# what is restarted beside them would come back several times later.
+PAUSE = {"rent": 0.25, "read": 0.05}
 
 
 class Load:
@@ -111,13 +114,14 @@ class Load:
                     with self._lock:
                         self.kept.discard(name)
                         self.removed.add(name)
+                time.sleep(PAUSE["rent"])
 
     def _read(self) -> None:
         with self._visitor.open_client() as client:
             while not self._stop.is_set():
                 for path in ("/v1/users/me", "/v1/machines", "/v1/allocations"):
                     self._ask(client, "GET", path)
-                    time.sleep(0.02)
+                    time.sleep(PAUSE["read"])
 
 
 def settled(mesh: MeshProcesses, load: Load, within: float = 60.0) -> None:

@@ -281,14 +281,17 @@ class MeshProcesses(Visitor):
     def wait_ready(self, replica: Replica, within: float = PATIENCE, *, well: bool = False) -> None:
         """Waits until a process says that calls may come; `well`: and that it lacks nothing."""
         until = time.monotonic() + within
-        while time.monotonic() < until:
-            if replica.process.poll() is not None:
-                raise AssertionError(f"{replica.name} has ended: {replica.log.read_text()[-3000:]}")
-            with contextlib.suppress(httpx2.HTTPError):
-                answer = self.ask(replica, "/readyz")
-                if answer.status_code == 200 and not (well and answer.json()["degraded"]):
-                    return
-            time.sleep(0.05)
+        with self.open_direct(replica) as client:
+            while time.monotonic() < until:
+                if replica.process.poll() is not None:
+                    raise AssertionError(
+                        f"{replica.name} has ended: {replica.log.read_text()[-3000:]}"
+                    )
+                with contextlib.suppress(httpx2.HTTPError):
+                    answer = client.get("/readyz")
+                    if answer.status_code == 200 and not (well and answer.json()["degraded"]):
+                        return
+                time.sleep(0.05)
         raise AssertionError(f"{replica.name} is not ready: {replica.log.read_text()[-3000:]}")
 
     def ask(self, replica: Replica, path: str) -> httpx2.Response:

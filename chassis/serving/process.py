@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -180,12 +180,15 @@ class Process:
                 web = group.create_task(servers.http.serve([servers.listening]), name="http")
                 trust = trust_tasks(Platform(_service_of(self._composers[0]), shared), shared)
                 tasks = [group.create_task(_owned(one), name=one.name) for one in trust]
+                places = [asyncio.Event() for _ in running.services]
                 beginning = [
-                    group.create_task(self._begin(service, servers, group, tasks))
-                    for service in running.services.values()
+                    group.create_task(self._begin(service, place, servers, group, tasks))
+                    for service, place in zip(running.services.values(), places, strict=True)
                 ]
-                # A replica that stands by is as ready as it can be.
-                await asyncio.wait(beginning, timeout=_FIRST_TAKE_OVER_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_FIRST_TAKE_OVER_SECONDS):
+                        for place in places:
+                            await place.wait()
                 await self._announce(running, shared, servers)
                 waiting = group.create_task(stop.wait(), name="stop")
                 await asyncio.wait({waiting, web}, return_when=asyncio.FIRST_COMPLETED)
@@ -203,19 +206,24 @@ class Process:
     async def _begin(
         self,
         service: Service,
+        place: asyncio.Event,
         servers: Servers,
         group: asyncio.TaskGroup,
         tasks: list[asyncio.Task[None]],
     ) -> None:
-        """Begins what a service does by itself, once it has what one replica at a time may hold."""
+        """Begins what a service does by itself, once it has what one replica at a time may hold.
+
+        `place` is set once this replica is as ready as it can be: it works, or stands by.
+        """
         if service.take_over is not None:
-            await service.take_over()
+            await service.take_over(place)
             self._log.info("taken over", service=service.name)
         tasks += [group.create_task(_owned(task), name=task.name) for task in service.tasks]
         self._active += [service.name, *service.servicers]
         await servers.internal.set_ready(self._active)
         if self._ready:
             await servers.public.set_ready(self._active)
+        place.set()
 
     async def _drain(self, shared: Shared, servers: Servers) -> None:
         """Lets no new call in, and those that are in go on for the grace."""

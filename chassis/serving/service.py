@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -48,7 +49,8 @@ class Service:
             well, or a sentence that says what is degraded. They never hold traffic away.
         take_over: waits for what one replica at a time may hold, and takes it. Until it returns, this
             replica stands by: health says NOT_SERVING of this service, so that calls go to the
-            replica that holds it, and its tasks do not run.
+            replica that holds it, and its tasks do not run. It sets the event where another replica
+            is seen to hold on to it: then this process says that it is ready, to stand by.
     """
 
     name: str
@@ -57,4 +59,4 @@ class Service:
     tasks: Sequence[Task] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
-    take_over: Callable[[], Awaitable[None]] | None = None
+    take_over: Callable[[asyncio.Event], Awaitable[None]] | None = None

@@ -22,6 +22,9 @@ from docker_svc.usecases.volumes import Volumes
 LOOK_SECONDS = 0.1
 """How often a replica that stands by tries to take over: what a take-over costs at most before the
 opening of what is kept."""
+_PATIENCE_LOOKS = 10
+"""So often the lock may be found taken by a replica that is perhaps just going, before this one counts as
+standing by."""
 _FINISH_SECONDS = 3.0
 
 
@@ -116,13 +119,20 @@ class Duty:
             if not self._calls:
                 self._idle.set()
 
-    async def take_over(self) -> None:
+    async def take_over(self, stands_by: asyncio.Event) -> None:
         """Waits until no other replica is on duty, and opens everything.
 
         A replica that is to stop waits for ever, for it would have to hand over at once.
+
+        Args:
+            stands_by: is set where another replica stays on duty.
         """
         told: str | None = None
+        looks = 0
         while self._draining.is_set() or not self._lock.take():
+            looks += 1
+            if looks == _PATIENCE_LOOKS:
+                stands_by.set()
             if (holder := self._lock.holder()) != told:
                 told = holder
                 self._log.info("standing by", holder=holder)

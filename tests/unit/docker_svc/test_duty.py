@@ -58,6 +58,7 @@ class Replica:
         self.draining = asyncio.Event()
         self.following, self.logs, self.volumes = Running(), Running(), Running()
         self.said = Said()
+        self.stands_by = asyncio.Event()
         self.trace: list[str] = []
         self.breaks: Exception | None = None
         self.may_close = asyncio.Event()
@@ -92,7 +93,7 @@ class Replica:
 
     def start(self) -> asyncio.Task[None]:
         async def life() -> None:
-            await self.duty.take_over()
+            await self.duty.take_over(self.stands_by)
             await self.duty.run()
 
         self.tasks.append(asyncio.create_task(life()))
@@ -175,6 +176,22 @@ async def test_a_call_that_never_ends_keeps_nobody_waiting(tmp_path: Path) -> No
             await two.works()
 
 
+async def test_who_stands_by_says_so_and_who_waits_for_a_moment_does_not(tmp_path: Path) -> None:
+    async with two_replicas(tmp_path) as (one, two):
+        async with asyncio.timeout(PATIENCE):
+            await two.stands_by.wait()
+        assert not one.stands_by.is_set()
+        three = Replica(tmp_path, "three")
+        await two.end()
+        three.start()
+        async with asyncio.timeout(PATIENCE):
+            await three.said.arrived.wait()
+        one.draining.set()
+        await three.works()
+        assert not three.stands_by.is_set()
+        await three.end()
+
+
 async def test_a_replica_that_stops_does_not_take_over(tmp_path: Path) -> None:
     async with two_replicas(tmp_path) as (one, two):
         two.draining.set()
@@ -215,7 +232,7 @@ async def test_a_take_over_that_fails_leaves_the_node_to_others(tmp_path: Path) 
     one, two = Replica(tmp_path, "one"), Replica(tmp_path, "two")
     one.breaks = RuntimeError("cannot be opened")
     with pytest.raises(RuntimeError, match="cannot be opened"):
-        await one.duty.take_over()
+        await one.duty.take_over(one.stands_by)
     assert one.trace == ["opened", "closed"]
     two.start()
     await two.works()
@@ -224,7 +241,7 @@ async def test_a_take_over_that_fails_leaves_the_node_to_others(tmp_path: Path) 
 
 async def test_a_hand_over_that_is_cancelled_closes_everything_first(tmp_path: Path) -> None:
     one = Replica(tmp_path, "one")
-    await one.duty.take_over()
+    await one.duty.take_over(one.stands_by)
     one.may_close.clear()
     handing = asyncio.create_task(one.duty.hand_over())
     await asyncio.sleep(0)

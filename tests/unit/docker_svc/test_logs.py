@@ -93,7 +93,7 @@ async def on_duty(folder: Path, logs: Logs) -> Duty:
         is_shared=False,
         log=structlog.get_logger(),
     )
-    await duty.take_over()
+    await duty.take_over(asyncio.Event())
     return duty
 
 
