@@ -58,6 +58,8 @@ upstream() { # upstream NAME PLACES
         echo '    server 127.0.0.1:9 down;'
     else
         for at in $2; do echo "    server $at max_fails=2 fail_timeout=3s;"; done
+        # Where none was reached a moment ago, one may be back already: better asked again than nobody.
+        for at in $2; do echo "    server $at backup max_fails=0;"; done
     fi
     # Services keep a connection that says nothing for 75 s.
     echo '    keepalive 64;'

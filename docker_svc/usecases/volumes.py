@@ -150,8 +150,8 @@ class _Counting:
         self.size += entry.size
         if self.size > self._most:
             raise VolumeTooLarge(
-                f"The archive holds more than {self._most} bytes, as much as the volume may; send "
-                "less, or ask for a larger volume.",
+                f"The archive holds more than {self._most / 2**20:.1f} MiB, as much as the volume may; "
+                "send less, or ask for a larger volume.",
                 max_bytes=str(self._most),
             )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +27,7 @@ class Echo:
         self.looks = 0
         self.is_ready = True
         self.hangs_up = False
+        self._taken: list[ssl.SSLSocket] = []
         echo = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -66,9 +69,9 @@ class Echo:
             def get_request(self) -> Any:
                 # The handshake is the connection's own thread's.
                 raw, address = super().get_request()
-                return context.wrap_socket(
-                    raw, server_side=True, do_handshake_on_connect=False
-                ), address
+                taken = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+                echo._taken.append(taken)
+                return taken, address
 
             def handle_error(self, *_: Any) -> None:
                 """Whoever connects and says nothing has gone away."""
@@ -79,6 +82,10 @@ class Echo:
         self._thread.start()
 
     def close(self) -> None:
+        """Ends it with every connection, as the end of a process does."""
         self._server.shutdown()
         self._server.server_close()
+        for taken in self._taken:
+            with contextlib.suppress(OSError):
+                taken.shutdown(socket.SHUT_RDWR)
         self._thread.join(timeout=10)

@@ -177,6 +177,23 @@ def test_a_replica_that_goes_loses_no_request(opened, certificates, echo: Echo) 
         assert visitor.call(verb, "/v1/users/me").status_code == 200, verb
 
 
+def test_replicas_that_go_one_after_the_other_lose_no_request(
+    opened, certificates, echo: Echo
+) -> None:
+    other = Echo(certificates / "user_svc")
+    visitor = opened(f"user_svc=127.0.0.1:{echo.port}:1,127.0.0.1:{other.port}:1")
+    visitor.wait_for("/v1/users/me")
+    try:
+        for _ in range(3):
+            other.close()
+            for verb in ("GET", "POST", "PATCH", "DELETE") * 3:
+                assert visitor.call(verb, "/v1/users/me").status_code == 200, verb
+            # It is back sooner than whoever did not reach it would try it again.
+            other, echo = echo, Echo(certificates / "user_svc", other.port)
+    finally:
+        echo.close()
+
+
 def test_what_may_have_been_done_is_not_done_again(opened, certificates, echo: Echo) -> None:
     other = Echo(certificates / "user_svc")
     try:
