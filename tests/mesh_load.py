@@ -16,13 +16,16 @@ from visitor import Visitor
 
 # What a client is told to try again.
 LATER = {429, 502, 503, 504}
-# Between two things that one visitor does, in seconds. Without, they would take the whole of a small machine, and
-# what is restarted beside them would come back several times later.
-PAUSE = {"rent": 0.25, "read": 0.05}
 
 
 class Load:
     """Reads and rents from a few threads, and remembers what it was answered.
+
+    Args:
+        visitor: of what.
+        renters: how many threads rent.
+        readers: how many read.
+        pause: between two rents of a thread, in seconds. Without one they take the whole of a small machine.
 
     Attributes:
         outcomes: how often each status was answered; 0 where there was no answer.
@@ -31,12 +34,15 @@ class Load:
         removed: names of those whose removal was answered.
     """
 
-    def __init__(self, visitor: Visitor, *, renters: int = 1, readers: int = 1) -> None:
+    def __init__(
+        self, visitor: Visitor, *, renters: int = 1, readers: int = 1, pause: float = 0.0
+    ) -> None:
         self.outcomes: Counter[int] = Counter()
         self.wrong: list[str] = []
         self.kept: set[str] = set()
         self.removed: set[str] = set()
         self._visitor = visitor
+        self._pause = pause
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._token = visitor.person(f"load-{time.monotonic_ns()}@example.org")
@@ -114,14 +120,14 @@ class Load:
                     with self._lock:
                         self.kept.discard(name)
                         self.removed.add(name)
-                time.sleep(PAUSE["rent"])
+                time.sleep(self._pause)
 
     def _read(self) -> None:
         with self._visitor.open_client() as client:
             while not self._stop.is_set():
                 for path in ("/v1/users/me", "/v1/machines", "/v1/allocations"):
                     self._ask(client, "GET", path)
-                    time.sleep(PAUSE["read"])
+                    time.sleep(0.02)
 
 
 def settled(mesh: MeshProcesses, load: Load, within: float = 60.0) -> None:
