@@ -34,6 +34,9 @@ from chassis.sql.types import Instant, JsonText, RowNumber
 
 _COLUMNS = ("topic", "key", "value", "headers", "time")
 _POLL = 1.0
+# What is committed meanwhile is published along with it, and whoever committed it goes on first: where consumers
+# had the processor at once, it took 12 ms instead of 8 from a rent until its engine was asked.
+_LINGER = 0.01
 _FEW = 16
 _MANY = 1000
 _MAX_BYTES = 8 * 2**20
@@ -130,7 +133,7 @@ class Publishing:
         self._seen = 0
 
     def wake(self) -> None:
-        """Says that something was committed to the outbox; it is published at once. From the loop only."""
+        """Says that something was committed to the outbox; it is published 10 ms later. From the loop only."""
         self._woken.set()
 
     async def run(self) -> None:
@@ -186,7 +189,8 @@ class Publishing:
             async with asyncio.timeout(_POLL):
                 await self._woken.wait()
         except TimeoutError:
-            pass
+            return
+        await asyncio.sleep(_LINGER)
 
     async def _publish_some(self) -> int:
         # A cancelled relay finishes its batch, or the same records would be published twice. It does

@@ -36,11 +36,13 @@ class StumblingBus:
         self._bus = bus
         self.away = False
         self.forgets_to_answer = False
+        self.batches: list[int] = []
 
     async def publish(self, records: Sequence[Record]) -> None:
         if self.away:
             raise Unavailable("The bus is away; try again.")
         await self._bus.publish(records)
+        self.batches.append(len(records))
         if self.forgets_to_answer:
             self.forgets_to_answer = False
             raise Unavailable("The bus did not answer; try again.")
@@ -122,6 +124,27 @@ async def test_what_is_committed_is_published_in_order_and_removed(
         assert await some(values, 60) == [str(number).encode() for number in range(60)]
     await relay.flush()
     assert waiting(shop) == []
+
+
+async def test_what_is_committed_a_moment_later_is_published_along_with_it(
+    shop: Database, bus: StumblingBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than the 10 ms that it is, so that two transactions fit on any machine.
+    monkeypatch.setattr("chassis.bus.outbox._LINGER", 0.5)
+    relay = Relay(shop, OUTBOX, bus)
+    async with published(bus) as values, running(relay):
+        await sell(shop, record(0))
+        relay.wake()
+        assert await some(values, 1) == [b"0"]
+        await relay.flush()
+        # It waits now until it is woken, and then it could publish.
+        await asyncio.sleep(0.05)
+        for number in (1, 2):
+            await sell(shop, record(number))
+            relay.wake()
+            await asyncio.sleep(0.05)
+        assert await some(values, 2) == [b"1", b"2"]
+    assert bus.batches == [1, 2]
 
 
 async def test_what_is_not_committed_is_not_published(shop: Database, bus: StumblingBus) -> None:

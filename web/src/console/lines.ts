@@ -26,14 +26,15 @@ export interface View {
 
 export const EVERYTHING: View = { contains: "", stream: "" };
 
+// Read after "1 line is missing: " as well as after "3 lines are missing: ".
 const CAUSES: Record<GapCause, string> = {
-  CAUSE_UNSPECIFIED: "they are not to be had",
-  ROTATED: "the engine threw them away before they were read",
+  CAUSE_UNSPECIFIED: "not to be had",
+  ROTATED: "thrown away by the engine before being read",
   THROTTLED: "the program wrote more than it may",
-  RETENTION: "they were older than is kept",
+  RETENTION: "older than what is kept",
   SLOW_READER: "this page read too slowly",
-  JOURNAL_FAULT: "they could not be stored",
-  NODE_LOST: "their node was lost before they were read",
+  JOURNAL_FAULT: "storing failed",
+  NODE_LOST: "the node was lost before reading",
 };
 
 /** Bounded: the oldest rows go when there are too many. */
