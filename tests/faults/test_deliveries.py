@@ -108,7 +108,7 @@ class Running:
         """The file with a code, once it is there."""
         async with asyncio.timeout(within):
             while True:
-                for file in (self.composed.folder / folder).glob("*.[et]*"):
+                for file in (self.composed.folder / folder).glob("[!.]*"):
                     if code in (text := file.read_text()):
                         return text
                 await asyncio.sleep(0.02)

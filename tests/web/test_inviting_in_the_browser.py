@@ -29,7 +29,7 @@ def texted_code(running: AllocatorProcess, number: str, within: float = 15.0) ->
     """The code of the text message to a number."""
     until = time.monotonic() + within
     while time.monotonic() < until:
-        for file in sorted((running.data_dir / "sms").glob("*"), reverse=True):
+        for file in sorted((running.data_dir / "sms").glob("*.txt"), reverse=True):
             text = file.read_text(encoding="utf-8")
             found = re.search(r"\b(\d{6})\b", text)
             if number in file.name and found:
