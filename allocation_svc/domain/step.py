@@ -41,7 +41,6 @@ class Rules:
         restarts: how soon and how often programs that have ended are started again.
         warning: how long before a change that comes by itself its owner is told; half of the time until
             then, where that is less.
-        port_tries: how many leased ports in a row may turn out to be taken by strangers.
     """
 
     provisioning: float = 600.0

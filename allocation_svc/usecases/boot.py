@@ -23,7 +23,8 @@ class Turns:
     """Gives turns to those whose programs have ended with their host: the longest running first.
 
     A turn lasts until the program is ready, or has failed. All at once would keep each other and
-    everybody else from the processor and the disk for minutes.
+    everybody else from the processor and the disk for minutes. Who ran longest is known once the engine
+    has told of everything: nobody has a turn before.
     """
 
     def __init__(self, at_once: int, kick: Callable[[str], None]) -> None:
@@ -38,6 +39,7 @@ class Turns:
         self._waiting: dict[str, datetime] = {}
         self._heap: list[tuple[datetime, str]] = []
         self._starting: set[str] = set()
+        self._all_heard = False
 
     def heard(self, instance: Instance) -> None:
         """The engine has told of an instance."""
@@ -50,10 +52,20 @@ class Turns:
         elif instance.state not in _ON_THE_WAY:
             self.leave(name)
 
-    def has_turn(self, name: str) -> bool:
-        """Whether an allocation may be started now; who does not wait may."""
+    def all_heard(self) -> None:
+        """The engine has told of everything: turns are given."""
+        self._all_heard = True
         self._give()
-        return name in self._starting or name not in self._waiting
+
+    def engine_turned(self) -> None:
+        """The engine has gone away, or come back: it has to tell of everything anew."""
+        self._all_heard = False
+
+    def has_turn(self, instance: Instance) -> bool:
+        """Whether what has ended with its host may be started now."""
+        self.heard(instance)
+        self._give()
+        return instance.allocation in self._starting
 
     def leave(self, name: str) -> None:
         """An allocation is up, or is not to be started any more: the next one has its turn."""
@@ -63,7 +75,7 @@ class Turns:
             self._give()
 
     def _give(self) -> None:
-        while self._heap and len(self._starting) < self._at_once:
+        while self._all_heard and self._heap and len(self._starting) < self._at_once:
             began, name = heapq.heappop(self._heap)
             if self._waiting.get(name) == began:
                 del self._waiting[name]

@@ -92,7 +92,7 @@ class Reconciler:
             steps,
             clock=clock,
             observer=observer,
-            heard=self._turns.heard,
+            turns=self._turns,
             kick=self._agenda.kick,
             noticed=self._terms.noticed,
             orphan_grace_seconds=orphan_grace_seconds,
@@ -115,6 +115,7 @@ class Reconciler:
     def engine_turned(self, *, answers: bool) -> None:
         """The engine has gone away, or come back."""
         del answers
+        self._turns.engine_turned()
         self._sweep_now.set()
 
     async def run(self) -> None:
@@ -179,7 +180,7 @@ class Reconciler:
         name, now = allocation.name, self._clock.now()
         seen = self._steps.observation(name, done)
         if seen.instance is not None and seen.instance.ended_with_host:
-            seen = replace(seen, turn=self._turns.has_turn(name))
+            seen = replace(seen, turn=self._turns.has_turn(seen.instance))
         return decide_by_any_clock(allocation, seen, now, self._rules, self._clock_watch.steps)
 
     def _rest(self, allocation: Allocation, step: Step) -> None:

@@ -14,6 +14,7 @@ from allocation_svc.ports.allocation_store import AllocationStore, Existing
 from allocation_svc.ports.engine import Engine
 from allocation_svc.ports.step_observer import StepObserver
 from allocation_svc.usecases.agenda import Lane
+from allocation_svc.usecases.boot import Turns
 from allocation_svc.usecases.engine_watch import EngineWatch
 from allocation_svc.usecases.steps import Steps
 from chassis.clock import Clock
@@ -39,7 +40,7 @@ class Sweep:
         *,
         clock: Clock,
         observer: StepObserver,
-        heard: Callable[[Instance], None],
+        turns: Turns,
         kick: Callable[[str, Lane], None],
         noticed: Callable[[Allocation], bool],
         orphan_grace_seconds: float,
@@ -53,7 +54,7 @@ class Sweep:
             steps: keeps what the engine has told of each allocation.
             clock: the time.
             observer: is told what was found.
-            heard: is told of each instance.
+            turns: are told of each instance, and then that these were all.
             kick: has an allocation worked on.
             noticed: is told of each allocation that has changed; says whether it is to be worked on.
             orphan_grace_seconds: how long an instance without an allocation is left alone.
@@ -64,7 +65,7 @@ class Sweep:
         self._steps = steps
         self._clock = clock
         self._observer = observer
-        self._heard = heard
+        self._turns = turns
         self._kick = kick
         self._noticed = noticed
         self._orphan_grace = orphan_grace_seconds
@@ -83,7 +84,8 @@ class Sweep:
         listed = {instance.allocation: instance for instance in await self._engine.instances()}
         orphans = dict(listed)
         for instance in listed.values():
-            self._heard(instance)
+            self._turns.heard(instance)
+        self._turns.all_heard()
         count, after, settled = 0, "", dict[str, _Key]()
         while page := await self._store.existing(_PAGE, after):
             told = [self._instance(one.name, listed, began) for one in page]

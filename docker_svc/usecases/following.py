@@ -125,6 +125,7 @@ class Following:
             # Whatever is being done looks for itself when it is done.
             tracked.missed = tracked.missed or event.change in ("ended", "killed", "removed")
             return
+        tracked.stamp += 1
         if event.change == "killed" and event.end is not None:
             # It does not run any more, whatever the runtime takes its time to say.
             if (killed := tracked.killed(event.end)) is not None:

@@ -90,7 +90,7 @@ class Life:
 
     def begin(self, tracked: Tracked, work: Work) -> None:
         """Begins work on an instance; what was done with it before has been interrupted."""
-        tracked.works += 1
+        tracked.stamp += 1
         tracked.work = asyncio.create_task(
             self._to_success(tracked, work), name=f"docker_svc.life {tracked.record.key.allocation}"
         )

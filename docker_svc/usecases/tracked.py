@@ -24,8 +24,9 @@ class Tracked:
         progress: what is being done, in words.
         work: what is being done; None or ended while nothing is.
         restarting: the incarnation that a restart, going on now, is to end; 0 without one.
-        works: how many pieces of work were begun: whoever has asked the runtime meanwhile, knows from
-            it whether the answer may be older than what is known.
+        stamp: grows with each piece of work that is begun and each change that the runtime tells of:
+            whoever has asked the runtime meanwhile, knows from it that the answer may be older than what
+            is known.
         missed: whether the runtime told of a change that was not looked at, since work goes on.
         older: the instance of a lower generation, which goes on until all that this one needs is there.
     """
@@ -36,7 +37,7 @@ class Tracked:
     progress: str = ""
     work: asyncio.Task[None] | None = None
     restarting: int = 0
-    works: int = 0
+    stamp: int = 0
     missed: bool = False
     older: Tracked | None = None
 
@@ -48,7 +49,7 @@ class Tracked:
     @property
     def at_rest(self) -> int | None:
         """Tells one time of rest from another; None while something is being done."""
-        return None if self.moving is not None else self.works
+        return None if self.moving is not None else self.stamp
 
     def change(
         self,

@@ -42,11 +42,12 @@ def test_two_hundred_come_back_a_few_at_a_time_in_the_order_they_were() -> None:
     for instance in reversed(fleet):
         turns.heard(instance)
     assert not kicked, "the order is known once all were told of"
+    turns.all_heard()
     starting: list[Instance] = []
     order: list[str] = []
     while len(order) < 200:
         for instance in fleet:
-            if instance.allocation not in order and turns.has_turn(instance.allocation):
+            if instance.allocation not in order and turns.has_turn(instance):
                 order.append(instance.allocation)
                 starting.append(instance)
         assert len(starting) <= 4
@@ -60,21 +61,40 @@ def test_two_hundred_come_back_a_few_at_a_time_in_the_order_they_were() -> None:
 
 def test_a_turn_ends_with_a_failure_and_for_one_that_is_not_to_run() -> None:
     turns = Turns(1, lambda _: None)
-    for number in range(4):
-        turns.heard(ended(number))
-    names = [ended(number).allocation for number in range(4)]
-    assert [turns.has_turn(name) for name in names] == [True, False, False, False]
+    fleet = [ended(number) for number in range(4)]
+    for instance in fleet:
+        turns.heard(instance)
+    turns.all_heard()
+    assert [turns.has_turn(instance) for instance in fleet] == [True, False, False, False]
     turns.heard(replace(ended(0), state=InstanceState.FAILED, ended_with_host=False))
-    assert [turns.has_turn(name) for name in names[1:]] == [True, False, False]
-    turns.leave(names[2])
-    turns.leave(names[1])
-    assert turns.has_turn(names[3])
+    assert [turns.has_turn(instance) for instance in fleet[1:]] == [True, False, False]
+    turns.leave(fleet[2].allocation)
+    turns.leave(fleet[1].allocation)
+    assert turns.has_turn(fleet[3])
 
 
-def test_who_does_not_wait_has_a_turn() -> None:
+def test_nobody_has_a_turn_before_the_engine_has_told_of_everything() -> None:
+    turns = Turns(1, lambda _: None)
+    # Somebody is worked on as soon as it is told of, others are told of later.
+    assert not turns.has_turn(ended(2))
+    turns.heard(ended(1))
+    turns.all_heard()
+    assert [turns.has_turn(ended(number)) for number in (2, 1)] == [False, True]
+    turns.engine_turned()
+    turns.leave(ended(1).allocation)
+    assert not turns.has_turn(ended(2)), "another may have ended with it now"
+    turns.heard(ended(0))
+    turns.all_heard()
+    assert [turns.has_turn(ended(number)) for number in (2, 0)] == [False, True]
+
+
+def test_who_was_asked_about_and_not_told_of_waits_like_others() -> None:
     turns = Turns(1, lambda _: None)
     turns.heard(ended(1))
-    assert turns.has_turn("allocations/another")
+    turns.all_heard()
+    assert not turns.has_turn(ended(2))
+    turns.leave(ended(1).allocation)
+    assert turns.has_turn(ended(2))
 
 
 def test_a_clock_that_is_set_forward_is_seen() -> None:

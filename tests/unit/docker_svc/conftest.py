@@ -64,6 +64,7 @@ class Installation:
         self.told: list[Told] = []
         self.reports: list[tuple[str, BaseException]] = []
         self.instances: Instances
+        self.known: Known
         self.runtime: ProcessRuntime
         self.records: SqlInstanceRecords
         self.watching: Watching
@@ -97,9 +98,9 @@ class Installation:
             place=Place("process", "here"),
             report=lambda allocation, error: self.reports.append((allocation, error)),
         )
-        known = Known(self.runtime, self.records, life, self.watching)
+        self.known = Known(self.runtime, self.records, life, self.watching)
         parts = {
-            "known": known,
+            "known": self.known,
             "runtime": self.runtime,
             "records": self.records,
             "life": life,

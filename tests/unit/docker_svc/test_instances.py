@@ -352,3 +352,21 @@ async def test_an_answer_that_is_older_than_what_is_known_is_not_believed(
     listing.cancel()
     await asyncio.wait([listing])
     assert listing.cancelled()
+
+
+async def test_an_answer_from_before_an_end_does_not_bring_it_back(
+    installation: Installation,
+) -> None:
+    """It would count as one that runs and is not ready, until somebody asks again."""
+    key = new_key()
+    await installation.instances.ensure(key, script("while [ ! -e over ]; do sleep 0.02; done"))
+    await installation.until_state(key, State.READY)
+    known = installation.known
+    at_rest, answer = known.at_rest(), await installation.runtime.list_all()
+    assert [standing.running for standing in answer] == [True]
+    home = ProcessFolder.of(installation.folder / "instances", key)
+    (home.files / "over").touch()
+    await installation.until_state(key, State.EXITED)
+    await known.compare(answer, at_rest)
+    assert installation.states(key)[-1] is State.EXITED
+    assert known.tracked[key.allocation].state is State.EXITED
