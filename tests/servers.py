@@ -46,6 +46,13 @@ def mysql_url(name: str = "") -> str:
     return urlunsplit(("mysql", parts.netloc, f"/{database}", "", ""))
 
 
+def with_port(url: str, port: int, options: str = "") -> str:
+    """The same database, as it is reached through a proxy."""
+    parts = urlsplit(url)
+    netloc = f"{parts.username}:{parts.password}@127.0.0.1:{port}"
+    return urlunsplit((parts.scheme, netloc, parts.path, options, ""))
+
+
 def drop_mysql(url: str) -> None:
     """Removes a database that `mysql_url` made."""
     import mysql.connector

@@ -57,8 +57,8 @@ class Turns:
         self._all_heard = True
         self._give()
 
-    def engine_turned(self) -> None:
-        """The engine has gone away, or come back: it has to tell of everything anew."""
+    def hear_anew(self) -> None:
+        """The engine was away, or nobody listened: it has to tell of everything before the next turn."""
         self._all_heard = False
 
     def has_turn(self, instance: Instance) -> bool:

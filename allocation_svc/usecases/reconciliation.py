@@ -32,6 +32,7 @@ from chassis.faults import Fault
 _MOST_STEPS = 30
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 60.0
+_SWEEP = "sweep"
 
 
 class Reconciler:
@@ -115,12 +116,13 @@ class Reconciler:
     def engine_turned(self, *, answers: bool) -> None:
         """The engine has gone away, or come back."""
         del answers
-        self._turns.engine_turned()
+        self._turns.hear_anew()
         self._sweep_now.set()
 
     async def run(self) -> None:
         """Works until it is cancelled."""
         self._terms.clear()
+        self._turns.hear_anew()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._agenda.run())
             group.create_task(self._idleness.run(self._agenda.kick))
@@ -197,7 +199,10 @@ class Reconciler:
             self._agenda.later(allocation.name, seconds)
 
     def _delay(self, name: str) -> float:
-        """Grows with each failure in a row, with some chance in it."""
+        """How long to wait after another failure in a row of an allocation's work, or of the sweep.
+
+        It grows with each, with some chance in it.
+        """
         failures = self._failures.get(name, 0)
         self._failures[name] = failures + 1
         longest: float = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(failures, 16))
@@ -208,6 +213,7 @@ class Reconciler:
     async def _sweeper(self) -> None:
         while True:
             self._sweep_now.clear()
+            failed = False
             try:
                 if self._watch.answers:
                     await self._sweep.compare()
@@ -215,9 +221,16 @@ class Reconciler:
                     await self._sweep.mark_unknown()
             except Fault as fault:
                 self._observer.failed("sweep", fault)
+                failed = True
             for name in self._terms.due(self._clock.now()):
                 self._agenda.kick(name)
-            await until(self._clock, self._sweep_now, self._until_next_sweep())
+            pause = self._until_next_sweep()
+            if failed:
+                # Whoever waits for its turn after a restart waits for this.
+                pause = min(pause, self._delay(_SWEEP))
+            else:
+                self._failures.pop(_SWEEP, None)
+            await until(self._clock, self._sweep_now, pause)
 
     def _until_next_sweep(self) -> float:
         left = self._rules.away - self._watch.away_seconds

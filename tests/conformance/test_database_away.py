@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import certifi
 import pytest
@@ -20,7 +20,7 @@ from chassis.sql import Database, SchemaTooOld, open_database
 from chassis.sql.servers import server_engine
 from chassis.sql.transactions import ServerTransactions
 from tests.proxy import Proxy
-from tests.servers import drop_mysql, mysql_url
+from tests.servers import drop_mysql, mysql_url, with_port
 from tests.sql_places import SqlPlace
 from tests.unit.chassis_sql.shelf_schema.tables import SHELVES
 
@@ -49,13 +49,6 @@ def number(conn: sa.Connection) -> Any:
 def new(name: str) -> Callable[[sa.Connection], object]:
     """Work that stores a shelf."""
     return lambda conn: conn.execute(NEW, {"name": name})
-
-
-def with_port(url: str, port: int, options: str = "") -> str:
-    """The same database, as it is reached through a proxy."""
-    parts = urlsplit(url)
-    netloc = f"{parts.username}:{parts.password}@127.0.0.1:{port}"
-    return urlunsplit((parts.scheme, netloc, parts.path, options, ""))
 
 
 @pytest.fixture

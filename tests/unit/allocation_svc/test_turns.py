@@ -80,7 +80,7 @@ def test_nobody_has_a_turn_before_the_engine_has_told_of_everything() -> None:
     turns.heard(ended(1))
     turns.all_heard()
     assert [turns.has_turn(ended(number)) for number in (2, 1)] == [False, True]
-    turns.engine_turned()
+    turns.hear_anew()
     turns.leave(ended(1).allocation)
     assert not turns.has_turn(ended(2)), "another may have ended with it now"
     turns.heard(ended(0))
