@@ -142,16 +142,23 @@ class DockerRuntime:
 
     async def _make(self, key: InstanceKey, name: str, config: dict[str, Any]) -> Standing:
         async with self._starting:
-            try:
-                async with asked(_LONG):
-                    container = await self._docker.containers.create(config, name=name)
-            except DockerError as error:
-                if error.status != 409:
-                    raise
-                return await self._take_over(key, name, error)
-            return await self._begin(key, container.id, config)
+            identity = await self._begun(key, name, config)
+        # The next one need not wait until this one has been looked at.
+        return await self._shown(key, identity)
 
-    async def _begin(self, key: InstanceKey, identity: str, config: dict[str, Any]) -> Standing:
+    async def _begun(self, key: InstanceKey, name: str, config: dict[str, Any]) -> str:
+        """Makes a container and starts it; its id."""
+        try:
+            async with asked(_LONG):
+                container = await self._docker.containers.create(config, name=name)
+        except DockerError as error:
+            if error.status != 409:
+                raise
+            return await self._take_over(key, name, error)
+        await self._begin(container.id, config)
+        return container.id
+
+    async def _begin(self, identity: str, config: dict[str, Any]) -> None:
         """Starts a container that never ran; one that cannot be started is removed."""
         container = self._docker.containers.container(identity)
         try:
@@ -162,10 +169,9 @@ class DockerRuntime:
         except DockerError:
             await self._delete(identity)
             raise
-        return await self._shown(key, identity)
 
-    async def _take_over(self, key: InstanceKey, name: str, error: DockerError) -> Standing:
-        """Goes on with a container of our name that is there already, if it is ours."""
+    async def _take_over(self, key: InstanceKey, name: str, error: DockerError) -> str:
+        """Goes on with a container of our name that is there already, if it is ours; its id."""
         try:
             async with asked(_SHORT):
                 shown = await self._docker.containers.container(name).show()
@@ -176,8 +182,10 @@ class DockerRuntime:
             raise NameTaken(
                 f"Another container has the name {name}; one with another name is made.", name=name
             ) from error
-        standing = self._noted(key, shown)
-        return standing if standing.run else await self._begin(key, shown["Id"], shown)
+        identity: str = shown["Id"]
+        if not self._noted(key, shown).run:
+            await self._begin(identity, shown)
+        return identity
 
     async def start(self, key: InstanceKey, spec: InstanceSpec) -> Standing:
         """Starts an ended container, with the limits of the spec; the engine keeps all else."""
