@@ -7,7 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from allocation_svc.domain.faults import ScheduleInvalid
@@ -158,8 +158,16 @@ def test_what_is_next_becomes_what_was_last(
     assert schedule.latest(min(upcoming) - timedelta(seconds=1)) == last
 
 
+def test_what_is_due_on_a_day_that_a_place_leaves_out_is_due_when_its_clocks_change() -> None:
+    # On Samoa Saturday, the 31st, came after Thursday, the 29th of December 2011.
+    thursday = datetime(2011, 12, 29, 20, tzinfo=UTC)
+    schedule = a_schedule(("START", [4], "08:00"), zone="Pacific/Apia")
+    assert schedule.next(thursday, Action.START) == datetime(2011, 12, 30, 10, tzinfo=UTC)
+
+
 @settings(max_examples=50, deadline=None)
 @given(zone=ZONES, at=TIMES, now=INSTANTS)
+@example(zone="Pacific/Apia", at="00:01", now=datetime(2011, 12, 1, 10, 1, tzinfo=UTC))
 def test_a_month_of_days_has_as_many_occurrences(zone: str, at: str, now: datetime) -> None:
     schedule = a_schedule(("START", [], at), zone=zone)
     times = [now]
@@ -167,5 +175,11 @@ def test_a_month_of_days_has_as_many_occurrences(zone: str, at: str, now: dateti
         found = schedule.next(times[-1], Action.START)
         assert found is not None
         times.append(found)
+    place = ZoneInfo(zone)
     for former, later in pairwise(times[1:]):
-        assert timedelta(hours=20) < later - former < timedelta(hours=49)
+        assert former < later < former + timedelta(hours=49)
+        if later < former + timedelta(hours=20):
+            # The former was due on a day that the place leaves out.
+            before = later.astimezone(place).date() - timedelta(days=1)
+            noon = datetime.combine(before, time(12), tzinfo=place)
+            assert noon.astimezone(UTC).astimezone(place).date() != before
