@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -13,7 +14,7 @@ from notifier.domain.faults import ChannelUnavailable
 _NAME_LENGTH = 100
 
 
-def write_message(
+async def write_message(
     folder: Path, suffix: str, *, identity: str, date: datetime, to: str, content: bytes
 ) -> None:
     """Writes a message to `<time>-<to>-<id><suffix>`; the same one again takes the place of its file.
@@ -38,21 +39,29 @@ def write_message(
     scratch = folder / f".{unique}.{os.getpid()}"
     place = folder / f"{time}-{addressee}-{unique}{suffix}"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.rename(place)
-        finally:
-            scratch.unlink(missing_ok=True)
-        for former in folder.glob(f"*-{unique}{suffix}"):
-            if former != place:
-                former.unlink(missing_ok=True)
+        await asyncio.to_thread(_write_whole, scratch, place, content)
+        await asyncio.to_thread(_remove_others, place, f"*-{unique}{suffix}")
     except OSError as error:
         reason = "DISK_FULL" if error.errno == errno.ENOSPC else None
         raise ChannelUnavailable(
             f"The message cannot be written to {folder}: {error.strerror}.", reason=reason
         ) from error
+
+
+def _write_whole(scratch: Path, place: Path, content: bytes) -> None:
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.rename(place)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _remove_others(place: Path, pattern: str) -> None:
+    for former in place.parent.glob(pattern):
+        if former != place:
+            former.unlink(missing_ok=True)

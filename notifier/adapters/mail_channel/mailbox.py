@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from notifier.adapters.mail_channel.message import message_of
@@ -32,8 +31,7 @@ class MailboxMailChannel:
             MailRefused: the address is none.
         """
         content = message_of(mail, self._sender).as_bytes()
-        await asyncio.to_thread(
-            write_message,
+        await write_message(
             self.folder,
             ".eml",
             identity=mail.id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -34,8 +33,7 @@ class FolderSmsChannel:
         """
         if _NUMBER.fullmatch(sms.to) is None:
             raise MessageRefused("A text message needs a number such as +4930123456.")
-        await asyncio.to_thread(
-            write_message,
+        await write_message(
             self.folder,
             ".txt",
             identity=sms.id,
