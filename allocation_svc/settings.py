@@ -130,7 +130,7 @@ class Settings(ServiceSettings, prefix="ALLOCATOR_ALLOCATION_"):
         default=15.0,
         gt=0,
         description="How often all instances are compared with all allocations, seconds; events "
-        "are faster, this finds what they missed.",
+        "are faster, this finds what they missed. One that fails is made again sooner.",
     )
     node_seconds: float = Field(
         default=2.0,

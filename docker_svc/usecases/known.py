@@ -101,7 +101,7 @@ class Known:
             raise stale(tracked.record.key)
 
     async def refreshed(self, tracked: Tracked) -> Standing | None:
-        """Asks the runtime how an instance stands, and takes that unless something was done since.
+        """Asks the runtime how an instance stands, and takes that unless something has happened since.
 
         Raises:
             EngineUnavailable: the engine does not answer.
@@ -146,8 +146,8 @@ class Known:
 
         Args:
             standings: what it said.
-            at_rest: from before it was asked. With whatever something was done since, the answer
-                may be older than what is known.
+            at_rest: from before it was asked. Of whatever something was done with since, or was told
+                of by the runtime, the answer may be older than what is known.
         """
         by_key = {standing.key: standing for standing in standings}
         for allocation, tracked in list(self.tracked.items()):

@@ -60,9 +60,11 @@ async def test_a_store_that_is_back_after_the_engine_is_not_waited_for_until_the
             try:
                 token, name = await asyncio.to_thread(rented)
                 await proxy.stop()
-                cable.plug()
-                await asyncio.to_thread(until, compared_in_vain)
-                await proxy.start()
+                try:
+                    cable.plug()
+                    await asyncio.to_thread(until, compared_in_vain)
+                finally:
+                    await proxy.start()
                 await asyncio.to_thread(running.wait, token, name, "READY", within=20.0)
                 await asyncio.to_thread(running.remove_everything)
             finally:

@@ -142,12 +142,12 @@ class DockerRuntime:
 
     async def _make(self, key: InstanceKey, name: str, config: dict[str, Any]) -> Standing:
         async with self._starting:
-            identity = await self._begun(key, name, config)
+            identity = await self._create_and_start(key, name, config)
         # The next one need not wait until this one has been looked at.
         return await self._shown(key, identity)
 
-    async def _begun(self, key: InstanceKey, name: str, config: dict[str, Any]) -> str:
-        """Makes a container and starts it; its id."""
+    async def _create_and_start(self, key: InstanceKey, name: str, config: dict[str, Any]) -> str:
+        """Makes a container and starts it, or goes on with the one that is there; its id."""
         try:
             async with asked(_LONG):
                 container = await self._docker.containers.create(config, name=name)
